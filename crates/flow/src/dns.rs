@@ -1,0 +1,88 @@
+//! Name look-ups with their whole provenance.
+
+use crate::address::DnsName;
+use crate::id::{ConnectionId, LookupId};
+use crate::time::Stamp;
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+/// Who answered a look-up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Resolver {
+    /// A DNS server, asked over this transport.
+    Server { address: SocketAddr, transport: Transport },
+    /// The machine's hosts file.
+    HostsFile,
+    /// `[resolve]` in the configuration.
+    Override,
+    /// No server answered, or none is known to have (the look-up failed before an answer).
+    Unknown,
+}
+
+/// How a DNS server was asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Transport {
+    Udp,
+    Tcp,
+    Tls,
+    Https,
+}
+
+/// One resource record of an answer, in the order of the message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    pub owner: DnsName,
+    pub ttl_seconds: u32,
+    pub data: AnswerData,
+}
+
+/// The record types that a look-up of addresses returns.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AnswerData {
+    Address(IpAddr),
+    Cname(DnsName),
+}
+
+/// How a look-up ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LookupOutcome {
+    /// At least one address.
+    Found,
+    /// The name exists without addresses (NOERROR, no data).
+    NoAddresses,
+    /// The name does not exist (NXDOMAIN).
+    NoSuchName,
+    /// A server refused or failed; the RCODE's mnemonic (RFC 6895), such as `SERVFAIL`.
+    ServerFailure(String),
+    TimedOut,
+    /// No server could be asked; the operating system's words.
+    Unreachable(String),
+}
+
+/// One look-up of the addresses of a name, both families together.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lookup {
+    pub id: LookupId,
+    /// The connection for whose sake it was made.
+    pub connection: Option<ConnectionId>,
+    pub at: Stamp,
+    pub took: Duration,
+    pub name: DnsName,
+    pub resolver: Resolver,
+    /// True when the answer came from our cache; `answers` then have the remaining TTL.
+    pub cached: bool,
+    /// The CNAME chain from the asked name to the owner of the addresses, the asked name first.
+    pub chain: Vec<DnsName>,
+    pub answers: Vec<Answer>,
+    pub outcome: LookupOutcome,
+}
+
+impl Lookup {
+    /// The addresses found, in the order of the answer.
+    pub fn addresses(&self) -> impl Iterator<Item = IpAddr> + '_ {
+        self.answers.iter().filter_map(|answer| match answer.data {
+            AnswerData::Address(ip) => Some(ip),
+            AnswerData::Cname(_) => None,
+        })
+    }
+}

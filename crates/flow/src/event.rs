@@ -1,0 +1,130 @@
+//! Events: what the proxy tells the recorder, in the order in which it became known.
+
+use crate::address::{DeviceAddr, Target, Upstream};
+use crate::dns::Lookup;
+use crate::http::{ExchangeEnd, LostSync, RequestHead, ResponseHead};
+use crate::id::{ConnectionId, ExchangeId};
+use crate::stream::{Chunk, StreamKey};
+use crate::time::Stamp;
+use crate::tls::{Agreed, ClientHello, Secret, UpstreamTls};
+use crate::treatment::{Outcome, Treatment};
+use std::net::SocketAddr;
+use std::time::Duration;
+
+/// One thing that happened. For one connection the order is: `Opened`, then `Targeted` (unless the
+/// request was refused before), `Looked`, `Dialled`, the TLS facts, `Treated`, chunks and exchanges,
+/// `StreamClosed` per stream, `Closed`. A chunk comes before every event that points into it.
+#[derive(Clone, Debug)]
+pub enum Event {
+    Opened(Opened),
+    Targeted { connection: ConnectionId, at: Stamp, target: Target },
+    Looked(Lookup),
+    Dialled(Dialled),
+    ClientHello { connection: ConnectionId, at: Stamp, hello: Box<ClientHello> },
+    UpstreamTls { connection: ConnectionId, at: Stamp, tls: Box<UpstreamTls> },
+    ClientTls { connection: ConnectionId, at: Stamp, agreed: Agreed },
+    Secret { connection: ConnectionId, secret: Secret },
+    /// What was decided, as soon as it is known. A later one for the same connection replaces it.
+    Treated { connection: ConnectionId, at: Stamp, treatment: Treatment },
+    Chunk(Chunk),
+    Request { exchange: ExchangeId, head: Box<RequestHead> },
+    /// Interim (1xx) and final response heads.
+    Response { exchange: ExchangeId, head: Box<ResponseHead> },
+    ExchangeEnded { exchange: ExchangeId, end: Box<ExchangeEnd> },
+    LostSync { connection: ConnectionId, lost: LostSync },
+    StreamClosed(StreamClosed),
+    Closed(Closed),
+}
+
+impl Event {
+    /// Bytes that the event counts for in the channel: its payload plus a flat cost.
+    pub fn weight(&self) -> usize {
+        let payload = match self {
+            Self::Chunk(chunk) => chunk.bytes.len(),
+            Self::Request { head, .. } => head.extent.len() as usize,
+            Self::Response { head, .. } => head.extent.len() as usize,
+            Self::ClientHello { hello, .. } => hello.raw.len(),
+            Self::UpstreamTls { tls, .. } => {
+                tls.ocsp.len() + tls.chain.iter().map(bytes::Bytes::len).sum::<usize>()
+            }
+            _ => 0,
+        };
+        payload.saturating_add(FLAT_WEIGHT_BYTES)
+    }
+}
+
+/// How a connection reached us.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ingress {
+    /// `CONNECT host:port`.
+    Connect,
+    /// `GET http://host/path`.
+    AbsoluteForm,
+    /// Landfall's own pages.
+    Onboarding,
+    /// The connection ended before it said what it wanted.
+    Unknown,
+}
+
+impl Ingress {
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Connect => "connect",
+            Self::AbsoluteForm => "absolute-form",
+            Self::Onboarding => "onboarding",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+/// A connection of the device.
+#[derive(Clone, Debug)]
+pub struct Opened {
+    pub connection: ConnectionId,
+    pub at: Stamp,
+    pub device: DeviceAddr,
+    /// The listener that accepted it.
+    pub listener: SocketAddr,
+    pub ingress: Ingress,
+}
+
+/// An attempt to reach an upstream.
+#[derive(Clone, Debug)]
+pub struct Dialled {
+    pub connection: ConnectionId,
+    pub at: Stamp,
+    pub upstream: Upstream,
+    /// Time to connect; `Err` holds why it failed.
+    pub result: Result<Duration, String>,
+}
+
+/// The totals of one stream.
+#[derive(Clone, Debug)]
+pub struct StreamClosed {
+    pub stream: StreamKey,
+    pub at: Stamp,
+    /// Bytes that passed.
+    pub relayed: u64,
+    /// Bytes that were handed to the recorder, from the start of the stream.
+    pub kept: u64,
+}
+
+/// The end of a connection.
+#[derive(Clone, Debug)]
+pub struct Closed {
+    pub connection: ConnectionId,
+    pub at: Stamp,
+    pub outcome: Outcome,
+    pub timings: Timings,
+}
+
+/// Durations on the monotonic clock; `None` where the step did not take place.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Timings {
+    pub dns: Option<Duration>,
+    pub connect: Option<Duration>,
+    pub upstream_tls: Option<Duration>,
+    pub client_tls: Option<Duration>,
+}
+
+const FLAT_WEIGHT_BYTES: usize = 256;

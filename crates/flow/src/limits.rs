@@ -1,0 +1,69 @@
+//! Every bound of the product in one place, with its unit. Defaults suit one test phone or a small
+//! lab; each is a key of `[limits]` in `landfall.toml`.
+
+use std::time::Duration;
+
+const KIB: u64 = 1024;
+const MIB: u64 = 1024 * KIB;
+const GIB: u64 = 1024 * MIB;
+
+/// Bounds and deadlines. The relay itself has none of the observers' bounds: past one of them
+/// bytes still pass, only their decoding stops, and the record says so.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Client connections served at once; further ones wait in the accept queue.
+    pub connections: usize,
+    /// Bytes of a ClientHello before it is given up as one.
+    pub client_hello_bytes: usize,
+    /// Bytes of a request head read by the active path (CONNECT, absolute form, onboarding).
+    pub request_head_bytes: usize,
+    /// Bytes of one observed header block, after which decoding of the connection ends.
+    pub observed_header_bytes: usize,
+    /// Streams observed at once on one HTTP/2 connection.
+    pub observed_streams: usize,
+    /// Time for a request head to arrive on the active path.
+    pub request_head_time: Duration,
+    /// Time for one name look-up.
+    pub resolve_time: Duration,
+    /// Time for one dialled address to connect.
+    pub connect_time: Duration,
+    /// Time for each TLS handshake, ClientHello included.
+    pub tls_time: Duration,
+    /// Time without a byte in either direction after which a relayed connection is ended.
+    pub idle_time: Duration,
+    /// Time that running connections get to finish at shutdown.
+    pub shutdown_grace: Duration,
+    /// Bytes of one connection kept in the stream store; the rest is relayed and counted.
+    pub recorded_connection_bytes: u64,
+    /// Free space below which recording stops and new connections are refused.
+    pub free_disk_bytes: u64,
+    /// Bytes of events between proxy and recorder; past them connections wait.
+    pub events_in_flight_bytes: usize,
+    /// Leaf certificates kept.
+    pub leaf_cache_entries: usize,
+    /// Names kept in the resolver's cache, each for its TTL.
+    pub dns_cache_entries: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections: 10_000,
+            client_hello_bytes: (64 * KIB) as usize,
+            request_head_bytes: (64 * KIB) as usize,
+            observed_header_bytes: (256 * KIB) as usize,
+            observed_streams: 1_000,
+            request_head_time: Duration::from_secs(30),
+            resolve_time: Duration::from_secs(10),
+            connect_time: Duration::from_secs(10),
+            tls_time: Duration::from_secs(10),
+            idle_time: Duration::from_secs(2 * 60 * 60),
+            shutdown_grace: Duration::from_secs(10),
+            recorded_connection_bytes: 16 * GIB,
+            free_disk_bytes: GIB,
+            events_in_flight_bytes: (8 * MIB) as usize,
+            leaf_cache_entries: 10_000,
+            dns_cache_entries: 10_000,
+        }
+    }
+}

@@ -1,0 +1,337 @@
+//! How a connection was treated, and why. Every connection ends up with exactly one treatment.
+
+use std::fmt;
+
+/// How a connection was treated.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Treatment {
+    /// TLS terminated on both legs; plaintext seen.
+    Intercepted,
+    /// Relayed without decryption.
+    Passthrough(PassthroughWhy),
+    /// Nothing to decrypt.
+    Plaintext(PlaintextWhy),
+    /// Ended before bytes could be relayed.
+    Failed(Failure),
+    /// Refused by Landfall.
+    Blocked(BlockedWhy),
+}
+
+impl Treatment {
+    /// The one word used in filters, tables and exports.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Intercepted => "intercepted",
+            Self::Passthrough(_) => "passthrough",
+            Self::Plaintext(_) => "plaintext",
+            Self::Failed(_) => "failed",
+            Self::Blocked(_) => "blocked",
+        }
+    }
+
+    /// The reason, as a clause.
+    pub fn why(&self) -> String {
+        match self {
+            Self::Intercepted => "the default for TLS".to_owned(),
+            Self::Passthrough(why) => why.to_string(),
+            Self::Plaintext(why) => why.to_string(),
+            Self::Failed(failure) => failure.to_string(),
+            Self::Blocked(why) => why.to_string(),
+        }
+    }
+}
+
+/// Why TLS was not terminated.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PassthroughWhy {
+    /// A pattern of the `passthrough` list matched.
+    Rule(String),
+}
+
+impl fmt::Display for PassthroughWhy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Rule(pattern) => write!(f, "host matches the passthrough pattern {pattern}"),
+        }
+    }
+}
+
+/// What was seen instead of TLS.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PlaintextWhy {
+    Http,
+    /// The client's first bytes are neither TLS nor HTTP.
+    NotTls,
+    /// The server spoke before the client.
+    ServerSpokeFirst,
+    /// The connection closed without a byte from either side.
+    Silent,
+}
+
+impl fmt::Display for PlaintextWhy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Http => "plain HTTP",
+            Self::NotTls => "neither TLS nor HTTP",
+            Self::ServerSpokeFirst => "the server spoke first",
+            Self::Silent => "no byte was sent",
+        })
+    }
+}
+
+/// Why Landfall refused a connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum BlockedWhy {
+    /// The client's address is outside the ranges that are served.
+    ClientNotAllowed,
+    DestinationLoopback,
+    DestinationLinkLocal,
+    DestinationUnspecified,
+    DestinationMulticast,
+    /// A cloud provider's metadata service.
+    DestinationMetadata,
+    /// One of Landfall's own listeners: a loop.
+    OwnListener,
+    /// Free disk space is below the floor, so nothing could be recorded.
+    DiskFull,
+}
+
+impl fmt::Display for BlockedWhy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::ClientNotAllowed => "client address is outside the ranges served (see --allow)",
+            Self::DestinationLoopback => "destination is a loopback address (see --allow-local)",
+            Self::DestinationLinkLocal => "destination is a link-local address (see --allow-local)",
+            Self::DestinationUnspecified => "destination is the unspecified address",
+            Self::DestinationMulticast => "destination is a multicast or broadcast address",
+            Self::DestinationMetadata => "destination is a cloud metadata service",
+            Self::OwnListener => "destination is Landfall itself",
+            Self::DiskFull => "free disk space is below the floor, nothing could be recorded",
+        })
+    }
+}
+
+/// A connection that ended before bytes could be relayed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    pub stage: Stage,
+    pub side: Side,
+    pub cause: Cause,
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (&self.cause, self.side) {
+            (Cause::Distrust(alert), Side::Client) => {
+                write!(f, "client distrusts our certificate (alert {})", alert_name(*alert))
+            }
+            (cause, side) => write!(f, "{side} {cause} ({})", self.stage),
+        }
+    }
+}
+
+/// The step at which a connection failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// Reading what the client asked for.
+    Request,
+    Resolve,
+    Connect,
+    ClientHello,
+    UpstreamTls,
+    ClientTls,
+}
+
+impl Stage {
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Request => "request",
+            Self::Resolve => "resolve",
+            Self::Connect => "connect",
+            Self::ClientHello => "client-hello",
+            Self::UpstreamTls => "upstream-tls",
+            Self::ClientTls => "client-tls",
+        }
+    }
+}
+
+impl fmt::Display for Stage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Request => "reading the request",
+            Self::Resolve => "resolving the name",
+            Self::Connect => "connecting",
+            Self::ClientHello => "reading the ClientHello",
+            Self::UpstreamTls => "TLS handshake with the upstream",
+            Self::ClientTls => "TLS handshake with the client",
+        })
+    }
+}
+
+/// Whose fault it was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    Client,
+    Upstream,
+    Landfall,
+}
+
+impl Side {
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Client => "client",
+            Self::Upstream => "upstream",
+            Self::Landfall => "landfall",
+        }
+    }
+}
+
+impl fmt::Display for Side {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.word())
+    }
+}
+
+/// What went wrong.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// The client answered our leaf with this alert: it does not trust the authority, or pins.
+    Distrust(u8),
+    /// Another TLS alert.
+    Alert(u8),
+    /// The upstream's chain did not verify; the reason.
+    Unverified(String),
+    Refused,
+    Reset,
+    Closed,
+    TimedOut,
+    Unreachable(String),
+    NoSuchName,
+    NoAddresses,
+    ResolverFailed(String),
+    /// Bytes that the protocol forbids; what was wrong.
+    Malformed(String),
+    /// The peers share no version, suite or other parameter; the reason.
+    Incompatible(String),
+    TooLarge,
+    Io(String),
+}
+
+impl Cause {
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Distrust(_) => "distrust",
+            Self::Alert(_) => "alert",
+            Self::Unverified(_) => "unverified",
+            Self::Refused => "refused",
+            Self::Reset => "reset",
+            Self::Closed => "closed",
+            Self::TimedOut => "timed-out",
+            Self::Unreachable(_) => "unreachable",
+            Self::NoSuchName => "no-such-name",
+            Self::NoAddresses => "no-addresses",
+            Self::ResolverFailed(_) => "resolver-failed",
+            Self::Malformed(_) => "malformed",
+            Self::Incompatible(_) => "incompatible",
+            Self::TooLarge => "too-large",
+            Self::Io(_) => "io",
+        }
+    }
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Distrust(alert) | Self::Alert(alert) => {
+                write!(f, "sent the TLS alert {}", alert_name(*alert))
+            }
+            Self::Unverified(reason) => write!(f, "certificate did not verify: {reason}"),
+            Self::Refused => f.write_str("refused the connection"),
+            Self::Reset => f.write_str("reset the connection"),
+            Self::Closed => f.write_str("closed the connection"),
+            Self::TimedOut => f.write_str("did not answer in time"),
+            Self::Unreachable(reason) => write!(f, "is unreachable: {reason}"),
+            Self::NoSuchName => f.write_str("name does not exist"),
+            Self::NoAddresses => f.write_str("name has no addresses"),
+            Self::ResolverFailed(reason) => write!(f, "name could not be resolved: {reason}"),
+            Self::Malformed(reason) => write!(f, "sent malformed data: {reason}"),
+            Self::Incompatible(reason) => write!(f, "could not agree: {reason}"),
+            Self::TooLarge => f.write_str("sent more than the limit"),
+            Self::Io(reason) => write!(f, "failed: {reason}"),
+        }
+    }
+}
+
+/// The registered name of a TLS alert (RFC 8446 section 6, IANA TLS Alerts).
+pub fn alert_name(code: u8) -> &'static str {
+    match code {
+        0 => "close_notify",
+        10 => "unexpected_message",
+        20 => "bad_record_mac",
+        22 => "record_overflow",
+        40 => "handshake_failure",
+        42 => "bad_certificate",
+        43 => "unsupported_certificate",
+        44 => "certificate_revoked",
+        45 => "certificate_expired",
+        46 => "certificate_unknown",
+        47 => "illegal_parameter",
+        48 => "unknown_ca",
+        49 => "access_denied",
+        50 => "decode_error",
+        51 => "decrypt_error",
+        70 => "protocol_version",
+        71 => "insufficient_security",
+        80 => "internal_error",
+        86 => "inappropriate_fallback",
+        90 => "user_canceled",
+        109 => "missing_extension",
+        110 => "unsupported_extension",
+        112 => "unrecognized_name",
+        113 => "bad_certificate_status_response",
+        115 => "unknown_psk_identity",
+        116 => "certificate_required",
+        120 => "no_application_protocol",
+        121 => "ech_required",
+        _ => "unassigned",
+    }
+}
+
+/// How a relayed connection ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Both directions ended in order.
+    Completed,
+    ClientReset,
+    UpstreamReset,
+    /// The side closed its transport without the TLS close_notify.
+    Truncated(Side),
+    IdleTimeout,
+    /// Landfall was shut down before the connection ended.
+    Shutdown,
+    /// The client sent this alert after the handshake (late distrust among them).
+    ClientAlert(u8),
+    UpstreamAlert(u8),
+    /// It never came to relaying: see the treatment.
+    NotRelayed,
+    Io { side: Side, reason: String },
+}
+
+impl Outcome {
+    /// The word used in records and exports.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Completed => "completed",
+            Self::ClientReset => "client-reset",
+            Self::UpstreamReset => "upstream-reset",
+            Self::Truncated(Side::Client) => "client-truncated",
+            Self::Truncated(_) => "upstream-truncated",
+            Self::IdleTimeout => "idle-timeout",
+            Self::Shutdown => "shutdown",
+            Self::ClientAlert(_) => "client-alert",
+            Self::UpstreamAlert(_) => "upstream-alert",
+            Self::NotRelayed => "not-relayed",
+            Self::Io { .. } => "io",
+        }
+    }
+}
