@@ -13,7 +13,7 @@ pub fn channel(limit_bytes: usize) -> (Sender, Receiver) {
     // The weight bounds the queue; the count only has to be large enough never to bind first.
     let (queue, events) = mpsc::channel(limit as usize / MINIMUM_WEIGHT_BYTES + 1);
     let room = Arc::new(Semaphore::new(limit as usize));
-    (Sender { queue, room, limit }, Receiver { events })
+    (Sender { queue, room: Arc::clone(&room), limit }, Receiver { events, room })
 }
 
 /// The proxy's end. Clones share the bound; the channel ends when the last one is dropped.
@@ -30,15 +30,37 @@ impl Sender {
     /// # Errors
     /// [`RecorderGone`] when the receiver was dropped: nothing more can be recorded.
     pub async fn send(&self, event: Event) -> Result<(), RecorderGone> {
-        let weight = u32::try_from(event.weight()).unwrap_or(u32::MAX).clamp(1, self.limit);
+        self.reserve(event.weight()).await?.send(event);
+        Ok(())
+    }
+
+    /// Waits for room of `weight` bytes ([`Event::weight`]), so that an event can then be handed
+    /// over without a wait and a caller that is cancelled while it waits still owns the event.
+    ///
+    /// # Errors
+    /// [`RecorderGone`] as for [`Sender::send`].
+    pub async fn reserve(&self, weight: usize) -> Result<Reserved<'_>, RecorderGone> {
+        let weight = u32::try_from(weight).unwrap_or(u32::MAX).clamp(1, self.limit);
+        let slot = self.queue.reserve().await.map_err(|_closed| RecorderGone)?;
         let room = Arc::clone(&self.room)
             .acquire_many_owned(weight)
             .await
             .map_err(|_closed| RecorderGone)?;
-        self.queue
-            .send(InFlight { event, _room: room })
-            .await
-            .map_err(|_refused| RecorderGone)
+        Ok(Reserved { slot, room })
+    }
+}
+
+/// Room for one event.
+#[derive(Debug)]
+pub struct Reserved<'a> {
+    slot: mpsc::Permit<'a, InFlight>,
+    room: OwnedSemaphorePermit,
+}
+
+impl Reserved<'_> {
+    /// Hands the event over.
+    pub fn send(self, event: Event) {
+        self.slot.send(InFlight { event, _room: self.room });
     }
 }
 
@@ -46,6 +68,7 @@ impl Sender {
 #[derive(Debug)]
 pub struct Receiver {
     events: mpsc::Receiver<InFlight>,
+    room: Arc<Semaphore>,
 }
 
 impl Receiver {
@@ -53,6 +76,12 @@ impl Receiver {
     /// An event's room is given back when it is dropped, so drop it only once it is handled.
     pub async fn recv_many(&mut self, batch: &mut Vec<InFlight>, most: usize) -> usize {
         self.events.recv_many(batch, most).await
+    }
+}
+
+impl Drop for Receiver {
+    fn drop(&mut self) {
+        self.room.close();
     }
 }
 

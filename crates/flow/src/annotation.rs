@@ -58,6 +58,8 @@ pub struct Flag {
 pub enum FlagReason {
     /// `saying` of `asked` location sources place the address in the country.
     Located { country: Country, saying: usize, asked: usize },
+    /// The analyst's own correction places the address in the country.
+    LocatedByOverride { country: Country },
     /// The operator's group has its headquarters in the country.
     Operated { country: Country, group: String, confidence: Confidence },
     /// The address is registered in the country.
@@ -70,7 +72,7 @@ impl FlagReason {
     /// The word for tables: `located`, `operated` or `registered`.
     pub fn word(&self) -> &'static str {
         match self {
-            Self::Located { .. } => "located",
+            Self::Located { .. } | Self::LocatedByOverride { .. } => "located",
             Self::Operated { .. } => "operated",
             Self::AddressRegistered { .. } | Self::AsRegistered { .. } => "registered",
         }
@@ -82,6 +84,9 @@ impl std::fmt::Display for FlagReason {
         match self {
             Self::Located { country, saying, asked } => {
                 write!(f, "located in {country} by {saying} of {asked} databases")
+            }
+            Self::LocatedByOverride { country } => {
+                write!(f, "located in {country} by the analyst's override")
             }
             Self::Operated { country, group, confidence: Confidence::C } => write!(
                 f,

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 /// An ISO 3166-1 alpha-2 code (or the user-assigned `XK`), upper case.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -43,7 +44,7 @@ impl std::error::Error for NotACountry {}
 impl FromStr for Country {
     type Err = NotACountry;
 
-    /// `UK` is read as `GB`. `AP EU ZZ AN CS NT FX` and everything that is not two letters is no
+    /// `UK` is read as `GB`. `AP EU ZZ XX AN CS NT FX` and everything that is not two letters is no
     /// country: sources use them to say that they do not know.
     fn from_str(text: &str) -> Result<Self, NotACountry> {
         let upper = text.trim().to_ascii_uppercase();
@@ -53,7 +54,7 @@ impl FromStr for Country {
         }
         match upper.as_str() {
             "UK" => Ok(Self(*b"GB")),
-            "AP" | "EU" | "ZZ" | "AN" | "CS" | "NT" | "FX" => Err(NotACountry),
+            "AP" | "EU" | "ZZ" | "XX" | "AN" | "CS" | "NT" | "FX" => Err(NotACountry),
             _ => Ok(Self([first, second])),
         }
     }
@@ -90,7 +91,10 @@ pub enum Statement {
     AddressRegistered(Country),
     /// The AS that announces it is registered in this country. Never a vote on location.
     AsRegistered(Country),
-    OriginAs { asn: Asn, name: Option<String> },
+    OriginAs {
+        asn: Asn,
+        name: Option<String>,
+    },
     Operator(Operator),
     /// The source marks the network as anycast.
     Anycast,
@@ -136,7 +140,8 @@ impl Confidence {
 /// One dated statement of one source.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Claim {
-    pub source: Source,
+    /// Shared by all claims of the source.
+    pub source: Arc<Source>,
     pub statement: Statement,
     /// The network or name that matched, such as `8.136.0.0/13`.
     pub matched: String,
@@ -148,7 +153,7 @@ mod tests {
 
     #[test]
     fn codes_for_no_country_are_refused() {
-        for text in ["AP", "EU", "ZZ", "??", "AN", "CS", "NT", "FX", "", "C", "CHN", "C1"] {
+        for text in ["AP", "EU", "ZZ", "XX", "??", "AN", "CS", "NT", "FX", "", "C", "CHN", "C1"] {
             assert_eq!(text.parse::<Country>(), Err(NotACountry), "{text}");
         }
         for (text, code) in [("cn", "CN"), ("UK", "GB"), ("XK", "XK"), ("TW", "TW")] {

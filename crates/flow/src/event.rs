@@ -17,21 +17,56 @@ use std::time::Duration;
 #[derive(Clone, Debug)]
 pub enum Event {
     Opened(Opened),
-    Targeted { connection: ConnectionId, at: Stamp, target: Target },
+    Targeted {
+        connection: ConnectionId,
+        at: Stamp,
+        target: Target,
+    },
     Looked(Lookup),
     Dialled(Dialled),
-    ClientHello { connection: ConnectionId, at: Stamp, hello: Box<ClientHello> },
-    UpstreamTls { connection: ConnectionId, at: Stamp, tls: Box<UpstreamTls> },
-    ClientTls { connection: ConnectionId, at: Stamp, agreed: Agreed },
-    Secret { connection: ConnectionId, secret: Secret },
+    ClientHello {
+        connection: ConnectionId,
+        at: Stamp,
+        hello: Box<ClientHello>,
+    },
+    UpstreamTls {
+        connection: ConnectionId,
+        at: Stamp,
+        tls: Box<UpstreamTls>,
+    },
+    ClientTls {
+        connection: ConnectionId,
+        at: Stamp,
+        agreed: Agreed,
+    },
+    Secret {
+        connection: ConnectionId,
+        secret: Secret,
+    },
     /// What was decided, as soon as it is known. A later one for the same connection replaces it.
-    Treated { connection: ConnectionId, at: Stamp, treatment: Treatment },
+    Treated {
+        connection: ConnectionId,
+        at: Stamp,
+        treatment: Treatment,
+    },
     Chunk(Chunk),
-    Request { exchange: ExchangeId, head: Box<RequestHead> },
+    Request {
+        exchange: ExchangeId,
+        head: Box<RequestHead>,
+    },
     /// Interim (1xx) and final response heads.
-    Response { exchange: ExchangeId, head: Box<ResponseHead> },
-    ExchangeEnded { exchange: ExchangeId, end: Box<ExchangeEnd> },
-    LostSync { connection: ConnectionId, lost: LostSync },
+    Response {
+        exchange: ExchangeId,
+        head: Box<ResponseHead>,
+    },
+    ExchangeEnded {
+        exchange: ExchangeId,
+        end: Box<ExchangeEnd>,
+    },
+    LostSync {
+        connection: ConnectionId,
+        lost: LostSync,
+    },
     StreamClosed(StreamClosed),
     Closed(Closed),
 }

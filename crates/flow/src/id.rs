@@ -101,10 +101,58 @@ impl FromStr for FlowId {
         };
         let connection = ConnectionId(canonical(connection).ok_or(NotAFlowId)?);
         let Some(number) = number else { return Ok(Self::Connection(connection)) };
-        let number = canonical(number)
-            .and_then(|number| u32::try_from(number).ok())
-            .ok_or(NotAFlowId)?;
+        let number =
+            canonical(number).and_then(|number| u32::try_from(number).ok()).ok_or(NotAFlowId)?;
         Ok(Self::Exchange(ExchangeId { connection, number }))
+    }
+}
+
+/// The text is no id of the kind that was asked for.
+#[derive(Debug, PartialEq, Eq)]
+pub struct NotAnId;
+
+impl fmt::Display for NotAnId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("not an id of this kind")
+    }
+}
+
+impl std::error::Error for NotAnId {}
+
+impl FromStr for SessionId {
+    type Err = NotAnId;
+
+    fn from_str(text: &str) -> Result<Self, NotAnId> {
+        let number = u128::from_str_radix(text, 16).map_err(|_syntax| NotAnId)?;
+        let id = Self(number.to_be_bytes());
+        if id.to_string() == text { Ok(id) } else { Err(NotAnId) }
+    }
+}
+
+impl FromStr for ConnectionId {
+    type Err = NotAnId;
+
+    fn from_str(text: &str) -> Result<Self, NotAnId> {
+        text.strip_prefix('c').and_then(canonical).map(Self).ok_or(NotAnId)
+    }
+}
+
+impl FromStr for LookupId {
+    type Err = NotAnId;
+
+    fn from_str(text: &str) -> Result<Self, NotAnId> {
+        text.strip_prefix('d').and_then(canonical).map(Self).ok_or(NotAnId)
+    }
+}
+
+impl FromStr for ExchangeId {
+    type Err = NotAnId;
+
+    fn from_str(text: &str) -> Result<Self, NotAnId> {
+        match text.parse() {
+            Ok(FlowId::Exchange(exchange)) => Ok(exchange),
+            Ok(FlowId::Connection(_)) | Err(NotAFlowId) => Err(NotAnId),
+        }
     }
 }
 
@@ -117,6 +165,19 @@ fn canonical(text: &str) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_kind_of_id_has_one_spelling() {
+        let session = "00112233445566778899aabbccddeeff";
+        assert_eq!(session.parse::<SessionId>().unwrap().to_string(), session);
+        assert_eq!("c7".parse(), Ok(ConnectionId(7)));
+        assert_eq!("d7".parse(), Ok(LookupId(7)));
+        assert_eq!("c7.2".parse(), Ok(ExchangeId { connection: ConnectionId(7), number: 2 }));
+        assert_eq!(session.to_uppercase().parse::<SessionId>(), Err(NotAnId));
+        assert_eq!("c07".parse::<ConnectionId>(), Err(NotAnId));
+        assert_eq!("c7".parse::<LookupId>(), Err(NotAnId));
+        assert_eq!("c7".parse::<ExchangeId>(), Err(NotAnId));
+    }
 
     #[test]
     fn flow_ids_have_one_spelling() {

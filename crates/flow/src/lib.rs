@@ -28,6 +28,7 @@ pub mod filter;
 pub mod http;
 pub mod id;
 pub mod limits;
+pub mod network;
 pub mod stream;
 pub mod time;
 pub mod tls;

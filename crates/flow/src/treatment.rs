@@ -66,6 +66,8 @@ pub enum PlaintextWhy {
     ServerSpokeFirst,
     /// The connection closed without a byte from either side.
     Silent,
+    /// Landfall's own pages, never dialled.
+    OwnPages,
 }
 
 impl fmt::Display for PlaintextWhy {
@@ -75,6 +77,7 @@ impl fmt::Display for PlaintextWhy {
             Self::NotTls => "neither TLS nor HTTP",
             Self::ServerSpokeFirst => "the server spoke first",
             Self::Silent => "no byte was sent",
+            Self::OwnPages => "Landfall's own pages",
         })
     }
 }
@@ -314,7 +317,10 @@ pub enum Outcome {
     UpstreamAlert(u8),
     /// It never came to relaying: see the treatment.
     NotRelayed,
-    Io { side: Side, reason: String },
+    Io {
+        side: Side,
+        reason: String,
+    },
 }
 
 impl Outcome {

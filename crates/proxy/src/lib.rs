@@ -1,1 +1,30 @@
-//! proxy
+//! A device's connection from accept to close: what it asks for, how it is treated, both TLS legs,
+//! and the relay of every byte unchanged. Tells what happens as [`flow::event::Event`]s.
+//!
+//! It knows no database, no file and no page but the onboarding one. HTTP is read by observers
+//! beside the relay; only plain requests in absolute form have their head rewritten.
+
+mod accept;
+mod client_tls;
+mod connection;
+mod forward;
+mod ingress;
+mod journal;
+mod key_log;
+mod onboarding;
+mod opening;
+mod policy;
+mod relay;
+mod reply;
+mod setup;
+mod tls_failure;
+mod upstream;
+mod upstream_tls;
+mod upstream_trust;
+mod wire;
+
+pub use accept::serve;
+pub use onboarding::OWN_HOST;
+pub use policy::{HostPattern, NotAHostPattern, Rules};
+pub use setup::{DialTable, Setup};
+pub use upstream_trust::{NoRoots, OnUnverified, UpstreamTrust};

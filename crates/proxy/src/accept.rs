@@ -1,0 +1,130 @@
+//! The listener: accepts devices' connections, runs each in a task of its own, and ends them in
+//! order: stop accepting, let running ones finish, abort the rest.
+
+use crate::connection;
+use crate::journal::Journal;
+use crate::setup::Setup;
+use crate::wire::Wire;
+use feed::Sender;
+use flow::address::DeviceAddr;
+use flow::id::ConnectionId;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// Serves until `stop` is cancelled, then drains within `limits.shutdown_grace`. Returns once every
+/// connection has ended and its record is closed; the event sender is dropped with it.
+pub async fn serve(
+    listener: TcpListener,
+    setup: Arc<Setup>,
+    events: Sender,
+    stop: CancellationToken,
+) {
+    let listening = listener.local_addr().ok();
+    let tasks = TaskTracker::new();
+    let abort = CancellationToken::new();
+    let room = Arc::new(Semaphore::new(setup.limits.connections));
+    let numbers = Arc::new(Numbers::default());
+    loop {
+        let accepted = tokio::select! {
+            biased;
+            () = stop.cancelled() => break,
+            accepted = accept(&listener, &room) => accepted,
+        };
+        let (tcp, device, permit) = match accepted {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                tracing::warn!(%error, "Could not accept a connection, trying again");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+                continue;
+            }
+        };
+        let reached = tcp.local_addr().ok();
+        let client = Client {
+            wire: Wire::new(tcp),
+            device: DeviceAddr(canonical(device)),
+            listener: canonical(reached.or(listening).unwrap_or(UNKNOWN_LISTENER)),
+            own: own_addresses(reached, listening),
+        };
+        let (setup, events) = (Arc::clone(&setup), events.clone());
+        let (numbers, abort) = (Arc::clone(&numbers), abort.clone());
+        tasks.spawn(async move {
+            let served =
+                Served { setup: &setup, events: &events, numbers: &numbers, abort: &abort };
+            connection::run(client, &served).await;
+            drop(permit);
+        });
+    }
+    drop(listener);
+    tasks.close();
+    if tokio::time::timeout(setup.limits.shutdown_grace, tasks.wait()).await.is_err() {
+        abort.cancel();
+        tasks.wait().await;
+    }
+}
+
+/// A device's connection as accepted.
+pub(crate) struct Client {
+    pub(crate) wire: Wire,
+    pub(crate) device: DeviceAddr,
+    /// Our end of it.
+    pub(crate) listener: SocketAddr,
+    /// Addresses at which Landfall itself listens, as far as this connection shows.
+    pub(crate) own: Vec<SocketAddr>,
+}
+
+/// What serving one connection takes.
+pub(crate) struct Served<'a> {
+    pub(crate) setup: &'a Setup,
+    events: &'a Sender,
+    numbers: &'a Numbers,
+    /// Cancelled when the grace time of a shutdown is over.
+    pub(crate) abort: &'a CancellationToken,
+}
+
+impl Served<'_> {
+    /// The journal of a new conversation.
+    pub(crate) fn journal(&self) -> Journal {
+        Journal::new(self.numbers.next(), Arc::clone(&self.setup.clock), self.events.clone())
+    }
+}
+
+/// Hands out connection numbers, from 1.
+#[derive(Debug, Default)]
+struct Numbers(AtomicU64);
+
+impl Numbers {
+    fn next(&self) -> ConnectionId {
+        ConnectionId(self.0.fetch_add(1, Ordering::Relaxed).saturating_add(1))
+    }
+}
+
+async fn accept(
+    listener: &TcpListener,
+    room: &Arc<Semaphore>,
+) -> io::Result<(TcpStream, SocketAddr, tokio::sync::OwnedSemaphorePermit)> {
+    let permit = Arc::clone(room).acquire_owned().await.map_err(io::Error::other)?;
+    let (tcp, device) = listener.accept().await?;
+    Ok((tcp, device, permit))
+}
+
+fn own_addresses(reached: Option<SocketAddr>, listening: Option<SocketAddr>) -> Vec<SocketAddr> {
+    let Some(port) = listening.map(|listening| listening.port()) else { return Vec::new() };
+    let loopback = [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)];
+    let own = reached.into_iter().chain(listening).map(|own| own.ip().to_canonical());
+    own.chain(loopback).map(|ip| SocketAddr::new(ip, port)).collect()
+}
+
+fn canonical(address: SocketAddr) -> SocketAddr {
+    SocketAddr::new(address.ip().to_canonical(), address.port())
+}
+
+const UNKNOWN_LISTENER: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
+/// Pause after a failed accept, which is mostly a lack of file descriptors.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);

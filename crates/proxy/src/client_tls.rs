@@ -1,0 +1,90 @@
+//! The TLS handshake with the client: our leaf for the name that it asked for, the ALPN that the
+//! upstream chose. How a client refuses the leaf is what this is about as much as how it accepts.
+
+use crate::journal::Journal;
+use crate::key_log::SecretCollector;
+use crate::setup::Setup;
+use crate::tls_failure;
+use crate::upstream_tls::agreed;
+use crate::wire::Wire;
+use feed::RecorderGone;
+use flow::address::Host;
+use flow::event::Event;
+use flow::stream::Leg;
+use flow::time::Stamp;
+use flow::treatment::{Cause, Failure, Side, Stage};
+use rustls::ServerConfig;
+use rustls::server::{ClientHello, ResolvesServerCert};
+use rustls::sign::CertifiedKey;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
+
+/// Shakes hands with the client as `host`.
+pub(crate) async fn secure(
+    setup: &Setup,
+    journal: &Journal,
+    wire: Wire,
+    host: &Host,
+    alpn: Option<&[u8]>,
+) -> Result<Result<TlsStream<Wire>, Failure>, RecorderGone> {
+    let secrets = Arc::new(SecretCollector::new(Leg::Client));
+    let config = match config(setup, journal.now(), host, alpn, &secrets) {
+        Ok(config) => config,
+        Err(reason) => {
+            let cause = Cause::Io(reason);
+            return Ok(Err(Failure { stage: Stage::ClientTls, side: Side::Landfall, cause }));
+        }
+    };
+    let started = journal.now();
+    let accepting = TlsAcceptor::from(Arc::new(config)).accept(wire);
+    let finished = timeout(setup.limits.tls_time, accepting).await;
+    let at = journal.now();
+    let took = at.mono.since(started.mono);
+    journal.timed(|timings| timings.client_tls = Some(took)).await;
+    journal.secrets(secrets.take()).await?;
+    let cause = match finished {
+        Ok(Ok(stream)) => {
+            let agreed = agreed(stream.get_ref().1);
+            let connection = journal.connection();
+            journal.tell(Event::ClientTls { connection, at, agreed }).await?;
+            return Ok(Ok(stream));
+        }
+        Ok(Err(error)) => tls_failure::client_cause(&error),
+        Err(_elapsed) => Cause::TimedOut,
+    };
+    Ok(Err(Failure { stage: Stage::ClientTls, side: Side::Client, cause }))
+}
+
+fn config(
+    setup: &Setup,
+    now: Stamp,
+    host: &Host,
+    alpn: Option<&[u8]>,
+    secrets: &Arc<SecretCollector>,
+) -> Result<ServerConfig, String> {
+    let now = SystemTime::UNIX_EPOCH + Duration::from_nanos(now.wall.0);
+    let leaf = setup.leaves.leaf(host, now).map_err(|error| error.to_string())?;
+    let mut config = ServerConfig::builder_with_provider(Arc::clone(setup.trust.provider()))
+        .with_safe_default_protocol_versions()
+        .map_err(|error| error.to_string())?
+        .with_no_client_auth()
+        .with_cert_resolver(Arc::new(OneLeaf(leaf)));
+    config.alpn_protocols = alpn.map(|protocol| vec![protocol.to_vec()]).unwrap_or_default();
+    config.key_log = Arc::<SecretCollector>::clone(secrets);
+    // Each connection is on its own: no ticket outlives it.
+    config.send_tls13_tickets = 0;
+    Ok(config)
+}
+
+/// Answers with one leaf, whatever is asked: the name was read before.
+#[derive(Debug)]
+struct OneLeaf(Arc<CertifiedKey>);
+
+impl ResolvesServerCert for OneLeaf {
+    fn resolve(&self, _hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        Some(Arc::clone(&self.0))
+    }
+}

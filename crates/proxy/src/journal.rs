@@ -1,0 +1,216 @@
+//! What is told about one connection, in order. The journal owns the connection's observer and the
+//! totals of its streams, so that whatever ends the connection, one call closes its record.
+//!
+//! It decides nothing about the traffic. Events wait in a queue until the recorder has room for
+//! them: a task that is cancelled while it waits loses none.
+
+use bytes::Bytes;
+use feed::RecorderGone;
+use flow::address::{DeviceAddr, Target};
+use flow::event::{Closed, Event, Ingress, Opened, StreamClosed, Timings};
+use flow::id::ConnectionId;
+use flow::stream::{Chunk, Direction, Leg, StreamKey};
+use flow::time::{SharedClock, Stamp};
+use flow::tls::Secret;
+use flow::treatment::{Cause, Failure, Outcome, Side, Stage, Treatment};
+use observe::Observer;
+use std::collections::{BTreeMap, VecDeque};
+use std::net::SocketAddr;
+use tokio::sync::Mutex;
+
+/// The record of one connection.
+pub(crate) struct Journal {
+    connection: ConnectionId,
+    clock: SharedClock,
+    recorder: feed::Sender,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    queue: VecDeque<Event>,
+    observed: Vec<Event>,
+    observer: Option<Observer>,
+    relayed: BTreeMap<StreamKey, u64>,
+    timings: Timings,
+    treated: bool,
+    exchanges_ended: u32,
+}
+
+impl Journal {
+    pub(crate) fn new(
+        connection: ConnectionId,
+        clock: SharedClock,
+        recorder: feed::Sender,
+    ) -> Self {
+        Self { connection, clock, recorder, state: Mutex::default() }
+    }
+
+    pub(crate) fn connection(&self) -> ConnectionId {
+        self.connection
+    }
+
+    pub(crate) fn now(&self) -> Stamp {
+        self.clock.now()
+    }
+
+    pub(crate) async fn opened(
+        &self,
+        at: Stamp,
+        device: DeviceAddr,
+        listener: SocketAddr,
+        ingress: Ingress,
+    ) -> Result<(), RecorderGone> {
+        let connection = self.connection;
+        self.tell(Event::Opened(Opened { connection, at, device, listener, ingress })).await
+    }
+
+    pub(crate) async fn targeted(&self, target: Target) -> Result<(), RecorderGone> {
+        self.tell(Event::Targeted { connection: self.connection, at: self.now(), target }).await
+    }
+
+    /// Says how the connection is treated; a later call replaces an earlier one.
+    pub(crate) async fn treated(&self, treatment: Treatment) -> Result<(), RecorderGone> {
+        let event = Event::Treated { connection: self.connection, at: self.now(), treatment };
+        let mut state = self.state.lock().await;
+        state.treated = true;
+        state.queue.push_back(event);
+        self.drain(&mut state).await
+    }
+
+    pub(crate) async fn secrets(&self, secrets: Vec<Secret>) -> Result<(), RecorderGone> {
+        for secret in secrets {
+            self.tell(Event::Secret { connection: self.connection, secret }).await?;
+        }
+        Ok(())
+    }
+
+    pub(crate) async fn tell(&self, event: Event) -> Result<(), RecorderGone> {
+        let mut state = self.state.lock().await;
+        state.queue.push_back(event);
+        self.drain(&mut state).await
+    }
+
+    /// Notes how long a step took.
+    pub(crate) async fn timed(&self, note: impl FnOnce(&mut Timings)) {
+        note(&mut self.state.lock().await.timings);
+    }
+
+    /// From here on the relayed bytes are read as this protocol.
+    pub(crate) async fn observe(&self, observer: Observer) {
+        self.state.lock().await.observer = Some(observer);
+    }
+
+    /// Bytes that passed. Recorded before they are passed on, and observed when they are relayed.
+    pub(crate) async fn passed(
+        &self,
+        leg: Leg,
+        direction: Direction,
+        bytes: Bytes,
+    ) -> Result<(), RecorderGone> {
+        let mut state = self.state.lock().await;
+        let at = self.now();
+        self.pass(&mut state, leg, direction, at, bytes);
+        self.drain(&mut state).await
+    }
+
+    /// The same for bytes that passed at known times, such as a handshake's.
+    pub(crate) async fn passed_at(
+        &self,
+        leg: Leg,
+        captured: Vec<(Direction, Stamp, Bytes)>,
+    ) -> Result<(), RecorderGone> {
+        let mut state = self.state.lock().await;
+        for (direction, at, bytes) in captured {
+            self.pass(&mut state, leg, direction, at, bytes);
+        }
+        self.drain(&mut state).await
+    }
+
+    /// One direction of the relay ended in order.
+    pub(crate) async fn ended(&self, direction: Direction) -> Result<(), RecorderGone> {
+        let mut state = self.state.lock().await;
+        let at = self.now();
+        state.end(direction, at);
+        self.drain(&mut state).await
+    }
+
+    /// Exchanges that ended so far, as the observer saw them.
+    pub(crate) async fn exchanges_ended(&self) -> u32 {
+        self.state.lock().await.exchanges_ended
+    }
+
+    /// Bytes relayed so far in this direction.
+    pub(crate) async fn relayed(&self, direction: Direction) -> u64 {
+        let key = self.key(Leg::Relay, direction);
+        self.state.lock().await.relayed.get(&key).copied().unwrap_or(0)
+    }
+
+    /// Closes the record: open exchanges, streams, then the connection.
+    pub(crate) async fn finish(self, outcome: Outcome) -> Result<(), RecorderGone> {
+        let at = self.now();
+        let mut guard = self.state.lock().await;
+        let state = &mut *guard;
+        state.end(Direction::Up, at);
+        state.end(Direction::Down, at);
+        if !state.treated {
+            let failure =
+                Failure { stage: Stage::Request, side: Side::Landfall, cause: Cause::Closed };
+            let (connection, treatment) = (self.connection, Treatment::Failed(failure));
+            state.queue.push_back(Event::Treated { connection, at, treatment });
+        }
+        for (&stream, &relayed) in &state.relayed {
+            let closed = StreamClosed { stream, at, relayed, kept: relayed };
+            state.queue.push_back(Event::StreamClosed(closed));
+        }
+        state.queue.push_back(Event::Closed(Closed {
+            connection: self.connection,
+            at,
+            outcome,
+            timings: state.timings,
+        }));
+        self.drain(state).await
+    }
+
+    fn pass(&self, state: &mut State, leg: Leg, direction: Direction, at: Stamp, bytes: Bytes) {
+        let stream = self.key(leg, direction);
+        *state.relayed.entry(stream).or_default() += bytes.len() as u64;
+        state.queue.push_back(Event::Chunk(Chunk { stream, at, bytes: bytes.clone() }));
+        if let (Leg::Relay, Some(observer)) = (leg, &mut state.observer) {
+            observer.feed(direction, at, &bytes, &mut state.observed);
+            state.take_observed();
+        }
+    }
+
+    fn key(&self, leg: Leg, direction: Direction) -> StreamKey {
+        StreamKey { connection: self.connection, leg, direction }
+    }
+
+    async fn drain(&self, state: &mut State) -> Result<(), RecorderGone> {
+        while let Some(event) = state.queue.front() {
+            let room = self.recorder.reserve(event.weight()).await?;
+            if let Some(event) = state.queue.pop_front() {
+                room.send(event);
+            }
+        }
+        Ok(())
+    }
+}
+
+impl State {
+    fn end(&mut self, direction: Direction, at: Stamp) {
+        if let Some(observer) = &mut self.observer {
+            observer.end(direction, at, &mut self.observed);
+            self.take_observed();
+        }
+    }
+
+    fn take_observed(&mut self) {
+        for event in self.observed.drain(..) {
+            if matches!(event, Event::ExchangeEnded { .. }) {
+                self.exchanges_ended = self.exchanges_ended.saturating_add(1);
+            }
+            self.queue.push_back(event);
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! Landfall's own pages at the proxy port: the certificate and how to trust it. Answered here,
+//! never dialled, and recorded like any other conversation of the device.
+
+use crate::ingress::Received;
+use crate::journal::Journal;
+use crate::setup::Setup;
+use bytes::{Bytes, BytesMut};
+use feed::RecorderGone;
+use flow::address::{Host, Target};
+use flow::stream::{Direction, Leg};
+use flow::treatment::Outcome;
+use observe::Observer;
+use observe::http1::head::RequestHeadParts;
+use observe::http1::head_buffer::{Collected, HeadBuffer};
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::time::timeout;
+
+/// The name under which a device that uses the proxy finds these pages.
+pub const OWN_HOST: &str = "landfall.internal";
+
+/// Whether the target is Landfall's own name.
+pub(crate) fn is_own(target: &Target) -> bool {
+    matches!(&target.host, Host::Name(name) if name.as_str() == OWN_HOST)
+}
+
+/// Reads one request and answers it.
+pub(crate) async fn serve<S: AsyncRead + AsyncWrite + Unpin>(
+    mut stream: S,
+    setup: &Setup,
+    journal: &Journal,
+) -> Result<Outcome, RecorderGone> {
+    let reading = read_head(&mut stream, setup.limits.request_head_bytes);
+    match timeout(setup.limits.request_head_time, reading).await {
+        Ok(Some(received)) => answer(stream, setup, journal, &received).await,
+        Ok(None) | Err(_) => Ok(Outcome::Completed),
+    }
+}
+
+/// Answers a request that was read.
+pub(crate) async fn answer<S: AsyncRead + AsyncWrite + Unpin>(
+    mut stream: S,
+    setup: &Setup,
+    journal: &Journal,
+    received: &Received,
+) -> Result<Outcome, RecorderGone> {
+    journal.observe(Observer::http1(journal.connection(), &setup.limits)).await;
+    journal.passed(Leg::Relay, Direction::Up, received.raw.clone()).await?;
+    let response = respond(&setup.authority, &received.head);
+    journal.passed(Leg::Relay, Direction::Down, response.clone()).await?;
+    let sending = async {
+        stream.write_all(&response).await?;
+        stream.shutdown().await?;
+        // What the client still sends is read, so that closing does not reset the answer away.
+        let mut ignored = [0; 1024];
+        while stream.read(&mut ignored).await? > 0 {}
+        Ok::<_, std::io::Error>(())
+    };
+    // A client that leaves early has its answer or did not want it.
+    drop(timeout(LINGER_TIME, sending).await);
+    Ok(Outcome::Completed)
+}
+
+async fn read_head<S: AsyncRead + Unpin>(stream: &mut S, limit: usize) -> Option<Received> {
+    let mut head = HeadBuffer::new(limit);
+    loop {
+        let mut buffer = BytesMut::with_capacity(4096);
+        if stream.read_buf(&mut buffer).await.ok()? == 0 {
+            return None;
+        }
+        if let Collected::Head { head: raw, .. } = head.feed(&buffer).ok()? {
+            let head = RequestHeadParts::parse(&raw).ok()?;
+            return Some(Received { raw, head });
+        }
+    }
+}
+
+fn respond(authority: &certs::Authority, head: &RequestHeadParts) -> Bytes {
+    let target = String::from_utf8_lossy(&head.target);
+    let path = match target.split_once("://") {
+        Some((_, rest)) => rest.find('/').and_then(|at| rest.get(at..)).unwrap_or("/"),
+        None => &target,
+    };
+    let path = path.split_once('?').map_or(path, |(path, _query)| path);
+    let is_head = head.method.as_ref() == b"HEAD";
+    if !is_head && head.method.as_ref() != b"GET" {
+        return response("405 Method Not Allowed", TEXT, b"Only GET and HEAD.\n", is_head);
+    }
+    match path {
+        "/" => response("200 OK", HTML, page(authority).as_bytes(), is_head),
+        PEM_PATH => {
+            let pem = authority.certificate_pem().as_bytes();
+            response("200 OK", "application/x-pem-file", pem, is_head)
+        }
+        DER_PATH => {
+            let der = authority.certificate_der();
+            response("200 OK", "application/x-x509-ca-cert", &der, is_head)
+        }
+        _ => response("404 Not Found", TEXT, b"There is no such page here.\n", is_head),
+    }
+}
+
+fn response(status: &str, media_type: &str, body: &[u8], is_head: bool) -> Bytes {
+    let mut out = BytesMut::from(
+        format!(
+            "HTTP/1.1 {status}\r\nContent-Type: {media_type}\r\nContent-Length: {}\r\n\
+             Content-Security-Policy: default-src 'none'; style-src 'unsafe-inline'\r\n\
+             X-Content-Type-Options: nosniff\r\nCache-Control: no-store\r\n\
+             Connection: close\r\n\r\n",
+            body.len()
+        )
+        .as_bytes(),
+    );
+    if !is_head {
+        out.extend_from_slice(body);
+    }
+    out.freeze()
+}
+
+fn page(authority: &certs::Authority) -> String {
+    let fingerprint = authority.fingerprint_sha256().map(|byte| format!("{byte:02X}")).join(" ");
+    PAGE.replace("{name}", authority.name())
+        .replace("{fingerprint}", &fingerprint)
+        .replace("{pem}", PEM_PATH)
+        .replace("{der}", DER_PATH)
+}
+
+const PEM_PATH: &str = "/landfall-ca.pem";
+const DER_PATH: &str = "/landfall-ca.cer";
+const HTML: &str = "text/html; charset=utf-8";
+const TEXT: &str = "text/plain; charset=utf-8";
+const LINGER_TIME: Duration = Duration::from_secs(2);
+const PAGE: &str = include_str!("onboarding.html");

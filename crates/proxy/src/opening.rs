@@ -1,0 +1,110 @@
+//! What a tunnel opens with: the client's first bytes, or the server's if that speaks first. The
+//! bytes are put back; nothing is decided here.
+
+use crate::wire::Wire;
+use bytes::BytesMut;
+use flow::limits::Limits;
+use flow::tls::ClientHello;
+use flow::treatment::{Cause, Failure, Side, Stage};
+use observe::client_hello::{self, Parsed};
+use observe::sniff::{Sniffed, sniff};
+use std::io;
+use std::time::Duration;
+use tokio::time::{Instant, timeout_at};
+
+/// How a tunnel opens.
+pub(crate) enum Opening {
+    Tls(Box<ClientHello>),
+    Http1,
+    /// The HTTP/2 preface in the clear (RFC 9113 section 3.3).
+    Http2,
+    /// Neither TLS nor HTTP.
+    Other,
+    ServerFirst,
+    /// The peer closed without a byte.
+    Silent,
+    Failed(Failure),
+}
+
+/// Waits for the first bytes of either side. Without an upstream only the client is waited for.
+pub(crate) async fn read(client: &mut Wire, upstream: Option<&Wire>, limits: &Limits) -> Opening {
+    let mut first = BytesMut::new();
+    let mut deadline = Instant::now() + limits.idle_time;
+    let opening = loop {
+        let spoken = async {
+            match upstream {
+                Some(upstream) => upstream.socket().has_spoken().await,
+                None => std::future::pending().await,
+            }
+        };
+        let reading = client.read_more(&mut first, limits.client_hello_bytes);
+        let read = tokio::select! {
+            biased;
+            read = timeout_at(deadline, reading) => read,
+            spoken = spoken => break match spoken {
+                Ok(true) => Opening::ServerFirst,
+                Ok(false) | Err(_) if first.is_empty() => Opening::Silent,
+                Ok(false) | Err(_) => Opening::Other,
+            },
+        };
+        match read {
+            Ok(Ok(0)) | Err(_) if first.is_empty() => break Opening::Silent,
+            Ok(Ok(0)) | Err(_) => break Opening::Other,
+            Ok(Ok(_)) => {}
+            Ok(Err(error)) => break failed(&error),
+        }
+        if first.first() != Some(&TLS_HANDSHAKE) {
+            deadline = deadline.min(Instant::now() + UNDECIDED_TIME);
+        } else {
+            deadline = deadline.min(Instant::now() + limits.tls_time);
+        }
+        match sniff(&first) {
+            Sniffed::NeedMore => {}
+            Sniffed::Tls => break read_hello(client, &mut first, limits).await,
+            Sniffed::Http1 => break Opening::Http1,
+            Sniffed::Http2Preface => break Opening::Http2,
+            Sniffed::Other => break Opening::Other,
+        }
+    };
+    client.unread(first.freeze());
+    opening
+}
+
+/// Reads the whole ClientHello, whatever records and segments it comes in.
+async fn read_hello(client: &mut Wire, first: &mut BytesMut, limits: &Limits) -> Opening {
+    let deadline = Instant::now() + limits.tls_time;
+    loop {
+        match client_hello::parse(first) {
+            Parsed::Complete(hello) => return Opening::Tls(hello),
+            Parsed::NotAClientHello(_) => return Opening::Other,
+            Parsed::Incomplete if first.len() >= limits.client_hello_bytes => {
+                return refused(Cause::TooLarge);
+            }
+            Parsed::Incomplete => {}
+        }
+        let most = limits.client_hello_bytes.saturating_sub(first.len());
+        match timeout_at(deadline, client.read_more(first, most)).await {
+            Ok(Ok(0)) => return refused(Cause::Closed),
+            Ok(Ok(_)) => {}
+            Ok(Err(error)) => return failed(&error),
+            Err(_elapsed) => return refused(Cause::TimedOut),
+        }
+    }
+}
+
+fn failed(error: &io::Error) -> Opening {
+    refused(match error.kind() {
+        io::ErrorKind::ConnectionReset => Cause::Reset,
+        _ => Cause::Io(error.to_string()),
+    })
+}
+
+fn refused(cause: Cause) -> Opening {
+    Opening::Failed(Failure { stage: Stage::ClientHello, side: Side::Client, cause })
+}
+
+/// Content type of a TLS handshake record (RFC 8446 section 5.1).
+const TLS_HANDSHAKE: u8 = 22;
+/// Time that a client gets to go on after a few bytes that could begin several protocols, so that
+/// a protocol of short messages is not held up.
+const UNDECIDED_TIME: Duration = Duration::from_millis(500);

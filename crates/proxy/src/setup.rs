@@ -1,0 +1,41 @@
+//! What a running proxy works with: made once at the start, read by every connection.
+
+use crate::policy::Rules;
+use crate::upstream_trust::UpstreamTrust;
+use flow::limits::Limits;
+use flow::time::SharedClock;
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+/// Everything that connections share.
+pub struct Setup {
+    pub authority: Arc<certs::Authority>,
+    pub leaves: certs::LeafMinter,
+    pub names: resolver::NameResolver,
+    pub trust: UpstreamTrust,
+    pub rules: Rules,
+    pub dial: DialTable,
+    pub limits: Limits,
+    pub clock: SharedClock,
+}
+
+/// The `[dial]` simulation: sockets that are dialled in place of addresses. Each use is recorded
+/// and marks the session as simulated.
+#[derive(Clone, Debug, Default)]
+pub struct DialTable {
+    /// In place of an address at any port.
+    pub by_address: BTreeMap<IpAddr, SocketAddr>,
+    /// In place of an address at one port; goes before `by_address`.
+    pub by_socket: BTreeMap<SocketAddr, SocketAddr>,
+}
+
+impl DialTable {
+    pub fn is_empty(&self) -> bool {
+        self.by_address.is_empty() && self.by_socket.is_empty()
+    }
+
+    pub(crate) fn in_place_of(&self, address: SocketAddr) -> Option<SocketAddr> {
+        self.by_socket.get(&address).or_else(|| self.by_address.get(&address.ip())).copied()
+    }
+}

@@ -1,0 +1,167 @@
+//! Whom the upstream leg trusts. Verifies as the platform would and remembers what was shown, so
+//! that a chain that does not verify is evidence too.
+
+use bytes::Bytes;
+use flow::tls::Verification;
+use rustls::client::WebPkiServerVerifier;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::CryptoProvider;
+use rustls::{CertificateError, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Whom the upstream leg trusts, and what happens to a chain that does not verify.
+#[derive(Clone)]
+pub struct UpstreamTrust {
+    verifier: Arc<WebPkiServerVerifier>,
+    provider: Arc<CryptoProvider>,
+    on_unverified: OnUnverified,
+}
+
+/// `--upstream-verify`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnUnverified {
+    /// The connection is refused, the chain and the reason recorded.
+    Refuse,
+    /// The connection goes on, marked.
+    Record,
+}
+
+impl UpstreamTrust {
+    /// Trusts `roots`.
+    ///
+    /// # Errors
+    /// When there is no root at all.
+    pub fn new(roots: RootCertStore, on_unverified: OnUnverified) -> Result<Self, NoRoots> {
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let verifier =
+            WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider))
+                .build()
+                .map_err(|_no_roots| NoRoots)?;
+        Ok(Self { verifier, provider, on_unverified })
+    }
+
+    pub(crate) fn provider(&self) -> &Arc<CryptoProvider> {
+        &self.provider
+    }
+}
+
+/// There are no root certificates to verify upstreams against.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NoRoots;
+
+impl fmt::Display for NoRoots {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("there are no root certificates to verify upstreams against")
+    }
+}
+
+impl std::error::Error for NoRoots {}
+
+/// Verifies for one handshake, and remembers what it was shown.
+pub(crate) struct Witness {
+    trust: UpstreamTrust,
+    shown: Mutex<Option<Shown>>,
+}
+
+/// What the server showed in one handshake.
+pub(crate) struct Shown {
+    /// DER, leaf first.
+    pub(crate) chain: Vec<Bytes>,
+    pub(crate) ocsp: Bytes,
+    pub(crate) verification: Verification,
+}
+
+impl Witness {
+    pub(crate) fn new(trust: UpstreamTrust) -> Self {
+        Self { trust, shown: Mutex::default() }
+    }
+
+    pub(crate) fn take(&self) -> Shown {
+        let shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner).take();
+        shown.unwrap_or_else(|| Shown {
+            chain: Vec::new(),
+            ocsp: Bytes::new(),
+            verification: Verification::Refused("the server showed no certificate".to_owned()),
+        })
+    }
+}
+
+impl fmt::Debug for Witness {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Witness").finish_non_exhaustive()
+    }
+}
+
+impl ServerCertVerifier for Witness {
+    fn verify_server_cert(
+        &self,
+        leaf: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        name: &ServerName<'_>,
+        ocsp: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        let verified = self.trust.verifier.verify_server_cert(leaf, intermediates, name, ocsp, now);
+        let (verification, answer) = match (verified, self.trust.on_unverified) {
+            (Ok(verified), _) => (Verification::Verified, Ok(verified)),
+            (Err(error), OnUnverified::Refuse) => {
+                (Verification::Refused(unverified(&error)), Err(error))
+            }
+            (Err(error), OnUnverified::Record) => {
+                let reason = unverified(&error);
+                (Verification::Recorded(reason), Ok(ServerCertVerified::assertion()))
+            }
+        };
+        let chain = std::iter::once(leaf).chain(intermediates);
+        let shown = Shown {
+            chain: chain.map(|der| Bytes::copy_from_slice(der)).collect(),
+            ocsp: Bytes::copy_from_slice(ocsp),
+            verification,
+        };
+        *self.shown.lock().unwrap_or_else(PoisonError::into_inner) = Some(shown);
+        answer
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        leaf: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.trust.verifier.verify_tls12_signature(message, leaf, signature)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        leaf: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.trust.verifier.verify_tls13_signature(message, leaf, signature)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.trust.verifier.supported_verify_schemes()
+    }
+}
+
+/// Why a chain did not verify, as a clause.
+fn unverified(error: &rustls::Error) -> String {
+    let rustls::Error::InvalidCertificate(reason) = error else { return error.to_string() };
+    match reason {
+        CertificateError::UnknownIssuer => "signed by no authority that is trusted".to_owned(),
+        CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
+            "the certificate has expired".to_owned()
+        }
+        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
+            "the certificate is not valid yet".to_owned()
+        }
+        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+            "the certificate is for another name".to_owned()
+        }
+        CertificateError::Revoked => "the certificate is revoked".to_owned(),
+        other => format!("{other:?}"),
+    }
+}

@@ -1,0 +1,203 @@
+//! A TCP connection as the relay needs it: bytes can be put back, a handshake can be captured on
+//! its way past, and the socket stays reachable below TLS for FIN and RST. Knows no protocol.
+
+use bytes::{Buf, Bytes, BytesMut};
+use flow::stream::Direction;
+use flow::time::{SharedClock, Stamp};
+use socket2::SockRef;
+use std::io;
+use std::net::Shutdown;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+
+/// One side's TCP connection.
+pub(crate) struct Wire {
+    socket: Socket,
+    /// Bytes that were read and put back; they are read first.
+    unread: Bytes,
+    capture: Option<Capture>,
+}
+
+/// The socket below a [`Wire`], for what TLS cannot express.
+#[derive(Clone)]
+pub(crate) struct Socket(Arc<TcpStream>);
+
+/// Collects the bytes that pass a wire with their times, up to a bound. Clones collect together,
+/// so the bytes are there even when the wire was lost with a failed handshake.
+#[derive(Clone)]
+pub(crate) struct Capture {
+    clock: SharedClock,
+    /// What a read from the wire counts as.
+    read_is: Direction,
+    kept: Arc<Mutex<Kept>>,
+}
+
+#[derive(Default)]
+struct Kept {
+    passed: Vec<(Direction, Stamp, Bytes)>,
+    room: usize,
+}
+
+impl Capture {
+    pub(crate) fn new(clock: SharedClock, read_is: Direction, room: usize) -> Self {
+        let kept = Arc::new(Mutex::new(Kept { passed: Vec::new(), room }));
+        Self { clock, read_is, kept }
+    }
+
+    /// The bytes in the order in which they passed; nothing is collected after.
+    pub(crate) fn take(&self) -> Vec<(Direction, Stamp, Bytes)> {
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.room = 0;
+        std::mem::take(&mut kept.passed)
+    }
+
+    /// Keeps a copy; `false` when there is room for no more.
+    fn keep(&self, direction: Direction, bytes: &[u8]) -> bool {
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let length = bytes.len().min(kept.room);
+        kept.room -= length;
+        if let Some(copied) = bytes.get(..length).filter(|copied| !copied.is_empty()) {
+            kept.passed.push((direction, self.clock.now(), Bytes::copy_from_slice(copied)));
+        }
+        kept.room > 0
+    }
+}
+
+impl Wire {
+    /// Takes a connected socket over: small writes at once, keep-alive probes when idle.
+    pub(crate) fn new(tcp: TcpStream) -> Self {
+        // Either option may be refused on a socket whose peer has gone; reading will tell.
+        let keepalive = socket2::TcpKeepalive::new().with_time(KEEPALIVE_TIME);
+        drop(SockRef::from(&tcp).set_tcp_keepalive(&keepalive));
+        drop(tcp.set_nodelay(true));
+        Self { socket: Socket(Arc::new(tcp)), unread: Bytes::new(), capture: None }
+    }
+
+    pub(crate) fn socket(&self) -> &Socket {
+        &self.socket
+    }
+
+    /// Puts bytes back in front of what comes next.
+    pub(crate) fn unread(&mut self, bytes: Bytes) {
+        if self.unread.is_empty() {
+            self.unread = bytes;
+        } else if !bytes.is_empty() {
+            let mut joined = BytesMut::from(bytes);
+            joined.extend_from_slice(&self.unread);
+            self.unread = joined.freeze();
+        }
+    }
+
+    /// Appends what can be read to `buffer`, at most `most` bytes; 0 at the end.
+    pub(crate) async fn read_more(
+        &mut self,
+        buffer: &mut BytesMut,
+        most: usize,
+    ) -> io::Result<usize> {
+        if buffer.capacity() - buffer.len() < READ_BYTES {
+            buffer.reserve(READ_BYTES);
+        }
+        (&mut *self).take(most as u64).read_buf(buffer).await
+    }
+
+    /// Hands a copy of what passes from here on to `capture`, while that has room.
+    pub(crate) fn capture(&mut self, capture: Capture) {
+        self.capture = Some(capture);
+    }
+
+    fn keep(&mut self, direction: impl Fn(Direction) -> Direction, bytes: &[u8]) {
+        if let Some(capture) = &self.capture
+            && !capture.keep(direction(capture.read_is), bytes)
+        {
+            self.capture = None;
+        }
+    }
+}
+
+impl Socket {
+    /// Ends the outgoing direction with a bare FIN, without a TLS close_notify.
+    pub(crate) fn finish(&self) {
+        // A peer that has gone needs no FIN.
+        drop(SockRef::from(&*self.0).shutdown(Shutdown::Write));
+    }
+
+    /// Makes the close of the socket a RST.
+    pub(crate) fn reset_on_close(&self) {
+        drop(SockRef::from(&*self.0).set_linger(Some(Duration::ZERO)));
+    }
+
+    /// Waits until the peer has sent something or closed; `true` when there are bytes.
+    pub(crate) async fn has_spoken(&self) -> io::Result<bool> {
+        Ok(self.0.peek(&mut [0]).await? > 0)
+    }
+}
+
+impl AsyncRead for Wire {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        if self.unread.has_remaining() {
+            let length = self.unread.len().min(buffer.remaining());
+            buffer.put_slice(&self.unread.split_to(length));
+        } else {
+            loop {
+                ready!(self.socket.0.poll_read_ready(cx))?;
+                match self.socket.0.try_read(buffer.initialize_unfilled()) {
+                    Ok(length) => break buffer.advance(length),
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                    Err(error) => return Poll::Ready(Err(error)),
+                }
+            }
+        }
+        self.keep(|read| read, buffer.filled().get(before..).unwrap_or_default());
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for Wire {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        loop {
+            ready!(self.socket.0.poll_write_ready(cx))?;
+            match self.socket.0.try_write(bytes) {
+                Ok(length) => {
+                    self.keep(opposite, bytes.get(..length).unwrap_or_default());
+                    return Poll::Ready(Ok(length));
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) => return Poll::Ready(Err(error)),
+            }
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.socket.finish();
+        Poll::Ready(Ok(()))
+    }
+}
+
+pub(crate) fn opposite(direction: Direction) -> Direction {
+    match direction {
+        Direction::Up => Direction::Down,
+        Direction::Down => Direction::Up,
+    }
+}
+
+/// Room that a read of a head gets at least.
+const READ_BYTES: usize = 4096;
+/// Idle time after which the kernel probes whether the peer is still there.
+const KEEPALIVE_TIME: Duration = Duration::from_secs(120);
