@@ -1,1 +1,16 @@
-//! certs
+//! The authority and its leaves: creates and loads the authority of this installation, and mints
+//! the certificate of the name that a device asks for. No sockets, no clock (the time is passed
+//! in), and no private key leaves the crate, except the leaf's inside a
+//! [`rustls::sign::CertifiedKey`].
+
+mod authority;
+mod cache;
+mod error;
+mod leaf;
+mod pem;
+mod profile;
+mod store;
+
+pub use authority::Authority;
+pub use error::{Action, Error};
+pub use leaf::LeafMinter;

@@ -2,9 +2,9 @@
 
 use crate::address::{DeviceAddr, Target, Upstream};
 use crate::dns::Lookup;
-use crate::http::{ExchangeEnd, LostSync, RequestHead, ResponseHead};
+use crate::http::{ExchangeEnd, Field, LostSync, RequestHead, ResponseHead};
 use crate::id::{ConnectionId, ExchangeId};
-use crate::stream::{Chunk, StreamKey};
+use crate::stream::{Chunk, Extent, StreamKey};
 use crate::time::Stamp;
 use crate::tls::{Agreed, ClientHello, Secret, UpstreamTls};
 use crate::treatment::{Outcome, Treatment};
@@ -76,8 +76,8 @@ impl Event {
     pub fn weight(&self) -> usize {
         let payload = match self {
             Self::Chunk(chunk) => chunk.bytes.len(),
-            Self::Request { head, .. } => head.extent.len() as usize,
-            Self::Response { head, .. } => head.extent.len() as usize,
+            Self::Request { head, .. } => head_weight(head.extent, &head.fields),
+            Self::Response { head, .. } => head_weight(head.extent, &head.fields),
             Self::ClientHello { hello, .. } => hello.raw.len(),
             Self::UpstreamTls { tls, .. } => {
                 tls.ocsp.len() + tls.chain.iter().map(bytes::Bytes::len).sum::<usize>()
@@ -160,6 +160,11 @@ pub struct Timings {
     pub connect: Option<Duration>,
     pub upstream_tls: Option<Duration>,
     pub client_tls: Option<Duration>,
+}
+
+/// Compressed heads are small on the wire and large in memory, so fields count too.
+fn head_weight(extent: Extent, fields: &[Field]) -> usize {
+    (extent.len() as usize).saturating_add(size_of_val(fields))
 }
 
 const FLAT_WEIGHT_BYTES: usize = 256;

@@ -1,1 +1,18 @@
-//! observe
+//! Protocol observers: bytes of the two directions of a connection in, with their times, and
+//! [`flow::event::Event`]s out.
+//!
+//! Pure functions and state machines over bytes, no IO. Observers never hold a body: a body is
+//! reported as an extent of its stream plus a hash, and [`body::BodyReader`] takes it out of the
+//! recorded stream again. Content encodings (gzip and the like) are not undone here. Everything
+//! that is read may be hostile: it can end the decoding of its connection, and nothing else.
+
+pub mod body;
+pub mod client_hello;
+mod fingerprint;
+pub mod http1;
+pub mod http2;
+pub mod observer;
+pub mod sniff;
+mod tally;
+
+pub use observer::Observer;

@@ -1,17 +1,15 @@
 //! The listener: accepts devices' connections, runs each in a task of its own, and ends them in
 //! order: stop accepting, let running ones finish, abort the rest.
 
+use crate::client::{Client, Numbers, Served};
 use crate::connection;
-use crate::journal::Journal;
 use crate::setup::Setup;
 use crate::wire::Wire;
 use feed::Sender;
 use flow::address::DeviceAddr;
-use flow::id::ConnectionId;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
@@ -55,9 +53,7 @@ pub async fn serve(
         let (setup, events) = (Arc::clone(&setup), events.clone());
         let (numbers, abort) = (Arc::clone(&numbers), abort.clone());
         tasks.spawn(async move {
-            let served =
-                Served { setup: &setup, events: &events, numbers: &numbers, abort: &abort };
-            connection::run(client, &served).await;
+            connection::run(client, &Served::new(&setup, &events, &numbers, &abort)).await;
             drop(permit);
         });
     }
@@ -66,42 +62,6 @@ pub async fn serve(
     if tokio::time::timeout(setup.limits.shutdown_grace, tasks.wait()).await.is_err() {
         abort.cancel();
         tasks.wait().await;
-    }
-}
-
-/// A device's connection as accepted.
-pub(crate) struct Client {
-    pub(crate) wire: Wire,
-    pub(crate) device: DeviceAddr,
-    /// Our end of it.
-    pub(crate) listener: SocketAddr,
-    /// Addresses at which Landfall itself listens, as far as this connection shows.
-    pub(crate) own: Vec<SocketAddr>,
-}
-
-/// What serving one connection takes.
-pub(crate) struct Served<'a> {
-    pub(crate) setup: &'a Setup,
-    events: &'a Sender,
-    numbers: &'a Numbers,
-    /// Cancelled when the grace time of a shutdown is over.
-    pub(crate) abort: &'a CancellationToken,
-}
-
-impl Served<'_> {
-    /// The journal of a new conversation.
-    pub(crate) fn journal(&self) -> Journal {
-        Journal::new(self.numbers.next(), Arc::clone(&self.setup.clock), self.events.clone())
-    }
-}
-
-/// Hands out connection numbers, from 1.
-#[derive(Debug, Default)]
-struct Numbers(AtomicU64);
-
-impl Numbers {
-    fn next(&self) -> ConnectionId {
-        ConnectionId(self.0.fetch_add(1, Ordering::Relaxed).saturating_add(1))
     }
 }
 

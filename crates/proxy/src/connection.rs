@@ -1,7 +1,7 @@
 //! A device's connection from accept to close. This is the one place that branches: each step is a
 //! function that returns a value, and no step calls the next.
 
-use crate::accept::{Client, Served};
+use crate::client::{Client, Served};
 use crate::ingress::{self, Ask};
 use crate::journal::Journal;
 use crate::opening::{self, Opening};

@@ -2,7 +2,7 @@
 //! section 3.2.2, RFC 9110 section 7.6). Bodies and responses pass untouched. The head as the
 //! client sent it is recorded beside the one that was sent on.
 
-use crate::accept::{Client, Served};
+use crate::client::{Client, Served};
 use crate::ingress::{self, Ask, Forwarded};
 use crate::journal::Journal;
 use crate::wire::Wire;
@@ -273,7 +273,7 @@ const READ_BYTES: usize = 32 * 1024;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ingress::Received;
+    use crate::received::Received;
     use observe::http1::framing::request_framing;
     use observe::http1::head::RequestHeadParts;
 

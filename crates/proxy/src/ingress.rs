@@ -2,6 +2,7 @@
 //! Landfall's own pages. Reads one request head and nothing after it.
 
 use crate::onboarding;
+use crate::received::Received;
 use crate::wire::Wire;
 use bytes::{Buf, Bytes, BytesMut};
 use flow::address::{Host, Target};
@@ -26,12 +27,6 @@ pub(crate) enum Ask {
     Refused(Treatment),
     /// The client ended, or let the time pass, without a byte.
     Nothing(Cause),
-}
-
-/// A request's head as it came.
-pub(crate) struct Received {
-    pub(crate) raw: Bytes,
-    pub(crate) head: RequestHeadParts,
 }
 
 /// A request to pass on.

@@ -29,7 +29,6 @@ pub(crate) struct Journal {
 #[derive(Default)]
 struct State {
     queue: VecDeque<Event>,
-    observed: Vec<Event>,
     observer: Option<Observer>,
     relayed: BTreeMap<StreamKey, u64>,
     timings: Timings,
@@ -127,11 +126,16 @@ impl Journal {
         self.drain(&mut state).await
     }
 
-    /// One direction of the relay ended in order.
+    /// One direction of the relay ended in order. One of which this is not said by the end of the
+    /// record was cut.
     pub(crate) async fn ended(&self, direction: Direction) -> Result<(), RecorderGone> {
         let mut state = self.state.lock().await;
         let at = self.now();
-        state.end(direction, at);
+        if let Some(observer) = &mut state.observer {
+            let mut observed = Vec::new();
+            observer.end(direction, at, &mut observed);
+            state.take(observed);
+        }
         self.drain(&mut state).await
     }
 
@@ -151,8 +155,12 @@ impl Journal {
         let at = self.now();
         let mut guard = self.state.lock().await;
         let state = &mut *guard;
-        state.end(Direction::Up, at);
-        state.end(Direction::Down, at);
+        if let Some(observer) = &mut state.observer {
+            let mut observed = Vec::new();
+            observer.cut(Direction::Up, at, &mut observed);
+            observer.cut(Direction::Down, at, &mut observed);
+            state.take(observed);
+        }
         if !state.treated {
             let failure =
                 Failure { stage: Stage::Request, side: Side::Landfall, cause: Cause::Closed };
@@ -177,8 +185,9 @@ impl Journal {
         *state.relayed.entry(stream).or_default() += bytes.len() as u64;
         state.queue.push_back(Event::Chunk(Chunk { stream, at, bytes: bytes.clone() }));
         if let (Leg::Relay, Some(observer)) = (leg, &mut state.observer) {
-            observer.feed(direction, at, &bytes, &mut state.observed);
-            state.take_observed();
+            let mut observed = Vec::new();
+            observer.feed(direction, at, &bytes, &mut observed);
+            state.take(observed);
         }
     }
 
@@ -198,15 +207,8 @@ impl Journal {
 }
 
 impl State {
-    fn end(&mut self, direction: Direction, at: Stamp) {
-        if let Some(observer) = &mut self.observer {
-            observer.end(direction, at, &mut self.observed);
-            self.take_observed();
-        }
-    }
-
-    fn take_observed(&mut self) {
-        for event in self.observed.drain(..) {
+    fn take(&mut self, observed: Vec<Event>) {
+        for event in observed {
             if matches!(event, Event::ExchangeEnded { .. }) {
                 self.exchanges_ended = self.exchanges_ended.saturating_add(1);
             }

@@ -5,6 +5,7 @@
 //! beside the relay; only plain requests in absolute form have their head rewritten.
 
 mod accept;
+mod client;
 mod client_tls;
 mod connection;
 mod forward;
@@ -14,6 +15,7 @@ mod key_log;
 mod onboarding;
 mod opening;
 mod policy;
+mod received;
 mod relay;
 mod reply;
 mod setup;

@@ -1,8 +1,8 @@
 //! Landfall's own pages at the proxy port: the certificate and how to trust it. Answered here,
 //! never dialled, and recorded like any other conversation of the device.
 
-use crate::ingress::Received;
 use crate::journal::Journal;
+use crate::received::Received;
 use crate::setup::Setup;
 use bytes::{Bytes, BytesMut};
 use feed::RecorderGone;

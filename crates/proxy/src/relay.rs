@@ -138,7 +138,6 @@ impl Pump<'_> {
                 Ok(length) => room = next_room(room, length),
                 Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
                     self.to.1.finish();
-                    self.journal.ended(self.direction).await?;
                     return Ok(Ended::Cut);
                 }
                 Err(error) => return Err(self.broken(self.from.0, &error)),

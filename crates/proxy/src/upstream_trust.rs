@@ -161,6 +161,8 @@ fn unverified(error: &rustls::Error) -> String {
         CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
             "the certificate is for another name".to_owned()
         }
+        CertificateError::BadSignature => "a signature in the chain is wrong".to_owned(),
+        CertificateError::BadEncoding => "a certificate cannot be read".to_owned(),
         CertificateError::Revoked => "the certificate is revoked".to_owned(),
         other => format!("{other:?}"),
     }

@@ -1,1 +1,35 @@
-//! recorder
+//! The one owner of session directories: it takes the proxy's events, enriches them with what the
+//! databases say, appends them to the record log and the stream store, and reads all of it back.
+//! It opens no sockets and interprets no protocol.
+
+mod checkpoint;
+mod connection;
+pub mod directory;
+mod enrich;
+mod entropy;
+mod error;
+#[cfg(test)]
+mod fixture;
+pub mod frame;
+pub mod index;
+mod log;
+pub mod merkle;
+mod notice;
+pub mod read;
+pub mod record;
+mod recording;
+mod recovery;
+mod session;
+mod signer;
+mod store;
+mod summary;
+
+pub use checkpoint::Checkpoint;
+pub use enrich::Sources;
+pub use entropy::Entropy;
+pub use error::Error;
+pub use notice::{Exchanged, Moment, Notice};
+pub use recording::{Control, Recording, Setup, ToolFacts, start};
+pub use recovery::{Recovered, RecoveryReport, recover, recover_all};
+pub use signer::Signer;
+pub use summary::Summary;

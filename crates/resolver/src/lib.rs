@@ -1,1 +1,21 @@
-//! resolver
+//! Name look-ups with their whole provenance: which server answered, over which transport, the CNAME
+//! chain, every answer with its TTL, the outcome, the time. Decides nothing: whether an address may
+//! be dialled is the proxy's question.
+//!
+//! Messages, the system's configuration and the hosts file are hickory's. The exchange with a
+//! server is ours, because hickory's resolver does not tell which of several servers answered.
+
+mod cache;
+mod config;
+mod error;
+mod exchange;
+mod local;
+mod reply;
+mod resolved;
+mod resolver;
+mod servers;
+mod system;
+
+pub use config::{Config, Override};
+pub use error::Error;
+pub use resolver::NameResolver;

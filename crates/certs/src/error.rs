@@ -1,0 +1,141 @@
+//! What can go wrong with the authority. Never the fault of a device or an upstream: the cause is
+//! always a file of this installation, the machine's clock, or us.
+
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+
+/// Why there is no authority or no leaf. [`Error::hint`] says what the operator can do.
+#[derive(Debug)]
+pub enum Error {
+    /// The operating system refused a file operation.
+    Io { action: Action, path: PathBuf, source: io::Error },
+    /// Other users of the machine may read the key; `mode` is the file's permission bits.
+    KeyExposed { path: PathBuf, mode: u32 },
+    /// The certificate is there, its key is not.
+    KeyMissing { key: PathBuf, certificate: PathBuf },
+    /// The key file holds no readable private key.
+    BadKey { path: PathBuf, source: Option<rcgen::Error> },
+    /// The certificate file holds no readable certificate.
+    BadCertificate { path: PathBuf },
+    /// The certificate is readable, but it cannot act as an authority; what it lacks.
+    NotAnAuthority { path: PathBuf, lacks: &'static str },
+    /// The certificate is that of another key.
+    Mismatch { certificate: PathBuf, key: PathBuf },
+    /// The certificate's time is over.
+    Expired { path: PathBuf },
+    /// The certificate's time has not begun.
+    NotYetValid { path: PathBuf },
+    /// A file that had just been written was gone again.
+    Vanished { path: PathBuf },
+    /// The machine's clock is before 1970 or after 9999.
+    Clock,
+    /// No randomness could be had from the operating system.
+    Random,
+    /// A certificate could not be built or signed.
+    Sign { source: rcgen::Error },
+    /// The TLS library refused the leaf's key.
+    LeafKey { source: rustls::Error },
+}
+
+/// What was being done with a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {
+    Read,
+    Create,
+}
+
+impl Error {
+    /// What the operator can do about it, as a sentence without a full stop.
+    pub fn hint(&self) -> Option<&'static str> {
+        Some(match self {
+            Self::Io { .. } => "the authority's directory must be readable and writable",
+            Self::KeyExposed { .. } => {
+                "if nobody can have copied the key, make the file private (chmod 600); \
+                 otherwise remove this authority from your devices and move its two files away, \
+                 and the next start makes a new one"
+            }
+            Self::KeyMissing { .. } => {
+                "restore the key from a backup, or move the certificate away, and the next start \
+                 makes a new authority, which devices must be told to trust"
+            }
+            Self::BadKey { .. }
+            | Self::BadCertificate { .. }
+            | Self::NotAnAuthority { .. }
+            | Self::Mismatch { .. } => {
+                "restore both files from a backup, or move both away, and the next start makes a \
+                 new authority, which devices must be told to trust"
+            }
+            Self::Expired { .. } => {
+                "move both files away, and the next start makes a new authority, which devices \
+                 must be told to trust"
+            }
+            Self::NotYetValid { .. } | Self::Clock => "check the machine's date and time",
+            Self::Vanished { .. } => "another program removes files there; start again",
+            Self::Random | Self::Sign { .. } | Self::LeafKey { .. } => return None,
+        })
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Io { action: Action::Read, path, .. } => {
+                write!(f, "cannot read the authority's file {}", path.display())
+            }
+            Self::Io { action: Action::Create, path, .. } => {
+                write!(f, "cannot create the authority's file {}", path.display())
+            }
+            Self::KeyExposed { path, mode } => write!(
+                f,
+                "the authority's key {} may be read by other users (mode {mode:04o})",
+                path.display()
+            ),
+            Self::KeyMissing { key, certificate } => write!(
+                f,
+                "the authority's key {} is missing, although its certificate {} is there",
+                key.display(),
+                certificate.display()
+            ),
+            Self::BadKey { path, .. } => {
+                write!(f, "{} holds no readable private key (PKCS#8, PEM)", path.display())
+            }
+            Self::BadCertificate { path } => {
+                write!(f, "{} holds no readable certificate (X.509, PEM)", path.display())
+            }
+            Self::NotAnAuthority { path, lacks } => {
+                write!(f, "the certificate {} cannot be an authority: {lacks}", path.display())
+            }
+            Self::Mismatch { certificate, key } => write!(
+                f,
+                "the certificate {} does not belong to the key {}",
+                certificate.display(),
+                key.display()
+            ),
+            Self::Expired { path } => {
+                write!(f, "the authority's certificate {} has expired", path.display())
+            }
+            Self::NotYetValid { path } => {
+                write!(f, "the authority's certificate {} is not valid yet", path.display())
+            }
+            Self::Vanished { path } => {
+                write!(f, "{} was removed just after it was written", path.display())
+            }
+            Self::Clock => f.write_str("the machine's clock shows no usable time"),
+            Self::Random => f.write_str("the operating system gave no random bytes"),
+            Self::Sign { .. } => f.write_str("a certificate could not be signed"),
+            Self::LeafKey { .. } => f.write_str("the TLS library refused the leaf's key"),
+        }
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Io { source, .. } => Some(source),
+            Self::BadKey { source: Some(source), .. } | Self::Sign { source } => Some(source),
+            Self::LeafKey { source } => Some(source),
+            _ => None,
+        }
+    }
+}

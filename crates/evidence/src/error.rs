@@ -1,0 +1,52 @@
+//! Why an export could not be made.
+
+use recorder::read::ReadError;
+use std::fmt;
+use std::io;
+
+/// A failed export; what was written so far is not usable.
+#[derive(Debug)]
+pub enum Error {
+    /// The session could not be read.
+    Read(ReadError),
+    /// The log's first record could not be read.
+    Opening(io::Error),
+    /// The export could not be written.
+    Output(io::Error),
+    /// A row could not be written as JSON.
+    Json(serde_json::Error),
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Read(_) => "the session cannot be read",
+            Self::Opening(_) => "the session's first record cannot be read",
+            Self::Output(_) => "the export cannot be written",
+            Self::Json(_) => "a row cannot be written as JSON",
+        })
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Read(source) => Some(source),
+            Self::Opening(source) | Self::Output(source) => Some(source),
+            Self::Json(source) => Some(source),
+        }
+    }
+}
+
+impl From<ReadError> for Error {
+    fn from(source: ReadError) -> Self {
+        Self::Read(source)
+    }
+}
+
+impl From<serde_json::Error> for Error {
+    fn from(source: serde_json::Error) -> Self {
+        // An error of the writer comes wrapped.
+        if source.is_io() { Self::Output(source.into()) } else { Self::Json(source) }
+    }
+}

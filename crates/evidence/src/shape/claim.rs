@@ -1,0 +1,55 @@
+//! Claims: what one source says.
+
+use serde::Serialize;
+use flow::claim::{Claim, Statement};
+
+/// One claim: `{"source":"dbip-country","built":"2026-06-01","about":"located","value":"CN",…}`.
+#[derive(Clone, Debug, Serialize)]
+pub struct ClaimShape<'a> {
+    source: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    built: Option<&'a str>,
+    /// The axis: `located`, `address-registered`, `as-registered`, `origin-as`, `operator`,
+    /// `anycast` or `special-range`.
+    about: &'static str,
+    /// What it says on that axis.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    value: Option<String>,
+    /// The network or name that matched.
+    matched: &'a str,
+}
+
+impl<'a> ClaimShape<'a> {
+    pub fn new(claim: &'a Claim) -> Self {
+        let (about, value) = match &claim.statement {
+            Statement::Located(country) => ("located", Some(country.to_string())),
+            Statement::AddressRegistered(country) => {
+                ("address-registered", Some(country.to_string()))
+            }
+            Statement::AsRegistered(country) => ("as-registered", Some(country.to_string())),
+            Statement::OriginAs { asn, name: Some(name) } => {
+                ("origin-as", Some(format!("{asn} {name}")))
+            }
+            Statement::OriginAs { asn, name: None } => ("origin-as", Some(asn.to_string())),
+            Statement::Operator(operator) => ("operator", Some(operator.group.clone())),
+            Statement::Anycast => ("anycast", None),
+            Statement::SpecialRange(range) => ("special-range", Some(range.clone())),
+        };
+        Self {
+            source: &claim.source.name,
+            built: claim.source.built.as_deref(),
+            about,
+            value,
+            matched: &claim.matched,
+        }
+    }
+
+    /// The axis, as a word.
+    pub fn about(&self) -> &'static str {
+        self.about
+    }
+
+    pub fn value(&self) -> Option<&str> {
+        self.value.as_deref()
+    }
+}

@@ -1,0 +1,56 @@
+//! Flags: the policies' names as a list, and the reasons apart, by policy.
+
+use super::Shown;
+use flow::annotation::{Flag, FlagReason};
+use flow::claim::Country;
+use serde::ser::SerializeMap;
+use serde::{Serialize, Serializer};
+
+/// Policy -> its reasons: `{"mainland-china":[{"reason":"located","country":"CN","text":"…"}]}`.
+#[derive(Clone, Copy, Debug)]
+pub struct FlagReasons<'a>(pub &'a [Flag]);
+
+impl FlagReasons<'_> {
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl Serialize for FlagReasons<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(self.0.len()))?;
+        for flag in self.0 {
+            let reasons: Vec<_> = flag.reasons.iter().map(FlagShape::new).collect();
+            map.serialize_entry(&flag.policy, &reasons)?;
+        }
+        map.end()
+    }
+}
+
+/// One reason.
+#[derive(Clone, Debug, Serialize)]
+pub struct FlagShape<'a> {
+    /// `located`, `operated` or `registered`.
+    reason: &'static str,
+    country: Shown<Country>,
+    /// The sentence, at the level that is held.
+    text: Shown<&'a FlagReason>,
+}
+
+impl<'a> FlagShape<'a> {
+    fn new(reason: &'a FlagReason) -> Self {
+        let country = match reason {
+            FlagReason::Located { country, .. }
+            | FlagReason::LocatedByOverride { country }
+            | FlagReason::Operated { country, .. }
+            | FlagReason::AddressRegistered { country }
+            | FlagReason::AsRegistered { country, .. } => *country,
+        };
+        Self { reason: reason.word(), country: Shown(country), text: Shown(reason) }
+    }
+}
+
+/// The policies' names.
+pub(super) fn policies(flags: &[Flag]) -> Vec<&str> {
+    flags.iter().map(|flag| flag.policy.as_str()).collect()
+}

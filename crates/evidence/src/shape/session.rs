@@ -1,0 +1,56 @@
+//! One session: a line of `landfall session list`.
+
+use super::{SCHEMA, Shown, is_false};
+use flow::id::SessionId;
+use recorder::read::SessionSummary;
+use recorder::record::value::Wall;
+use serde::Serialize;
+
+/// A session's totals.
+#[derive(Clone, Debug, Serialize)]
+pub struct SessionShape<'a> {
+    schema: u32,
+    name: &'a str,
+    id: Shown<SessionId>,
+    state: &'static str,
+    opened: Wall,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    closed: Option<Wall>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    case: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    device: Option<&'a str>,
+    connections: u64,
+    exchanges: u64,
+    bytes_up: u64,
+    bytes_down: u64,
+    destinations: u64,
+    flagged: u64,
+    #[serde(skip_serializing_if = "is_false")]
+    simulated: bool,
+    /// Where its files are.
+    directory: String,
+}
+
+impl<'a> From<&'a SessionSummary> for SessionShape<'a> {
+    fn from(session: &'a SessionSummary) -> Self {
+        Self {
+            schema: SCHEMA,
+            name: &session.name,
+            id: Shown(session.id),
+            state: session.state.word(),
+            opened: Wall(session.opened),
+            closed: session.closed.map(Wall),
+            case: session.case.as_deref(),
+            device: session.device.as_deref(),
+            connections: session.connections,
+            exchanges: session.exchanges,
+            bytes_up: session.bytes_up,
+            bytes_down: session.bytes_down,
+            destinations: session.destinations,
+            flagged: session.flagged,
+            simulated: session.simulated,
+            directory: session.directory.display().to_string(),
+        }
+    }
+}

@@ -1,0 +1,53 @@
+//! What a set of databases consists of, for `geo status`, for records and for exports.
+
+use std::path::PathBuf;
+
+/// One database of the set.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DatabaseStatus {
+    /// The source's name in claims.
+    pub name: String,
+    pub kind: DatabaseKind,
+    /// The file in use; `None` for what is used as it lies in the program.
+    pub path: Option<PathBuf>,
+    pub licence: String,
+    /// The notice that the licence asks for wherever results are shown.
+    pub attribution: Option<String>,
+    /// Build date of the data, `YYYY-MM-DD`, where it is known.
+    pub built: Option<String>,
+    /// SHA-256 of the file as published, hex.
+    pub sha256: String,
+    /// Number of networks or rows, where it is known.
+    pub networks: Option<u64>,
+}
+
+/// What a database answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum DatabaseKind {
+    /// Where the machine is, perhaps with AS and anycast.
+    Location,
+    /// Which AS announces the address, and no location.
+    AutonomousSystem,
+    /// Where the announcing AS is registered.
+    AsRegistration,
+    /// Where the address is registered.
+    AddressRegistration,
+    /// Who runs an AS.
+    Operators,
+    /// Who runs a DNS zone.
+    CnameSuffixes,
+}
+
+impl DatabaseKind {
+    /// The word for tables.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Location => "location",
+            Self::AutonomousSystem => "AS",
+            Self::AsRegistration => "AS registration",
+            Self::AddressRegistration => "address registration",
+            Self::Operators => "operators",
+            Self::CnameSuffixes => "CNAME suffixes",
+        }
+    }
+}

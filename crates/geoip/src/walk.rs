@@ -1,0 +1,57 @@
+//! The check of a whole MMDB file: every network that its search tree yields, every record decoded
+//! by type. A hash proves a published file; this is for files that nobody vouches for.
+//!
+//! [`maxminddb::Reader::verify`] is not used: it refuses files without a description, which sound
+//! ones in wide use are, and it does not know which types our fields must have.
+
+use crate::error::Error;
+use crate::record::Record;
+use maxminddb::{Reader, WithinOptions};
+use std::collections::HashSet;
+use std::path::Path;
+
+/// What a file turned out to hold.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Survey {
+    /// Networks with a record, those that are reached by several paths counted by each.
+    pub(crate) networks: u64,
+    /// Some record has a field for a location.
+    pub(crate) locates: bool,
+    /// Some record names a country of registration, an AS or an anycast network.
+    pub(crate) describes: bool,
+}
+
+/// Walks the file. Time and memory are linear in its size whatever it holds: a tree that shares
+/// branches to appear larger than it can be is cut off.
+pub(crate) fn walk(path: &Path, reader: &Reader<Vec<u8>>) -> Result<Survey, Error> {
+    let unsound = |source| Error::Mmdb { path: path.to_owned(), source };
+    // Everything is yielded, empty and aliased networks too, so that each step of the iterator
+    // is one that is counted.
+    let options =
+        WithinOptions::default().include_networks_without_data().include_aliased_networks();
+    let nodes = u64::from(reader.metadata().node_count);
+    let mut steps_left = nodes.saturating_add(1).saturating_mul(MOST_YIELDS_PER_NODE);
+    let mut survey = Survey::default();
+    let mut decoded = HashSet::new();
+    for network in reader.networks(options).map_err(unsound)? {
+        let network = network.map_err(unsound)?;
+        steps_left = match steps_left.checked_sub(1) {
+            Some(left) => left,
+            None => return Err(Error::EndlessTree { path: path.to_owned() }),
+        };
+        let Some(offset) = network.offset() else { continue };
+        survey.networks += 1;
+        // Many networks share a record.
+        if decoded.insert(offset) {
+            let record = network.decode::<Record<'_>>().map_err(unsound)?.unwrap_or_default();
+            survey.locates |= record.has_place();
+            survey.describes |=
+                record.registered().is_some() || record.asn().is_some() || record.anycast();
+        }
+    }
+    Ok(survey)
+}
+
+/// A tree of n nodes has n + 1 leaves. The customary aliases of the IPv4 part (`::ffff:0:0/96`,
+/// `2001::/32`, `2002::/16`, `64:ff9b::/96`) let some of them be reached five times.
+const MOST_YIELDS_PER_NODE: u64 = 8;

@@ -1,0 +1,27 @@
+//! Options of `landfall export`.
+
+use std::path::PathBuf;
+
+/// What to write where.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct ExportArgs {
+    /// Session: a name, an id or the beginning of one [default: that of -S, else the newest].
+    pub(crate) session: Option<String>,
+    /// The form of the export.
+    #[arg(long, value_name = "FORMAT")]
+    pub(crate) format: ExportFormat,
+    /// File to write; `-` for stdout.
+    #[arg(short = 'o', long = "out", value_name = "PATH")]
+    pub(crate) out: PathBuf,
+}
+
+/// The forms of an export.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum ExportFormat {
+    /// One JSON object per flow.
+    Jsonl,
+    /// One line per flow, RFC 4180, guarded against spreadsheet formulas.
+    Csv,
+    /// HTTP Archive 1.2, bodies included.
+    Har,
+}

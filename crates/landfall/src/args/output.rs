@@ -1,0 +1,49 @@
+//! Options of every verb that prints rows.
+
+use crate::output::colour::When;
+use crate::output::{Format, Output, Sort};
+
+/// How rows are written.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub(crate) struct OutputArgs {
+    /// How to write rows [default: table on a terminal, jsonl into a pipe].
+    #[arg(short = 'o', long = "output", value_name = "FORMAT")]
+    pub(crate) format: Option<Format>,
+    /// Keys to show, in this order.
+    #[arg(long, value_name = "KEYS", value_delimiter = ',')]
+    pub(crate) fields: Vec<String>,
+    /// Key to sort by; `-KEY` for the largest first.
+    #[arg(long, value_name = "KEY", allow_hyphen_values = true)]
+    pub(crate) sort: Option<Sort>,
+    /// Rows to show at most.
+    #[arg(long, value_name = "N")]
+    pub(crate) limit: Option<usize>,
+}
+
+impl OutputArgs {
+    /// These options, with `before` (those written before the verb) where one is not given.
+    pub(crate) fn over(self, before: &Self) -> Self {
+        Self {
+            format: self.format.or(before.format),
+            fields: if self.fields.is_empty() { before.fields.clone() } else { self.fields },
+            sort: self.sort.or_else(|| before.sort.clone()),
+            limit: self.limit.or(before.limit),
+        }
+    }
+
+    pub(crate) fn resolve(self, colour: When) -> Output {
+        Output::new(self.format, colour, self.fields, self.sort, self.limit)
+    }
+
+    /// The first option that is given, as it is spelled.
+    pub(crate) fn given(&self) -> Option<&'static str> {
+        [
+            (self.format.is_some(), "--output"),
+            (!self.fields.is_empty(), "--fields"),
+            (self.sort.is_some(), "--sort"),
+            (self.limit.is_some(), "--limit"),
+        ]
+        .into_iter()
+        .find_map(|(given, option)| given.then_some(option))
+    }
+}

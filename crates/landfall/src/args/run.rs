@@ -1,0 +1,49 @@
+//! Options of `landfall run`. Each has its key in `landfall.toml`; a value given here goes before
+//! the file's, and a list given here is added to the file's.
+
+use crate::config::{DurationText, FilterText, UpstreamVerify};
+use flow::network::Network;
+use proxy::HostPattern;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+/// Options of `landfall run`.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub(crate) struct RunArgs {
+    /// Address and port on which devices reach the proxy [default: 0.0.0.0:8080].
+    #[arg(long, value_name = "ADDR:PORT")]
+    pub(crate) listen: Option<SocketAddr>,
+    /// What the recording belongs to.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) case: Option<String>,
+    /// Name of the new session [default: its time].
+    #[arg(long, value_name = "NAME")]
+    pub(crate) session: Option<String>,
+    /// What to call the device.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) device: Option<String>,
+    /// What to do with an upstream whose certificate chain does not verify [default: refuse].
+    #[arg(long, value_name = "WHAT")]
+    pub(crate) upstream_verify: Option<UpstreamVerify>,
+    /// PEM file of root certificates to trust beside the platform's; repeatable.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) upstream_ca: Vec<PathBuf>,
+    /// Hosts whose TLS is not opened: `name`, `*.name` or an address; repeatable.
+    #[arg(long, value_name = "HOSTS", value_delimiter = ',')]
+    pub(crate) passthrough: Vec<HostPattern>,
+    /// Network whose clients are served beside private ones; repeatable.
+    #[arg(long, value_name = "CIDR", value_delimiter = ',')]
+    pub(crate) allow: Vec<Network>,
+    /// Permit loopback, link-local and metadata addresses as destinations.
+    #[arg(long)]
+    pub(crate) allow_local: bool,
+    /// MMDB file to ask beside the bundled databases; repeatable.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) geoip: Vec<PathBuf>,
+    /// Stop by itself after this time, such as 10m.
+    #[arg(long, value_name = "TIME")]
+    pub(crate) duration: Option<DurationText>,
+    /// Exit with 3 when a recorded flow matches this filter.
+    #[arg(long, value_name = "FILTER")]
+    pub(crate) fail_on: Option<FilterText>,
+}

@@ -1,0 +1,185 @@
+//! The verbs, each a noun of the product.
+
+use super::{ExportArgs, OutputArgs, RunArgs};
+use flow::id::FlowId;
+use std::path::PathBuf;
+
+/// What to do.
+#[derive(Debug, clap::Subcommand)]
+pub(crate) enum Verb {
+    /// Serve devices as their proxy and record a session.
+    Run(RunArgs),
+    /// The authority that devices are told to trust.
+    #[command(subcommand)]
+    Ca(CaVerb),
+    /// Recorded sessions.
+    #[command(subcommand)]
+    Session(SessionVerb),
+    /// Flows of a session: exchanges, and connections that hold none.
+    #[command(subcommand)]
+    Flow(FlowVerb),
+    /// Destinations of a session: hosts and the addresses behind them.
+    #[command(subcommand)]
+    Dest(DestVerb),
+    /// What the databases say of any address.
+    Lookup {
+        /// Addresses and host names; `-` reads them from stdin, one per line.
+        #[arg(required = true, value_name = "IP|HOST")]
+        what: Vec<String>,
+        /// MMDB file to ask beside the bundled databases; repeatable.
+        #[arg(long, value_name = "FILE")]
+        geoip: Vec<PathBuf>,
+        #[command(flatten)]
+        output: OutputArgs,
+    },
+    /// The databases behind every statement on an address.
+    #[command(subcommand)]
+    Geo(GeoVerb),
+    /// Check what a run needs: port, addresses, clock, authority, databases, disk, resolver.
+    Doctor {
+        /// Address and port to try [default: that of the configuration].
+        #[arg(long, value_name = "ADDR:PORT")]
+        listen: Option<std::net::SocketAddr>,
+        #[command(flatten)]
+        output: OutputArgs,
+    },
+    /// Write a session in a form that other programs read.
+    Export(ExportArgs),
+    /// A completion script for a shell, on stdout.
+    Completions {
+        shell: clap_complete::Shell,
+    },
+}
+
+#[derive(Debug, clap::Subcommand)]
+pub(crate) enum CaVerb {
+    /// Name, fingerprint, validity and place of the certificate, and how to install it.
+    Show {
+        #[command(flatten)]
+        output: OutputArgs,
+    },
+    /// Write the certificate for a device to install; creates the authority if there is none.
+    Export {
+        #[arg(long, value_name = "FORMAT", default_value = "pem")]
+        format: CertificateFormat,
+        /// File to write; `-` for stdout.
+        #[arg(short = 'o', long = "out", value_name = "FILE", default_value = "-")]
+        out: PathBuf,
+    },
+}
+
+/// Forms of a certificate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum CertificateFormat {
+    Pem,
+    Der,
+}
+
+#[derive(Debug, clap::Subcommand)]
+pub(crate) enum SessionVerb {
+    /// All sessions, the newest first.
+    List {
+        #[command(flatten)]
+        output: OutputArgs,
+    },
+    /// One session.
+    Show {
+        /// A name, an id or the beginning of one [default: that of -S, else the newest].
+        session: Option<String>,
+        #[command(flatten)]
+        output: OutputArgs,
+    },
+    /// Build the index of a session again from its record log.
+    Reindex {
+        /// A name, an id or the beginning of one [default: that of -S, else the newest].
+        session: Option<String>,
+    },
+}
+
+#[derive(Debug, clap::Subcommand)]
+pub(crate) enum FlowVerb {
+    /// The flows that match a filter, in the order of time.
+    List {
+        /// Such as: host:*.example.com country:CN not(status:2xx).
+        filter: Vec<String>,
+        #[command(flatten)]
+        output: OutputArgs,
+    },
+    /// Everything known of one flow.
+    Show {
+        /// cN (a connection) or cN.M (an exchange).
+        id: FlowId,
+        #[command(flatten)]
+        output: OutputArgs,
+    },
+    /// A body, as transferred, on stdout.
+    Body {
+        /// cN.M (an exchange).
+        id: FlowId,
+        #[arg(long, default_value = "response")]
+        part: Part,
+    },
+}
+
+/// Which message's body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Part {
+    Request,
+    Response,
+}
+
+#[derive(Debug, clap::Subcommand)]
+pub(crate) enum DestVerb {
+    /// The destinations of the flows that match a filter.
+    List {
+        /// What to group the flows by.
+        #[arg(long, value_name = "WHAT", default_value = "host")]
+        by: By,
+        /// Such as: country:CN or flag:mainland-china.
+        filter: Vec<String>,
+        #[command(flatten)]
+        output: OutputArgs,
+    },
+    /// Everything known of one destination.
+    Show {
+        /// A host name or an address.
+        name: String,
+        #[command(flatten)]
+        output: OutputArgs,
+    },
+}
+
+/// What destinations are grouped by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum By {
+    Host,
+    Operator,
+    Asn,
+    /// The country on which nothing disagrees.
+    Country,
+    Address,
+}
+
+impl From<By> for recorder::read::GroupBy {
+    fn from(by: By) -> Self {
+        match by {
+            By::Host => Self::Host,
+            By::Operator => Self::Operator,
+            By::Asn => Self::Asn,
+            By::Country => Self::Country,
+            By::Address => Self::Address,
+        }
+    }
+}
+
+#[derive(Debug, clap::Subcommand)]
+pub(crate) enum GeoVerb {
+    /// Dates, hashes, licences and age of the databases.
+    Status {
+        /// MMDB file to look at beside the bundled databases; repeatable.
+        #[arg(long, value_name = "FILE")]
+        geoip: Vec<PathBuf>,
+        #[command(flatten)]
+        output: OutputArgs,
+    },
+}

@@ -1,0 +1,87 @@
+//! What every command starts from: the settings, the session that was picked, and how to print.
+
+use crate::args::{GlobalArgs, OutputArgs, RunArgs};
+use crate::config;
+use crate::config::settings::{DataDir, Settings};
+use crate::error::Error;
+use crate::output::Output;
+use crate::output::colour::When;
+use crate::output::escape::printable;
+use recorder::read::{Session, Sessions};
+use std::io::Write;
+use std::path::PathBuf;
+
+/// The command's surroundings.
+pub(crate) struct Context {
+    pub(crate) settings: Settings,
+    /// `-S`.
+    pub(crate) picked: Option<String>,
+    pub(crate) colour: When,
+    pub(crate) quiet: bool,
+    /// Output options that were written before the verb.
+    before_verb: OutputArgs,
+}
+
+impl Context {
+    /// Reads the configuration and checks all of it.
+    ///
+    /// # Errors
+    /// Usage: see [`config::read`] and [`Settings::new`].
+    pub(crate) fn new(
+        global: GlobalArgs,
+        before_verb: OutputArgs,
+        run: RunArgs,
+    ) -> Result<Self, Error> {
+        let data = DataDir::new(global.data)?;
+        let file = config::read(global.config.as_deref(), data.path())?;
+        Ok(Self {
+            settings: Settings::new(file, run, data)?,
+            picked: global.session,
+            colour: global.color,
+            quiet: global.quiet,
+            before_verb,
+        })
+    }
+
+    /// How to print rows.
+    pub(crate) fn output(&self, args: OutputArgs) -> Output {
+        args.over(&self.before_verb).resolve(self.colour)
+    }
+
+    pub(crate) fn sessions(&self) -> Sessions {
+        Sessions::at(self.settings.data.path())
+    }
+
+    /// The session that is named, else that of `-S`, else the newest. Damage is told on stderr.
+    ///
+    /// # Errors
+    /// There is no such session, several, or it cannot be read.
+    pub(crate) fn session(&self, named: Option<&str>) -> Result<Session, Error> {
+        let sessions = self.sessions();
+        let session = match named.or(self.picked.as_deref()) {
+            Some(name) => sessions.find(name)?,
+            None => sessions.newest()?,
+        };
+        if let Some(damage) = session.damage() {
+            let text = damage.to_string();
+            drop(writeln!(std::io::stderr(), "warning: the log is damaged: {}", printable(&text)));
+        }
+        Ok(session)
+    }
+
+    /// Refuses row options for a command that prints no rows.
+    ///
+    /// # Errors
+    /// Usage, when one was given.
+    pub(crate) fn no_rows(&self) -> Result<(), Error> {
+        match self.before_verb.given() {
+            Some(option) => Err(Error::usage("this command prints no rows").at(option)),
+            None => Ok(()),
+        }
+    }
+}
+
+/// The options of `run` that other commands take too.
+pub(crate) fn with_databases(geoip: Vec<PathBuf>) -> RunArgs {
+    RunArgs { geoip, ..RunArgs::default() }
+}

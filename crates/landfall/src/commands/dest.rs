@@ -1,0 +1,167 @@
+//! `landfall dest`: the destinations of a session, and what is known of each.
+
+use super::flow::{filter, take_sort};
+use super::{Context, levels, lookup, session};
+use crate::args::OutputArgs;
+use crate::clock;
+use crate::error::{Error, Exit};
+use crate::output::cell::bytes;
+use crate::output::colour::Ink;
+use crate::output::page::Page;
+use crate::output::row::{Column, Kind, Row};
+use evidence::shape::DestinationShape;
+use flow::address::Host;
+use recorder::read::{AddressSeen, DestinationColumn, DestinationQuery, DestinationRow, GroupBy};
+use std::time::SystemTime;
+
+/// The destinations of the flows that match.
+pub(crate) fn list(
+    context: &Context,
+    by: GroupBy,
+    words: &[String],
+    output: OutputArgs,
+) -> Result<Exit, Error> {
+    let mut output = context.output(output);
+    let mut query =
+        DestinationQuery { by, ..DestinationQuery::all(filter(words)?, clock::wall(SystemTime::now())) };
+    if let Some((column, order)) = take_sort(&mut output, |key| column(by, key)) {
+        query.sort = vec![(column, order)];
+    }
+    let session = context.session(None)?;
+    let mut rows = output.rows::<DestinationShape<'_>>()?;
+    for row in session.destinations(&query)? {
+        if !rows.push(&DestinationShape::from(&row))? {
+            break;
+        }
+    }
+    rows.finish()?;
+    Ok(Exit::Ok)
+}
+
+/// One destination, by its host's name or an address.
+pub(crate) fn show(context: &Context, name: &str, output: OutputArgs) -> Result<Exit, Error> {
+    let host: Host = name.parse().map_err(|error: flow::address::HostError| {
+        Error::usage("this is no host name and no address").at(name).because(&error)
+    })?;
+    let session = context.session(None)?;
+    let now = clock::wall(SystemTime::now());
+    let mut found = session.destinations(&DestinationQuery::all(filter(&[format!("host:\"{host}\"")])?, now))?;
+    if let (true, Host::Ip(address)) = (found.is_empty(), &host) {
+        let query = DestinationQuery::all(filter(&[format!("address:{address}")])?, now);
+        found = session.destinations(&DestinationQuery { by: GroupBy::Address, ..query })?;
+    }
+    let Some(row) = found.into_iter().next() else {
+        return Err(Error::runtime("the session has no such destination")
+            .at(name)
+            .hint("`landfall dest list` shows what there is"));
+    };
+    context.output(output).one(&DestinationShape::from(&row), |page| fill(page, &row))?;
+    Ok(Exit::Ok)
+}
+
+fn fill(page: &mut Page, row: &DestinationRow) {
+    page.section(&format!("Destination {}", row.key));
+    for alias in &row.cnames {
+        page.line("alias", alias);
+    }
+    page.line("first seen", session::time(row.first_seen));
+    page.line("last seen", session::time(row.last_seen));
+    page.line("flows", format_args!("{} on {} connections", row.flows, row.connections));
+    page.line("sent", bytes(row.bytes_up));
+    page.line("received", bytes(row.bytes_down));
+    for (treatment, count) in &row.treatments {
+        page.inked_line(treatment.word(), count, Ink::of_word(treatment.word()));
+    }
+    for flag in &row.flags {
+        for reason in &flag.reasons {
+            page.inked_line(&flag.policy, reason, Ink::Notice);
+        }
+    }
+    if row.simulated {
+        page.inked_line("simulated", "another address stood for it: no finding on real traffic", Ink::Notice);
+    }
+    levels::fill(page, row);
+    for seen in &row.addresses {
+        address(page, seen);
+    }
+}
+
+fn address(page: &mut Page, seen: &AddressSeen) {
+    match seen.annotation.as_deref() {
+        Some(annotation) => lookup::describe(page, annotation),
+        None => page.section(&format!("Address {}", seen.address)),
+    }
+    page.line("seen", format_args!(
+        "{} to {}, {} connections",
+        session::time(seen.first_seen),
+        session::time(seen.last_seen),
+        seen.connections
+    ));
+    if !seen.looked_up {
+        page.line("look-up", "no answer of this session holds the address");
+    }
+}
+
+/// The index's column of a key. What the rows are grouped by has the key of its own name.
+fn column(by: GroupBy, key: &str) -> Option<DestinationColumn> {
+    if key == "group" || key == by.word() {
+        return Some(DestinationColumn::Key);
+    }
+    DestinationColumn::ALL
+        .into_iter()
+        .find(|column| *column != DestinationColumn::Key && column.word() == key)
+}
+
+impl Row for DestinationShape<'_> {
+    const COLUMNS: &'static [Column] = &[
+        Column::hidden("schema", Kind::Number),
+        Column::shown("group", "group", Kind::Text),
+        Column::shown("host", "host", Kind::Text),
+        Column::hidden("hosts", Kind::Text),
+        Column::shown("country", "country", Kind::Text),
+        Column::shown("countries", "sources", Kind::Text),
+        Column::shown("operator", "operator", Kind::Text),
+        Column::shown("operator_country", "seat", Kind::Text),
+        Column::hidden("operators", Kind::Text),
+        Column::hidden("asn", Kind::Number),
+        Column::hidden("asns", Kind::Text),
+        Column::hidden("as_name", Kind::Text),
+        Column::hidden("registered_country", Kind::Text),
+        Column::hidden("as_registered_country", Kind::Text),
+        Column::hidden("anycast", Kind::Text),
+        Column::shown("contact", "C", Kind::Text),
+        Column::shown("operator_level", "O", Kind::Text),
+        Column::shown("location_level", "G", Kind::Text),
+        Column::shown("content_level", "P", Kind::Text),
+        Column::shown("flags", "flags", Kind::Flags),
+        Column::hidden("flag_reasons", Kind::Text),
+        Column::shown("flows", "flows", Kind::Number),
+        Column::hidden("connections", Kind::Number),
+        Column::shown("bytes_up", "sent", Kind::Bytes),
+        Column::shown("bytes_down", "received", Kind::Bytes),
+        Column::hidden("treatment", Kind::Text),
+        Column::hidden("first_seen", Kind::Time),
+        Column::hidden("last_seen", Kind::Time),
+        Column::hidden("addresses", Kind::Text),
+        Column::hidden("cnames", Kind::Text),
+        Column::hidden("dialled_without_lookup", Kind::Text),
+        Column::hidden("simulated", Kind::Text),
+    ];
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_sort_column_of_the_index_is_a_key_of_the_rows() {
+        for column in DestinationColumn::ALL {
+            let key = match column.word() {
+                "key" => "group",
+                key => key,
+            };
+            assert!(DestinationShape::COLUMNS.iter().any(|column| column.key == key), "{key}");
+            assert!(super::column(GroupBy::Host, key).is_some());
+        }
+    }
+}

@@ -1,0 +1,252 @@
+//! One flow as a page for people: what was asked for, what was sent, over which handshakes, to
+//! whom, and how well each of it is known.
+
+use super::{levels, lookup, session};
+use crate::output::cell::bytes;
+use crate::output::colour::Ink;
+use crate::output::page::Page;
+use recorder::read::{ConnectionDetail, DestinationRow, ExchangeDetail, FlowDetail};
+use recorder::record::connection::{Agreed, Dns, TlsClientHello, TlsUpstream};
+use recorder::record::exchange::BodyShape;
+use recorder::record::value::{Count, Text};
+use rustls::{CipherSuite, NamedGroup, ProtocolVersion};
+use std::time::Duration;
+
+/// Fills the page.
+pub(super) fn fill(page: &mut Page, detail: &FlowDetail, levels: Option<&DestinationRow>) {
+    overview(page, detail);
+    if let Some(exchange) = &detail.exchange {
+        request(page, exchange);
+        response(page, exchange);
+    }
+    tls(page, &detail.connection);
+    dns(page, &detail.connection);
+    if let Some(annotation) = detail.row.annotation.as_deref() {
+        lookup::describe(page, annotation);
+    }
+    timing(page, &detail.connection);
+    if let Some(row) = levels {
+        levels::fill(page, row);
+    }
+    if detail.cut {
+        page.section("More");
+        page.note("There are more records of this flow than are shown; the log holds all of them.");
+    }
+}
+
+fn overview(page: &mut Page, detail: &FlowDetail) {
+    let row = &detail.row;
+    page.section(&format!("Flow {}", row.id));
+    page.line("time", session::time(row.time));
+    page.line("device", row.device);
+    page.some("host", row.host.as_ref());
+    page.some("port", row.port);
+    page.some("address", row.address);
+    if let Some(treatment) = row.treatment {
+        page.inked_line("treatment", treatment.word(), Ink::of_word(treatment.word()));
+    }
+    page.some("why", row.why.as_deref());
+    page.some("protocol", row.protocol.as_deref());
+    page.some("outcome", row.outcome.as_deref());
+    page.some("sent", row.request_bytes.map(bytes));
+    page.some("received", row.response_bytes.map(bytes));
+    page.some("lasted", row.duration.map(duration));
+    if row.simulated {
+        page.inked_line("simulated", "the address was not dialled; another stood for it", Ink::Notice);
+    }
+    if row.address.is_some() && !row.looked_up {
+        page.line("look-up", "no answer of this session holds the address");
+    }
+    for lost in &detail.connection.lost_sync {
+        let text = format!("at byte {}: {}", lost.body.offset.0, lost.body.reason);
+        page.inked_line("decoding ended", text, Ink::Notice);
+    }
+    for gap in &detail.connection.gaps {
+        page.inked_line("not kept", format_args!("past {}", bytes(gap.body.limit.0)), Ink::Notice);
+    }
+}
+
+fn request(page: &mut Page, exchange: &ExchangeDetail) {
+    let Some(request) = exchange.request.as_ref().map(|request| &request.body) else { return };
+    page.section("Request");
+    let (method, target) = (request.method.to_string_lossy(), request.target.to_string_lossy());
+    page.note(format_args!("{method} {target} {}", request.version));
+    fields(page, &request.fields);
+    if let Some(close) = &exchange.close {
+        body(page, &close.body.request_body);
+    }
+}
+
+fn response(page: &mut Page, exchange: &ExchangeDetail) {
+    for response in exchange.responses.iter().map(|response| &response.body) {
+        page.section("Response");
+        let reason = response.reason.to_string_lossy();
+        page.note(format_args!("{} {} {reason}", response.version, response.status));
+        fields(page, &response.fields);
+    }
+    if let Some(shape) = exchange.close.as_ref().and_then(|c| c.body.response_body.as_ref()) {
+        body(page, shape);
+    }
+}
+
+fn fields(page: &mut Page, fields: &[(Text, Text)]) {
+    for (name, value) in fields {
+        page.note(format_args!("{}: {}", name.to_string_lossy(), value.to_string_lossy()));
+    }
+}
+
+fn body(page: &mut Page, shape: &BodyShape) {
+    if shape.bytes.0 > 0 {
+        let end = format!("{:?}", shape.end).to_lowercase();
+        page.line("body", format_args!("{}, {end}", bytes(shape.bytes.0)));
+    }
+    fields(page, &shape.trailers);
+}
+
+fn tls(page: &mut Page, connection: &ConnectionDetail) {
+    if let Some(hello) = &connection.client_hello {
+        client_hello(page, &hello.body);
+    }
+    if let Some(client) = &connection.client_tls {
+        page.line("agreed", agreed(&client.body.agreed));
+    }
+    if let Some(upstream) = &connection.upstream_tls {
+        upstream_tls(page, &upstream.body);
+    }
+}
+
+fn client_hello(page: &mut Page, hello: &TlsClientHello) {
+    page.section("TLS, the device's leg");
+    page.some("server name", hello.server_name.as_deref());
+    let alpn: Vec<_> = hello.alpn.iter().map(Text::to_string_lossy).collect();
+    if !alpn.is_empty() {
+        page.line("ALPN offered", alpn.join(", "));
+    }
+    page.line("JA4", &hello.ja4);
+    page.line("JA3", &hello.ja3);
+    if hello.encrypted_client_hello {
+        page.line("ECH", "ECH or GREASE: the ClientHello alone does not tell");
+    }
+}
+
+fn upstream_tls(page: &mut Page, upstream: &TlsUpstream) {
+    page.section("TLS, the upstream's leg");
+    page.line("server name", &upstream.server_name);
+    if let Some(parameters) = &upstream.agreed {
+        page.line("agreed", agreed(parameters));
+    }
+    let ink = if upstream.verification == "verified" { Ink::Good } else { Ink::Bad };
+    page.inked_line("chain", &upstream.verification, ink);
+    page.some("because", upstream.reason.as_deref());
+    page.line("certificates", upstream.chain.len());
+    page.line("OCSP staple", if upstream.ocsp.is_some() { "yes" } else { "no" });
+}
+
+fn agreed(agreed: &Agreed) -> String {
+    let version = match ProtocolVersion::from(agreed.version) {
+        ProtocolVersion::TLSv1_2 => "TLS 1.2".to_owned(),
+        ProtocolVersion::TLSv1_3 => "TLS 1.3".to_owned(),
+        other => format!("{other:?}"),
+    };
+    let suite = match CipherSuite::from(agreed.cipher_suite).as_str() {
+        Some(name) => name.replacen("TLS13_", "TLS_", 1),
+        None => format!("suite {:#06x}", agreed.cipher_suite),
+    };
+    let group = agreed.group.map(|group| match NamedGroup::from(group).as_str() {
+        Some(name) => name.to_owned(),
+        None => format!("group {group:#06x}"),
+    });
+    let alpn = agreed.alpn.as_ref().map(|alpn| format!("ALPN {}", alpn.to_string_lossy()));
+    let parts: Vec<_> = [Some(version), Some(suite), group, alpn].into_iter().flatten().collect();
+    parts.join(", ")
+}
+
+fn dns(page: &mut Page, connection: &ConnectionDetail) {
+    for lookup in connection.lookups.iter().map(|lookup| &lookup.body) {
+        page.section(&format!("Look-up {}", lookup.lookup.0));
+        page.line("name", &lookup.name.0);
+        page.line("resolver", resolver(lookup));
+        if let Some((_, aliases)) = lookup.chain.split_first() {
+            for alias in aliases {
+                page.line("alias", &alias.0);
+            }
+        }
+        for answer in &lookup.answers {
+            if let Some(address) = &answer.address {
+                page.line("address", format_args!("{} (TTL {} s)", address.0, answer.ttl));
+            }
+        }
+        let detail = lookup.detail.as_deref().map(|d| format!(": {d}")).unwrap_or_default();
+        let cached = if lookup.cached { ", from our cache" } else { "" };
+        let took = nanos(lookup.took_ns);
+        page.line("outcome", format_args!("{}{detail}, {took}{cached}", lookup.outcome));
+    }
+    for dial in connection.dials.iter().map(|dial| &dial.body) {
+        let result = match (&dial.error, dial.took_ns) {
+            (Some(error), _) => error.clone(),
+            (None, Some(took)) => format!("connected in {}", nanos(took)),
+            (None, None) => "connected".to_owned(),
+        };
+        page.line("dialled", format_args!("{}: {result}", dial.address.0));
+        page.some("in its place", dial.simulated_by.as_ref().map(|socket| socket.0));
+    }
+}
+
+fn resolver(lookup: &Dns) -> String {
+    match &lookup.resolver.address {
+        Some(address) => format!("{} ({}), asked by the proxy", address.0, lookup.resolver.by),
+        None => lookup.resolver.by.clone(),
+    }
+}
+
+fn timing(page: &mut Page, connection: &ConnectionDetail) {
+    let Some(close) = connection.close.as_ref().map(|close| &close.body) else { return };
+    page.section("Timing of the connection");
+    page.some("look-up", close.timings.dns_ns.map(nanos));
+    page.some("connect", close.timings.connect_ns.map(nanos));
+    page.some("upstream TLS", close.timings.upstream_tls_ns.map(nanos));
+    page.some("device TLS", close.timings.client_tls_ns.map(nanos));
+    page.line("relayed up", bytes(close.relayed_up.0));
+    page.line("relayed down", bytes(close.relayed_down.0));
+    page.line("end", &close.outcome);
+    page.some("detail", close.detail.as_deref());
+}
+
+fn nanos(count: Count) -> String {
+    duration(Duration::from_nanos(count.0))
+}
+
+/// `1.234 s`, `56.7 ms`.
+fn duration(duration: Duration) -> String {
+    if duration >= Duration::from_secs(1) {
+        format!("{}.{:03} s", duration.as_secs(), duration.subsec_millis())
+    } else {
+        let tenths = duration.as_micros() / 100;
+        format!("{}.{} ms", tenths / 10, tenths % 10)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_are_short() {
+        assert_eq!(duration(Duration::from_micros(56_789)), "56.7 ms");
+        assert_eq!(duration(Duration::from_millis(1_234)), "1.234 s");
+        assert_eq!(duration(Duration::ZERO), "0.0 ms");
+    }
+
+    #[test]
+    fn handshakes_are_named_as_in_the_registries() {
+        let shape = Agreed {
+            alpn: Some(Text("h2".into())),
+            cipher_suite: 0x1301,
+            group: Some(0x001d),
+            version: 0x0304,
+        };
+        assert_eq!(agreed(&shape), "TLS 1.3, TLS_AES_128_GCM_SHA256, X25519, ALPN h2");
+        let unknown = Agreed { alpn: None, cipher_suite: 0xfefe, group: None, version: 0x0303 };
+        assert_eq!(agreed(&unknown), "TLS 1.2, suite 0xfefe");
+    }
+}

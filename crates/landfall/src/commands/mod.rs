@@ -1,0 +1,75 @@
+//! The commands, one file each. Here is only which verb leads to which.
+
+mod ca;
+mod completions;
+mod context;
+mod dest;
+mod doctor;
+mod export;
+mod flow;
+mod flow_page;
+mod geo;
+mod levels;
+mod lookup;
+mod session;
+
+pub(crate) use context::Context;
+
+use crate::args::{CaVerb, Cli, DestVerb, FlowVerb, GeoVerb, RunArgs, SessionVerb, Verb};
+use crate::error::{Error, Exit};
+use context::with_databases;
+
+/// Runs what the command line asks for.
+///
+/// # Errors
+/// The command's, with the exit code that it leads to.
+pub(crate) fn run(cli: Cli) -> Result<Exit, Error> {
+    let Cli { global, output: before, verb } = cli;
+    let plain = |global, before| Context::new(global, before, RunArgs::default());
+    match verb {
+        Verb::Ca(CaVerb::Show { output }) => ca::show(&plain(global, before)?, output),
+        Verb::Ca(CaVerb::Export { format, out }) => {
+            ca::export(&plain(global, before)?, format, &out)
+        }
+        Verb::Lookup { what, geoip, output } => {
+            let context = Context::new(global, before, with_databases(geoip))?;
+            lookup::run(&context, &what, output)
+        }
+        Verb::Geo(GeoVerb::Status { geoip, output }) => {
+            geo::status(&Context::new(global, before, with_databases(geoip))?, output)
+        }
+        Verb::Doctor { listen, output } => {
+            let run = RunArgs { listen, ..RunArgs::default() };
+            doctor::run(&Context::new(global, before, run)?, output)
+        }
+        Verb::Session(verb) => of_session(&plain(global, before)?, verb),
+        Verb::Flow(verb) => of_flow(&plain(global, before)?, verb),
+        Verb::Dest(DestVerb::List { by, filter, output }) => {
+            dest::list(&plain(global, before)?, by.into(), &filter, output)
+        }
+        Verb::Dest(DestVerb::Show { name, output }) => {
+            dest::show(&plain(global, before)?, &name, output)
+        }
+        Verb::Export(args) => export::run(&plain(global, before)?, &args),
+        Verb::Run(run) => crate::run::run(Context::new(global, before, run)?),
+        Verb::Completions { shell } => completions::print(shell),
+    }
+}
+
+fn of_session(context: &Context, verb: SessionVerb) -> Result<Exit, Error> {
+    match verb {
+        SessionVerb::List { output } => session::list(context, output),
+        SessionVerb::Show { session, output } => {
+            session::show(context, session.as_deref(), output)
+        }
+        SessionVerb::Reindex { session } => session::reindex(context, session.as_deref()),
+    }
+}
+
+fn of_flow(context: &Context, verb: FlowVerb) -> Result<Exit, Error> {
+    match verb {
+        FlowVerb::List { filter, output } => flow::list(context, &filter, output),
+        FlowVerb::Show { id, output } => flow::show(context, id, output),
+        FlowVerb::Body { id, part } => flow::body(context, id, part),
+    }
+}

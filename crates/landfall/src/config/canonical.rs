@@ -1,0 +1,115 @@
+//! The effective configuration as canonical text: a `landfall.toml` with every key that has a value,
+//! in a fixed order. Equal settings give equal text, and the text means the settings.
+
+use super::settings::Settings;
+use super::unit::{DurationText, SizeText};
+use super::written::UpstreamVerify;
+use flow::limits::Limits;
+use serde_json::{Map, Value, json};
+use std::fmt::Display;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// All settings that a run depends on. Paths are as they are used.
+pub(super) fn text(settings: &Settings) -> String {
+    let verify = match settings.upstream_verify {
+        UpstreamVerify::Refuse => "refuse",
+        UpstreamVerify::Record => "record",
+    };
+    let resolve: Map<String, Value> = settings
+        .resolver
+        .overrides
+        .iter()
+        .map(|(name, answer)| {
+            let answer = json!({"cnames": texts(&answer.cnames), "addresses": answer.addresses});
+            (name.to_string(), answer)
+        })
+        .collect();
+    let mut value = json!({
+        "listen": settings.listen,
+        "upstream-verify": verify,
+        "upstream-ca": paths(&settings.upstream_ca),
+        "passthrough": texts(&settings.rules.passthrough),
+        "allow": texts(&settings.rules.allowed_clients),
+        "allow-local": settings.rules.allow_local,
+        "limits": limits(&settings.limits),
+        "resolver": {"servers": settings.resolver.servers},
+        "resolve": resolve,
+        "dial": dial(settings),
+        "geo": geo(settings),
+    });
+    if let Some(object) = value.as_object_mut() {
+        let optional = [
+            ("case", settings.case.clone()),
+            ("session", settings.session.clone()),
+            ("device", settings.device.clone()),
+            ("duration", settings.duration.map(time)),
+            ("fail-on", settings.fail_on.as_ref().map(ToString::to_string)),
+        ];
+        let given = optional.into_iter().filter_map(|(key, text)| Some((key.to_owned(), text?.into())));
+        object.extend(given);
+    }
+    // Only a key that is no string or a null could fail, and there is neither.
+    toml::to_string(&value).unwrap_or_default()
+}
+
+fn limits(limits: &Limits) -> Value {
+    let size = |bytes: usize| SizeText(bytes as u64).to_string();
+    json!({
+        "connections": limits.connections,
+        "client-hello-bytes": size(limits.client_hello_bytes),
+        "request-head-bytes": size(limits.request_head_bytes),
+        "observed-header-bytes": size(limits.observed_header_bytes),
+        "observed-streams": limits.observed_streams,
+        "request-head-time": time(limits.request_head_time),
+        "resolve-time": time(limits.resolve_time),
+        "connect-time": time(limits.connect_time),
+        "tls-time": time(limits.tls_time),
+        "idle-time": time(limits.idle_time),
+        "shutdown-grace": time(limits.shutdown_grace),
+        "recorded-connection-bytes": SizeText(limits.recorded_connection_bytes).to_string(),
+        "free-disk-bytes": SizeText(limits.free_disk_bytes).to_string(),
+        "events-in-flight-bytes": size(limits.events_in_flight_bytes),
+        "leaf-cache-entries": limits.leaf_cache_entries,
+        "dns-cache-entries": limits.dns_cache_entries,
+    })
+}
+
+fn dial(settings: &Settings) -> Map<String, Value> {
+    let by_address = settings.dial.by_address.iter().map(|(k, v)| (k.to_string(), v.to_string()));
+    let by_socket = settings.dial.by_socket.iter().map(|(k, v)| (k.to_string(), v.to_string()));
+    by_address.chain(by_socket).map(|(key, socket)| (key, socket.into())).collect()
+}
+
+fn geo(settings: &Settings) -> Value {
+    let overrides: Vec<Value> = settings
+        .geoip
+        .overrides
+        .iter()
+        .map(|o| {
+            let optional = [
+                ("country", o.country.map(|country| country.to_string().into())),
+                ("asn", o.asn.map(|asn| asn.0.into())),
+                ("operator", o.operator.clone().map(Value::from)),
+                ("note", o.note.clone().map(Value::from)),
+            ];
+            let given = optional.into_iter().filter_map(|(key, value)| Some((key, value?)));
+            let network = ("network", Value::from(o.network.to_string()));
+            given.chain([network]).map(|(key, value)| (key.to_owned(), value)).collect()
+        })
+        .map(Value::Object)
+        .collect();
+    json!({"databases": paths(&settings.geoip.extra_mmdb), "override": overrides})
+}
+
+fn time(duration: Duration) -> String {
+    DurationText(duration).to_string()
+}
+
+fn texts<T: Display>(values: &[T]) -> Vec<String> {
+    values.iter().map(ToString::to_string).collect()
+}
+
+fn paths(paths: &[PathBuf]) -> Vec<String> {
+    paths.iter().map(|path| path.display().to_string()).collect()
+}

@@ -1,0 +1,401 @@
+//! The configuration as meant: file, command line and defaults together, in the types of the
+//! crates that use them. Values that do not go together are refused here.
+
+use super::resolve::Answer;
+use super::text::{DialKey, FilterText, Text};
+use super::unit::{DurationText, SizeText};
+use super::written::{GeoOverride, LimitsTable, UpstreamVerify};
+use super::{File, canonical};
+use crate::args::RunArgs;
+use crate::error::Error;
+use flow::address::DnsName;
+use flow::filter::Filter;
+use flow::limits::Limits;
+use proxy::{DialTable, Rules};
+use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// What a command works with.
+#[derive(Debug)]
+pub(crate) struct Settings {
+    pub(crate) data: DataDir,
+    /// The configuration file that was read.
+    pub(crate) file: Option<PathBuf>,
+    pub(crate) listen: SocketAddr,
+    pub(crate) case: Option<String>,
+    pub(crate) session: Option<String>,
+    pub(crate) device: Option<String>,
+    pub(crate) upstream_verify: UpstreamVerify,
+    pub(crate) upstream_ca: Vec<PathBuf>,
+    pub(crate) rules: Rules,
+    pub(crate) dial: DialTable,
+    pub(crate) duration: Option<Duration>,
+    pub(crate) fail_on: Option<Filter>,
+    pub(crate) limits: Limits,
+    pub(crate) resolver: resolver::Config,
+    pub(crate) geoip: geoip::Config,
+}
+
+/// The data directory and what lies where in it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct DataDir(PathBuf);
+
+impl DataDir {
+    /// `--data` or `LANDFALL_DATA`, else the platform's directory for the data of programs.
+    ///
+    /// # Errors
+    /// Where the platform has none (no home directory).
+    pub(crate) fn new(named: Option<PathBuf>) -> Result<Self, Error> {
+        named
+            .or_else(|| {
+                directories::ProjectDirs::from("", "", "landfall")
+                    .map(|dirs| dirs.data_dir().to_owned())
+            })
+            .map(Self)
+            .ok_or_else(|| {
+                Error::usage("there is no home directory to keep data in")
+                    .hint("name a directory with --data or LANDFALL_DATA")
+            })
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.0
+    }
+
+    pub(crate) fn authority(&self) -> PathBuf {
+        self.0.join("authority")
+    }
+
+}
+
+impl Settings {
+    /// The file's values, with the command line's over them, over the defaults.
+    ///
+    /// # Errors
+    /// Usage: values that do not make sense, with file and key.
+    pub(crate) fn new(file: File, run: RunArgs, data: DataDir) -> Result<Self, Error> {
+        let File { path, written } = file;
+        let place = Place(path.as_deref());
+        let beside = |paths: Vec<PathBuf>| paths.into_iter().map(|p| place.resolve(p));
+        let databases = beside(written.geoip).chain(beside(written.geo.databases));
+        Ok(Self {
+            listen: run.listen.or(written.listen).unwrap_or(DEFAULT_LISTEN),
+            case: place.name("case", run.case.or(written.case))?,
+            session: place.name("session", run.session.or(written.session))?,
+            device: place.name("device", run.device.or(written.device))?,
+            upstream_verify: run
+                .upstream_verify
+                .or(written.upstream_verify)
+                .unwrap_or(UpstreamVerify::Refuse),
+            upstream_ca: run.upstream_ca.into_iter().chain(beside(written.upstream_ca)).collect(),
+            rules: Rules {
+                passthrough: run.passthrough.into_iter().chain(bare(written.passthrough)).collect(),
+                allowed_clients: run.allow.into_iter().chain(bare(written.allow)).collect(),
+                allow_local: run.allow_local || written.allow_local.unwrap_or(false),
+            },
+            dial: dial_table(written.dial),
+            duration: run.duration.or(written.duration.map(|Text(time)| time)).map(|time| time.0),
+            fail_on: run.fail_on.or(written.fail_on.map(|Text(f)| f)).map(|FilterText(f)| f),
+            limits: limits(&written.limits, &place)?,
+            resolver: resolver::Config {
+                servers: written.resolver.servers,
+                overrides: written.resolve.into_iter().map(resolve_override).collect(),
+            },
+            geoip: geoip::Config {
+                data_dir: data.path().to_owned(),
+                extra_mmdb: run.geoip.into_iter().chain(databases).collect(),
+                overrides: written.geo.overrides.into_iter().map(geo_override).collect(),
+            },
+            data,
+            file: path,
+        })
+    }
+
+    /// Every value in effect, defaults included, as canonical TOML: what a session records.
+    pub(crate) fn canonical(&self) -> String {
+        canonical::text(self)
+    }
+}
+
+fn bare<T>(texts: Vec<Text<T>>) -> impl Iterator<Item = T> {
+    texts.into_iter().map(|Text(value)| value)
+}
+
+fn dial_table(written: BTreeMap<Text<DialKey>, SocketAddr>) -> DialTable {
+    let mut table = DialTable::default();
+    for (Text(key), socket) in written {
+        match key {
+            DialKey::Address(ip) => table.by_address.insert(ip, socket),
+            DialKey::Socket(address) => table.by_socket.insert(address, socket),
+        };
+    }
+    table
+}
+
+fn resolve_override(
+    (Text(name), answer): (Text<DnsName>, Answer),
+) -> (DnsName, resolver::Override) {
+    (name, resolver::Override { cnames: answer.cnames, addresses: answer.addresses })
+}
+
+fn geo_override(written: GeoOverride) -> geoip::Override {
+    geoip::Override {
+        network: written.network.0,
+        country: written.country.map(|Text(country)| country),
+        asn: written.asn.map(flow::claim::Asn),
+        operator: written.operator,
+        note: written.note.unwrap_or_default(),
+    }
+}
+
+fn limits(written: &LimitsTable, place: &Place<'_>) -> Result<Limits, Error> {
+    let default = Limits::default();
+    let count = |key, value: Option<usize>, default| match value {
+        Some(0) => Err(place.refuse(&format!("limits.{key}"), "must be at least 1")),
+        value => Ok(value.unwrap_or(default)),
+    };
+    let bytes = |key, value: Option<Text<SizeText>>, default| match value {
+        Some(Text(SizeText(0))) => Err(place.refuse(&format!("limits.{key}"), "must be at least 1B")),
+        Some(Text(SizeText(bytes))) => usize::try_from(bytes)
+            .map_err(|_wide| place.refuse(&format!("limits.{key}"), "is too large here")),
+        None => Ok(default),
+    };
+    let time = |key, value: Option<Text<DurationText>>, default| match value {
+        Some(Text(DurationText(Duration::ZERO))) => {
+            Err(place.refuse(&format!("limits.{key}"), "must be at least 1ms"))
+        }
+        value => Ok(value.map_or(default, |Text(DurationText(time))| time)),
+    };
+    let size = |value: Option<Text<SizeText>>, default| value.map_or(default, |Text(size)| size.0);
+    Ok(Limits {
+        connections: count("connections", written.connections, default.connections)?,
+        client_hello_bytes: bytes(
+            "client-hello-bytes",
+            written.client_hello_bytes,
+            default.client_hello_bytes,
+        )?,
+        request_head_bytes: bytes(
+            "request-head-bytes",
+            written.request_head_bytes,
+            default.request_head_bytes,
+        )?,
+        observed_header_bytes: bytes(
+            "observed-header-bytes",
+            written.observed_header_bytes,
+            default.observed_header_bytes,
+        )?,
+        observed_streams: count(
+            "observed-streams",
+            written.observed_streams,
+            default.observed_streams,
+        )?,
+        request_head_time: time(
+            "request-head-time",
+            written.request_head_time,
+            default.request_head_time,
+        )?,
+        resolve_time: time("resolve-time", written.resolve_time, default.resolve_time)?,
+        connect_time: time("connect-time", written.connect_time, default.connect_time)?,
+        tls_time: time("tls-time", written.tls_time, default.tls_time)?,
+        idle_time: time("idle-time", written.idle_time, default.idle_time)?,
+        // Zero means something for the next three: no grace, nothing kept, no floor.
+        shutdown_grace: written
+            .shutdown_grace
+            .map_or(default.shutdown_grace, |Text(DurationText(time))| time),
+        recorded_connection_bytes: size(
+            written.recorded_connection_bytes,
+            default.recorded_connection_bytes,
+        ),
+        free_disk_bytes: size(written.free_disk_bytes, default.free_disk_bytes),
+        events_in_flight_bytes: bytes(
+            "events-in-flight-bytes",
+            written.events_in_flight_bytes,
+            default.events_in_flight_bytes,
+        )?,
+        leaf_cache_entries: count(
+            "leaf-cache-entries",
+            written.leaf_cache_entries,
+            default.leaf_cache_entries,
+        )?,
+        dns_cache_entries: written.dns_cache_entries.unwrap_or(default.dns_cache_entries),
+    })
+}
+
+/// The file that values came from, for errors and for relative paths.
+struct Place<'a>(Option<&'a Path>);
+
+impl Place<'_> {
+    /// Paths in the file are relative to the file.
+    fn resolve(&self, path: PathBuf) -> PathBuf {
+        match self.0.and_then(Path::parent) {
+            Some(directory) => directory.join(path),
+            None => path,
+        }
+    }
+
+    /// A label that people will see in lists: no line breaks, not empty, not endless.
+    fn name(&self, key: &str, value: Option<String>) -> Result<Option<String>, Error> {
+        match &value {
+            Some(name) if name.trim().is_empty() => Err(self.refuse(key, "must not be empty")),
+            Some(name) if name.len() > LONGEST_NAME_BYTES => {
+                Err(self.refuse(key, &format!("must not be longer than {LONGEST_NAME_BYTES} bytes")))
+            }
+            Some(name) if name.chars().any(char::is_control) => {
+                Err(self.refuse(key, "must not hold control characters"))
+            }
+            _ => Ok(value),
+        }
+    }
+
+    fn refuse(&self, key: &str, why: &str) -> Error {
+        let error = Error::usage(format!("{key:?} {why}"));
+        match self.0 {
+            Some(path) => error.at(path.display()),
+            None => error,
+        }
+    }
+}
+
+const DEFAULT_LISTEN: SocketAddr =
+    SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::UNSPECIFIED), 8080);
+const LONGEST_NAME_BYTES: usize = 200;
+
+#[cfg(test)]
+mod tests {
+    use super::super::parse;
+    use super::*;
+
+    fn settings(text: &str, run: RunArgs) -> Result<Settings, Error> {
+        let path = Path::new("conf/landfall.toml");
+        let file = File { path: Some(path.to_owned()), written: parse(text, path).unwrap() };
+        Settings::new(file, run, DataDir("data".into()))
+    }
+
+    #[test]
+    fn no_file_means_the_defaults() {
+        let settings =
+            Settings::new(File::default(), RunArgs::default(), DataDir("data".into())).unwrap();
+        assert_eq!(settings.listen.to_string(), "0.0.0.0:8080");
+        assert_eq!(settings.limits, Limits::default());
+        assert_eq!(settings.upstream_verify, UpstreamVerify::Refuse);
+        assert!(!settings.rules.allow_local && settings.dial.is_empty());
+    }
+
+    #[test]
+    fn the_command_line_goes_before_the_file_and_adds_to_its_lists() {
+        let file = r#"
+            listen = "127.0.0.1:1"
+            case = "file"
+            device = "phone"
+            passthrough = ["a.example"]
+            allow-local = true
+            geoip = ["one.mmdb", "/abs/two.mmdb"]
+            [geo]
+            databases = ["three.mmdb"]
+        "#;
+        let run = RunArgs {
+            listen: Some("127.0.0.1:2".parse().unwrap()),
+            case: Some("flag".to_owned()),
+            passthrough: vec!["b.example".parse().unwrap()],
+            geoip: vec!["here.mmdb".into()],
+            ..RunArgs::default()
+        };
+        let settings = settings(file, run).unwrap();
+        assert_eq!(settings.listen.to_string(), "127.0.0.1:2");
+        assert_eq!(settings.case.as_deref(), Some("flag"));
+        assert_eq!(settings.device.as_deref(), Some("phone"));
+        assert!(settings.rules.allow_local);
+        let passthrough: Vec<_> = settings.rules.passthrough.iter().map(|p| p.to_string()).collect();
+        assert_eq!(passthrough, ["b.example", "a.example"]);
+        let expected = ["here.mmdb", "conf/one.mmdb", "/abs/two.mmdb", "conf/three.mmdb"];
+        assert_eq!(settings.geoip.extra_mmdb, expected.map(PathBuf::from));
+    }
+
+    #[test]
+    fn every_table_is_understood() {
+        let settings = settings(EVERYTHING, RunArgs::default()).unwrap();
+        assert_eq!(settings.limits.idle_time, Duration::from_secs(3600));
+        assert_eq!(settings.limits.client_hello_bytes, 32 * 1024);
+        assert_eq!(settings.limits.connections, 5);
+        assert_eq!(settings.limits.connect_time, Limits::default().connect_time);
+        let name: DnsName = "cdn.example".parse().unwrap();
+        let answer = settings.resolver.overrides.get(&name).unwrap();
+        assert_eq!(answer.cnames, ["a.cdn-zone.example".parse().unwrap()]);
+        assert_eq!(answer.addresses.len(), 2);
+        assert_eq!(settings.dial.by_address.len(), 1);
+        assert_eq!(settings.dial.by_socket.len(), 1);
+        assert_eq!(settings.geoip.overrides.len(), 1);
+        assert!(settings.fail_on.is_some());
+    }
+
+    #[test]
+    fn the_effective_configuration_is_canonical_and_complete() {
+        let canonical = settings(EVERYTHING, RunArgs::default()).unwrap().canonical();
+        for line in [
+            "idle-time = \"1h\"",
+            "recorded-connection-bytes = \"16GiB\"",
+            "\"8.136.0.1\" = \"127.0.0.1:18443\"",
+            "fail-on = \"country:CN\"",
+            "network = \"203.0.113.0/24\"",
+            "upstream-ca = [\"conf/ca.pem\"]",
+        ] {
+            assert!(canonical.lines().any(|l| l == line), "{line} is missing from\n{canonical}");
+        }
+        let table: toml::Table = canonical.parse().unwrap();
+        assert_eq!(table["limits"].as_table().unwrap().len(), 16);
+        // It is a configuration file itself, and means the same.
+        let again = File { path: None, written: parse(&canonical, Path::new("again")).unwrap() };
+        let again = Settings::new(again, RunArgs::default(), DataDir("data".into())).unwrap();
+        assert_eq!(again.canonical(), canonical);
+    }
+
+    #[test]
+    fn values_that_make_no_sense_are_refused_by_key() {
+        for (text, key) in [
+            ("case = \"\"", "\"case\""),
+            ("device = \"a\\u001bb\"", "\"device\""),
+            ("[limits]\nconnections = 0", "\"limits.connections\""),
+            ("[limits]\ntls-time = \"0s\"", "\"limits.tls-time\""),
+            ("[limits]\nevents-in-flight-bytes = \"0B\"", "\"limits.events-in-flight-bytes\""),
+        ] {
+            let error = settings(text, RunArgs::default()).unwrap_err();
+            assert_eq!(error.exit().code(), 2);
+            let shown = error.to_string();
+            assert!(shown.contains(key) && shown.contains("landfall.toml"), "{shown}");
+        }
+        settings("[limits]\nshutdown-grace = \"0s\"", RunArgs::default()).unwrap();
+    }
+
+    const EVERYTHING: &str = r#"
+        listen = "127.0.0.1:0"
+        case = "c"
+        session = "s"
+        device = "d"
+        upstream-verify = "record"
+        upstream-ca = ["ca.pem"]
+        passthrough = ["*.bank.example"]
+        allow = ["203.0.113.0/24"]
+        duration = "10m"
+        fail-on = "country:CN"
+        [limits]
+        connections = 5
+        client-hello-bytes = "32KiB"
+        idle-time = "1h"
+        [resolver]
+        servers = ["127.0.0.1:53"]
+        [resolve]
+        "host.example" = ["1.2.3.4"]
+        "cdn.example" = { cnames = ["a.cdn-zone.example"], addresses = ["1.2.3.4", "::1"] }
+        [dial]
+        "8.136.0.1" = "127.0.0.1:18443"
+        "[2001:db8::1]:443" = "127.0.0.1:18444"
+        [[geo.override]]
+        network = "203.0.113.0/24"
+        country = "CN"
+        asn = 64496
+        operator = "Example Group"
+        note = "measured"
+    "#;
+}

@@ -1,0 +1,100 @@
+//! The configuration file as written: one struct per table, every key optional, unknown keys
+//! refused. What the values mean together is [`super::settings`]'s business.
+
+use super::resolve::Answer;
+use super::text::{DialKey, FilterText, Text};
+use super::unit::{DurationText, SizeText};
+use flow::address::DnsName;
+use flow::claim::Country;
+use flow::network::Network;
+use proxy::HostPattern;
+use serde::Deserialize;
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+/// `landfall.toml`. The keys at the top are those of `landfall run`'s options.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub(crate) struct Written {
+    pub(super) listen: Option<SocketAddr>,
+    pub(super) case: Option<String>,
+    pub(super) session: Option<String>,
+    pub(super) device: Option<String>,
+    pub(super) upstream_verify: Option<UpstreamVerify>,
+    pub(super) upstream_ca: Vec<PathBuf>,
+    pub(super) passthrough: Vec<Text<HostPattern>>,
+    pub(super) allow: Vec<Text<Network>>,
+    pub(super) allow_local: Option<bool>,
+    pub(super) geoip: Vec<PathBuf>,
+    pub(super) duration: Option<Text<DurationText>>,
+    pub(super) fail_on: Option<Text<FilterText>>,
+    pub(super) limits: LimitsTable,
+    pub(super) resolver: ResolverTable,
+    /// Host name -> what it resolves to, in place of a look-up.
+    pub(super) resolve: BTreeMap<Text<DnsName>, Answer>,
+    /// Address, or address and port -> the socket that is dialled in its place.
+    pub(super) dial: BTreeMap<Text<DialKey>, SocketAddr>,
+    pub(super) geo: GeoTable,
+}
+
+/// What happens to an upstream whose certificate chain does not verify.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum UpstreamVerify {
+    /// The connection is refused; the chain and the reason are recorded.
+    Refuse,
+    /// The connection goes on, marked in the record.
+    Record,
+}
+
+/// `[limits]`: the fields of [`flow::limits::Limits`].
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub(super) struct LimitsTable {
+    pub(super) connections: Option<usize>,
+    pub(super) client_hello_bytes: Option<Text<SizeText>>,
+    pub(super) request_head_bytes: Option<Text<SizeText>>,
+    pub(super) observed_header_bytes: Option<Text<SizeText>>,
+    pub(super) observed_streams: Option<usize>,
+    pub(super) request_head_time: Option<Text<DurationText>>,
+    pub(super) resolve_time: Option<Text<DurationText>>,
+    pub(super) connect_time: Option<Text<DurationText>>,
+    pub(super) tls_time: Option<Text<DurationText>>,
+    pub(super) idle_time: Option<Text<DurationText>>,
+    pub(super) shutdown_grace: Option<Text<DurationText>>,
+    pub(super) recorded_connection_bytes: Option<Text<SizeText>>,
+    pub(super) free_disk_bytes: Option<Text<SizeText>>,
+    pub(super) events_in_flight_bytes: Option<Text<SizeText>>,
+    pub(super) leaf_cache_entries: Option<usize>,
+    pub(super) dns_cache_entries: Option<u64>,
+}
+
+/// `[resolver]`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub(super) struct ResolverTable {
+    /// Empty = the system's configuration.
+    pub(super) servers: Vec<SocketAddr>,
+}
+
+/// `[geo]`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub(super) struct GeoTable {
+    /// MMDB files asked beside the bundled databases.
+    pub(super) databases: Vec<PathBuf>,
+    #[serde(rename = "override")]
+    pub(super) overrides: Vec<GeoOverride>,
+}
+
+/// `[[geo.override]]`: the analyst's own correction.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct GeoOverride {
+    pub(super) network: Text<Network>,
+    pub(super) country: Option<Text<Country>>,
+    pub(super) asn: Option<u32>,
+    pub(super) operator: Option<String>,
+    pub(super) note: Option<String>,
+}

@@ -1,0 +1,58 @@
+//! What a row is to the output: an object with known keys.
+
+use serde::Serialize;
+
+/// A row: serialises as a JSON object whose keys are among `COLUMNS`.
+pub(crate) trait Row: Serialize {
+    /// Every key, in the order of tables and CSV files.
+    const COLUMNS: &'static [Column];
+}
+
+/// One key of a row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Column {
+    pub(crate) key: &'static str,
+    /// The heading in tables; `None` keeps it out of them unless `--fields` names it.
+    pub(crate) heading: Option<&'static str>,
+    pub(crate) kind: Kind,
+}
+
+impl Column {
+    /// A column that tables show.
+    pub(crate) const fn shown(key: &'static str, heading: &'static str, kind: Kind) -> Self {
+        Self { key, heading: Some(heading), kind }
+    }
+
+    /// A column that tables leave out.
+    pub(crate) const fn hidden(key: &'static str, kind: Kind) -> Self {
+        Self { key, heading: None, kind }
+    }
+
+    /// The heading, or the key where there is none.
+    pub(crate) fn title(&self) -> &'static str {
+        self.heading.unwrap_or(self.key)
+    }
+}
+
+/// How a value looks in a table; every other format gets it as it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Text,
+    /// RFC 3339 in, `2026-11-20 11:38:06` out (UTC).
+    Time,
+    /// A count of bytes in, `12.3 kB` out.
+    Bytes,
+    Number,
+    /// An HTTP status.
+    Status,
+    /// A word of the product that has a colour.
+    Word,
+    /// A list of flags.
+    Flags,
+}
+
+impl Kind {
+    pub(crate) fn is_right_aligned(self) -> bool {
+        matches!(self, Self::Bytes | Self::Number | Self::Status)
+    }
+}

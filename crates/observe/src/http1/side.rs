@@ -1,0 +1,183 @@
+//! One direction of an HTTP/1 connection: heads and bodies in turn, with their offsets. It does not
+//! know what a head says; the observer reads that and tells it which body follows.
+
+use super::defect::{Defect, Malformed};
+use super::framing::BodyLength;
+use super::head_buffer::{Collected, HeadBuffer};
+use super::message_body::{Ending, MessageBody};
+use crate::tally::BodyTally;
+use bytes::Bytes;
+use flow::http::{Body, BodyEnd};
+use flow::stream::{Direction, Extent};
+use flow::time::Stamp;
+
+#[derive(Debug)]
+pub(super) struct Side {
+    direction: Direction,
+    /// Offset of the next byte in the stream.
+    offset: u64,
+    header_limit: usize,
+    reading: Reading,
+}
+
+#[derive(Debug)]
+enum Reading {
+    Head(HeadBuffer),
+    Body {
+        body: MessageBody,
+        tally: Box<BodyTally>,
+    },
+    /// What comes is HTTP or another protocol, depending on a response that is not there yet. It
+    /// is passed over; `from` is where the first such byte was.
+    Undecided {
+        from: Option<u64>,
+    },
+    Ended,
+}
+
+/// What a step of reading came upon.
+#[derive(Debug)]
+pub(super) enum Found {
+    Nothing,
+    Head { raw: Bytes, extent: Extent },
+    Body(Body),
+}
+
+/// Where in the stream reading failed, and why.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Lost {
+    pub(super) direction: Direction,
+    pub(super) offset: u64,
+    pub(super) why: Malformed,
+}
+
+impl Lost {
+    /// The place of a defect in bytes that start at offset `start`.
+    pub(super) fn at(direction: Direction, start: u64, defect: Defect) -> Self {
+        let offset = start.saturating_add(defect.at as u64);
+        Self { direction, offset, why: defect.why }
+    }
+}
+
+impl Side {
+    pub(super) fn new(direction: Direction, offset: u64, header_limit: usize) -> Self {
+        Self {
+            direction,
+            offset,
+            header_limit,
+            reading: Reading::Head(HeadBuffer::new(header_limit)),
+        }
+    }
+
+    pub(super) fn has_ended(&self) -> bool {
+        matches!(self.reading, Reading::Ended)
+    }
+
+    /// Reads up to the next head's or body's end; returns how many bytes that took.
+    pub(super) fn read(&mut self, bytes: &[u8], at: Stamp) -> Result<(usize, Found), Lost> {
+        let start = self.offset;
+        let direction = self.direction;
+        let lost = |defect: Defect| Lost::at(direction, start, defect);
+        match &mut self.reading {
+            Reading::Head(buffer) => match buffer.feed(bytes).map_err(lost)? {
+                Collected::NeedMore => Ok((self.advance(bytes.len()), Found::Nothing)),
+                Collected::Head { head, taken, .. } => {
+                    let end = start + taken as u64;
+                    let extent = Extent { start: end.saturating_sub(head.len() as u64), end };
+                    Ok((self.advance(taken), Found::Head { raw: head, extent }))
+                }
+            },
+            Reading::Body { body, tally } => {
+                let result = body.feed(bytes, &mut |payload| tally.payload(payload));
+                let taken = result.unwrap_or_else(|defect| defect.at);
+                tally.cover(Extent { start, end: start + taken as u64 }, at);
+                result.map_err(lost)?;
+                self.advance(taken);
+                let done = self.body_if_done();
+                Ok((taken, done.map_or(Found::Nothing, Found::Body)))
+            }
+            Reading::Undecided { from } => {
+                from.get_or_insert(start);
+                Ok((self.advance(bytes.len()), Found::Nothing))
+            }
+            Reading::Ended => Ok((self.advance(bytes.len()), Found::Nothing)),
+        }
+    }
+
+    /// After a head: follows its body from here. One of no bytes is given back at once.
+    pub(super) fn expect_body(
+        &mut self,
+        length: BodyLength,
+        trailer_limit: usize,
+        at: Stamp,
+    ) -> Option<Body> {
+        let tally = Box::new(BodyTally::new(length.framing(), self.offset, at));
+        let body = MessageBody::new(length, trailer_limit);
+        self.reading = Reading::Body { body, tally };
+        self.body_if_done()
+    }
+
+    /// Passes over what comes until [`Side::decide_for_http`], or for good.
+    pub(super) fn hold(&mut self) {
+        self.reading = Reading::Undecided { from: None };
+    }
+
+    /// What comes after [`Side::hold`] is HTTP after all.
+    pub(super) fn decide_for_http(&mut self) -> Result<(), Lost> {
+        match self.reading {
+            Reading::Undecided { from: Some(offset) } => {
+                Err(Lost { direction: self.direction, offset, why: Malformed::SwitchRefused })
+            }
+            Reading::Undecided { from: None } => {
+                self.reading = Reading::Head(HeadBuffer::new(self.header_limit));
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Nothing more comes: gives back the body that was under way.
+    pub(super) fn end(&mut self, ending: Ending) -> Result<Option<Body>, Lost> {
+        match std::mem::replace(&mut self.reading, Reading::Ended) {
+            Reading::Head(buffer) if !buffer.is_empty() => {
+                let offset = self.offset.saturating_sub(buffer.len() as u64);
+                Err(Lost { direction: self.direction, offset, why: Malformed::EndedInsideHead })
+            }
+            Reading::Body { body, tally } => {
+                let end = body.end(ending);
+                Ok(Some(tally.finish(end, body.into_trailers())))
+            }
+            Reading::Head(_) | Reading::Undecided { .. } | Reading::Ended => Ok(None),
+        }
+    }
+
+    /// Gives back the body that was under way when decoding stopped.
+    pub(super) fn abandon(&mut self) -> Option<Body> {
+        match std::mem::replace(&mut self.reading, Reading::Undecided { from: None }) {
+            Reading::Body { tally, .. } => Some(tally.finish(BodyEnd::NotFollowed, Vec::new())),
+            Reading::Head(_) | Reading::Undecided { .. } => None,
+            Reading::Ended => {
+                self.reading = Reading::Ended;
+                None
+            }
+        }
+    }
+
+    fn advance(&mut self, taken: usize) -> usize {
+        self.offset = self.offset.saturating_add(taken as u64);
+        taken
+    }
+
+    fn body_if_done(&mut self) -> Option<Body> {
+        if !matches!(&self.reading, Reading::Body { body, .. } if body.is_done()) {
+            return None;
+        }
+        let next = Reading::Head(HeadBuffer::new(self.header_limit));
+        match std::mem::replace(&mut self.reading, next) {
+            Reading::Body { body, tally } => {
+                Some(tally.finish(BodyEnd::Complete, body.into_trailers()))
+            }
+            Reading::Head(_) | Reading::Undecided { .. } | Reading::Ended => None,
+        }
+    }
+}

@@ -1,0 +1,99 @@
+//! The running account of one body: its extent in the stream, its length and its SHA-256. It knows
+//! no framing: whoever follows the framing tells it what is payload and what is covered.
+
+use aws_lc_rs::digest::{Context, SHA256, SHA256_OUTPUT_LEN};
+use flow::http::{Body, BodyEnd, Field, Framing};
+use flow::stream::Extent;
+use flow::time::Stamp;
+
+/// One body while it passes.
+#[derive(Clone)]
+pub(crate) struct BodyTally {
+    framing: Framing,
+    extent: Extent,
+    bytes: u64,
+    digest: Context,
+    at: Stamp,
+}
+
+impl BodyTally {
+    /// A body without a byte so far, at `offset` of its stream.
+    pub(crate) fn new(framing: Framing, offset: u64, at: Stamp) -> Self {
+        let extent = Extent { start: offset, end: offset };
+        Self { framing, extent, bytes: 0, digest: Context::new(&SHA256), at }
+    }
+
+    /// Takes in payload: bytes of the body with the framing removed.
+    pub(crate) fn payload(&mut self, bytes: &[u8]) {
+        self.bytes = self.bytes.saturating_add(bytes.len() as u64);
+        self.digest.update(bytes);
+    }
+
+    /// Extends the extent over `covered`, framing included. The first non-empty range sets its
+    /// start; later ones only its end.
+    pub(crate) fn cover(&mut self, covered: Extent, at: Stamp) {
+        if covered.is_empty() {
+            return;
+        }
+        if self.extent.is_empty() {
+            self.extent.start = covered.start;
+        }
+        self.extent.end = self.extent.end.max(covered.end);
+        self.at = at;
+    }
+
+    /// The account of what has passed.
+    pub(crate) fn finish(self, end: BodyEnd, trailers: Vec<Field>) -> Body {
+        let mut sha256 = [0; SHA256_OUTPUT_LEN];
+        sha256.copy_from_slice(self.digest.finish().as_ref());
+        Body {
+            framing: self.framing,
+            extent: self.extent,
+            bytes: self.bytes,
+            sha256,
+            end,
+            trailers,
+            at: self.at,
+        }
+    }
+}
+
+impl std::fmt::Debug for BodyTally {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("BodyTally")
+            .field("framing", &self.framing)
+            .field("extent", &self.extent)
+            .field("bytes", &self.bytes)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use flow::time::{MonoNanos, WallNanos};
+
+    fn at(nanos: u64) -> Stamp {
+        Stamp { wall: WallNanos(nanos), mono: MonoNanos(nanos) }
+    }
+
+    #[test]
+    fn the_extent_spans_from_the_first_to_the_last_range_and_the_hash_only_the_payload() {
+        let mut tally = BodyTally::new(Framing::Http2 { stream_id: 1 }, 5, at(1));
+        tally.cover(Extent { start: 100, end: 112 }, at(2));
+        tally.payload(b"abc");
+        tally.cover(Extent { start: 300, end: 309 }, at(3));
+        tally.cover(Extent { start: 400, end: 400 }, at(4));
+        let body = tally.finish(BodyEnd::Complete, Vec::new());
+        assert_eq!((body.extent, body.bytes, body.at), (Extent { start: 100, end: 309 }, 3, at(3)));
+        // FIPS 180-2, appendix B.1.
+        assert_eq!(body.sha256[..4], [0xba, 0x78, 0x16, 0xbf]);
+    }
+
+    #[test]
+    fn a_body_without_a_byte_is_an_empty_extent_where_it_would_have_begun() {
+        let body = BodyTally::new(Framing::None, 7, at(1)).finish(BodyEnd::Complete, Vec::new());
+        assert_eq!((body.extent, body.bytes), (Extent { start: 7, end: 7 }, 0));
+        assert_eq!(body.sha256[..4], [0xe3, 0xb0, 0xc4, 0x42]);
+    }
+}

@@ -1,0 +1,235 @@
+//! A proxy on a loopback port, with a clock that counts, its own authority and a recorder that
+//! keeps every event; and the TLS ends to talk through it with.
+
+#![allow(dead_code, reason = "each test file uses its part of it")]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+
+use flow::address::DnsName;
+use flow::event::Event;
+use flow::limits::Limits;
+use flow::time::{Clock, MonoNanos, Stamp, WallNanos};
+use flow::treatment::{Outcome, Treatment};
+use proxy::{DialTable, OnUnverified, Rules, Setup, UpstreamTrust};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use rustls::{ClientConfig, RootCertStore, ServerConfig};
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+/// The name of the origin, and the address that it resolves to.
+pub(crate) const ORIGIN: &str = "origin.example";
+pub(crate) const ORIGIN_ADDRESS: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 10));
+
+/// A generous upper bound for anything that should happen soon.
+pub(crate) const SOON: Duration = Duration::from_secs(30);
+
+pub(crate) struct Running {
+    pub(crate) proxy: SocketAddr,
+    pub(crate) authority: CertificateDer<'static>,
+    stop: CancellationToken,
+    serving: JoinHandle<()>,
+    events: JoinHandle<Vec<Event>>,
+    _data: tempfile::TempDir,
+}
+
+/// What a test changes about a run.
+pub(crate) struct Options {
+    pub(crate) origin: SocketAddr,
+    pub(crate) origin_root: Option<CertificateDer<'static>>,
+    pub(crate) rules: Rules,
+    pub(crate) limits: Limits,
+    pub(crate) on_unverified: OnUnverified,
+}
+
+impl Options {
+    pub(crate) fn with_origin(origin: SocketAddr) -> Self {
+        Self {
+            origin,
+            origin_root: None,
+            rules: Rules::default(),
+            limits: Limits { shutdown_grace: Duration::from_millis(200), ..Limits::default() },
+            on_unverified: OnUnverified::Refuse,
+        }
+    }
+}
+
+pub(crate) async fn start(options: Options) -> Running {
+    let data = tempfile::tempdir().unwrap();
+    let authority =
+        Arc::new(certs::Authority::load_or_create(data.path(), SystemTime::now()).unwrap());
+    let clock: flow::time::SharedClock = Arc::new(RealClock(Instant::now()));
+    let name: DnsName = ORIGIN.parse().unwrap();
+    let answer = resolver::Override { cnames: Vec::new(), addresses: vec![ORIGIN_ADDRESS] };
+    let names = resolver::Config {
+        servers: vec!["127.0.0.1:9".parse().unwrap()],
+        overrides: BTreeMap::from([(name, answer)]),
+    };
+    let limits = options.limits;
+    let names = resolver::NameResolver::new(names, &limits, Arc::clone(&clock)).unwrap();
+    let mut roots = RootCertStore::empty();
+    let unrelated = issuer();
+    roots.add(options.origin_root.unwrap_or_else(|| unrelated.der().clone())).unwrap();
+    let setup = Arc::new(Setup {
+        leaves: certs::LeafMinter::new(Arc::clone(&authority), 16).unwrap(),
+        names,
+        trust: UpstreamTrust::new(roots, options.on_unverified).unwrap(),
+        rules: options.rules,
+        dial: DialTable {
+            by_address: BTreeMap::from([(ORIGIN_ADDRESS, options.origin)]),
+            ..DialTable::default()
+        },
+        limits,
+        clock,
+        authority: Arc::clone(&authority),
+    });
+    let (sender, mut receiver) = feed::channel(1 << 20);
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let proxy = listener.local_addr().unwrap();
+    let stop = CancellationToken::new();
+    let serving = tokio::spawn(proxy::serve(listener, setup, sender, stop.clone()));
+    let events = tokio::spawn(async move {
+        let (mut events, mut batch) = (Vec::new(), Vec::new());
+        while receiver.recv_many(&mut batch, 64).await > 0 {
+            events.extend(batch.drain(..).map(|in_flight| in_flight.event));
+        }
+        events
+    });
+    let authority = authority.certificate_der();
+    Running { proxy, authority, stop, serving, events, _data: data }
+}
+
+impl Running {
+    /// Stops the proxy and returns all that it told.
+    pub(crate) async fn finish(self) -> Story {
+        self.stop.cancel();
+        tokio::time::timeout(SOON, self.serving).await.unwrap().unwrap();
+        Story(tokio::time::timeout(SOON, self.events).await.unwrap().unwrap())
+    }
+
+    /// Sends `request` as it is and returns all that comes back until the proxy closes.
+    pub(crate) async fn raw(&self, request: &[u8]) -> String {
+        let mut tcp = TcpStream::connect(self.proxy).await.unwrap();
+        tcp.write_all(request).await.unwrap();
+        let mut answer = Vec::new();
+        tokio::time::timeout(SOON, tcp.read_to_end(&mut answer)).await.unwrap().unwrap();
+        String::from_utf8_lossy(&answer).into_owned()
+    }
+
+    /// A tunnel to `authority`.
+    pub(crate) async fn tunnel(&self, authority: &str) -> TcpStream {
+        let mut tcp = TcpStream::connect(self.proxy).await.unwrap();
+        let request = format!("CONNECT {authority} HTTP/1.1\r\nHost: {authority}\r\n\r\n");
+        tcp.write_all(request.as_bytes()).await.unwrap();
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            head.push(tcp.read_u8().await.unwrap());
+        }
+        assert!(head.starts_with(b"HTTP/1.1 200"), "{}", String::from_utf8_lossy(&head));
+        tcp
+    }
+
+    /// TLS through a tunnel to the origin, trusting `root`.
+    pub(crate) async fn tls(
+        &self,
+        root: &CertificateDer<'static>,
+        alpn: &[&[u8]],
+    ) -> std::io::Result<tokio_rustls::client::TlsStream<TcpStream>> {
+        let mut roots = RootCertStore::empty();
+        roots.add(root.clone()).unwrap();
+        let mut config = ClientConfig::builder_with_provider(provider())
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        config.alpn_protocols = alpn.iter().map(|protocol| protocol.to_vec()).collect();
+        let tcp = self.tunnel(&format!("{ORIGIN}:443")).await;
+        let name = ServerName::try_from(ORIGIN).unwrap();
+        tokio_rustls::TlsConnector::from(Arc::new(config)).connect(name, tcp).await
+    }
+}
+
+/// All events of a run.
+pub(crate) struct Story(pub Vec<Event>);
+
+impl Story {
+    /// The last treatment told of the only connection.
+    pub(crate) fn treatment(&self) -> &Treatment {
+        let told = self.0.iter().rev().find_map(|event| match event {
+            Event::Treated { treatment, .. } => Some(treatment),
+            _ => None,
+        });
+        told.expect("a treatment")
+    }
+
+    pub(crate) fn outcomes(&self) -> Vec<&Outcome> {
+        let closed = self.0.iter().filter_map(|event| match event {
+            Event::Closed(closed) => Some(&closed.outcome),
+            _ => None,
+        });
+        closed.collect()
+    }
+
+    /// The bytes told of one stream.
+    pub(crate) fn stream(
+        &self,
+        leg: flow::stream::Leg,
+        direction: flow::stream::Direction,
+    ) -> Vec<u8> {
+        let mut all = Vec::new();
+        for event in &self.0 {
+            if let Event::Chunk(chunk) = event
+                && (chunk.stream.leg, chunk.stream.direction) == (leg, direction)
+            {
+                all.extend_from_slice(&chunk.bytes);
+            }
+        }
+        all
+    }
+}
+
+pub(crate) fn provider() -> Arc<rustls::crypto::CryptoProvider> {
+    Arc::new(rustls::crypto::aws_lc_rs::default_provider())
+}
+
+pub(crate) type Issuer = CertifiedIssuer<'static, KeyPair>;
+
+/// A certificate authority for origins.
+pub(crate) fn issuer() -> Issuer {
+    let mut params = CertificateParams::new(Vec::new()).unwrap();
+    let key = KeyPair::generate().unwrap();
+    let name = format!("Test authority {:02x?}", &key.public_key_raw()[..8]);
+    params.distinguished_name.push(rcgen::DnType::CommonName, name);
+    params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+    CertifiedIssuer::self_signed(params, key).unwrap()
+}
+
+/// The TLS configuration of an origin whose certificate the issuer signs.
+pub(crate) fn origin_tls(issuer: &Issuer, alpn: &[&[u8]]) -> Arc<ServerConfig> {
+    let key = KeyPair::generate().unwrap();
+    let params = CertificateParams::new(vec![ORIGIN.to_owned()]).unwrap();
+    let certificate = params.signed_by(&key, issuer).unwrap();
+    let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
+    let mut config = ServerConfig::builder_with_provider(provider())
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![certificate.der().clone()], key)
+        .unwrap();
+    config.alpn_protocols = alpn.iter().map(|protocol| protocol.to_vec()).collect();
+    Arc::new(config)
+}
+
+struct RealClock(Instant);
+
+impl Clock for RealClock {
+    fn now(&self) -> Stamp {
+        let wall = SystemTime::UNIX_EPOCH.elapsed().unwrap().as_nanos() as u64;
+        Stamp { wall: WallNanos(wall), mono: MonoNanos(self.0.elapsed().as_nanos() as u64) }
+    }
+}

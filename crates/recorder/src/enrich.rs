@@ -1,0 +1,148 @@
+//! Asks the databases about the addresses of a session: once for each address and set of names,
+//! within a bound. Each answer gets a number, by which connections cite it.
+
+use crate::record::session::SourceShape;
+use flow::address::DnsName;
+use flow::annotation::Annotation;
+use std::collections::{HashMap, VecDeque};
+use std::fmt;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+/// Whom a session asks about addresses, and what its first record says of them.
+pub struct Sources {
+    pub(crate) ask: Ask,
+    pub(crate) databases: Vec<SourceShape>,
+}
+
+impl Sources {
+    /// Asks these databases.
+    pub fn new(databases: Arc<geoip::Databases>) -> Self {
+        let shape = |status: geoip::DatabaseStatus| SourceShape {
+            built: status.built,
+            licence: status.licence,
+            name: status.name,
+            sha256: Some(status.sha256),
+        };
+        let shapes = databases.status().into_iter().map(shape).collect();
+        let ask = Box::new(move |address, names: &_| databases.annotate(address, names));
+        Self { ask, databases: shapes }
+    }
+}
+
+impl fmt::Debug for Sources {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sources").field("databases", &self.databases).finish_non_exhaustive()
+    }
+}
+
+/// What the databases said about an address.
+#[derive(Debug)]
+pub(crate) struct Assessed {
+    /// From 1, in the order of asking.
+    pub(crate) number: u64,
+    pub(crate) names: Vec<DnsName>,
+    pub(crate) annotation: Arc<Annotation>,
+}
+
+/// An answer, and whether the databases were asked for it now.
+pub(crate) enum Answer {
+    Fresh(Arc<Assessed>),
+    Known(Arc<Assessed>),
+}
+
+/// The databases with a memory.
+pub(crate) struct Annotator {
+    ask: Ask,
+    known: HashMap<Question, Arc<Assessed>>,
+    /// The questions in `known`, the oldest first.
+    order: VecDeque<Question>,
+    next_number: u64,
+}
+
+/// Asks the databases: an address, and the host with its CNAME chain.
+pub(crate) type Ask = Box<dyn Fn(IpAddr, &[DnsName]) -> Annotation + Send>;
+
+type Question = (IpAddr, Vec<DnsName>);
+
+impl fmt::Debug for Annotator {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Annotator").field("known", &self.known.len()).finish_non_exhaustive()
+    }
+}
+
+impl Annotator {
+    pub(crate) fn new(ask: Ask) -> Self {
+        Self { ask, known: HashMap::new(), order: VecDeque::new(), next_number: 1 }
+    }
+
+    pub(crate) fn assess(&mut self, address: IpAddr, names: &[DnsName]) -> Answer {
+        let question = (address.to_canonical(), names.to_vec());
+        if let Some(assessed) = self.known.get(&question) {
+            return Answer::Known(Arc::clone(assessed));
+        }
+        let annotation = Arc::new((self.ask)(question.0, &question.1));
+        let names = question.1.clone();
+        let assessed = Arc::new(Assessed { number: self.next_number, names, annotation });
+        self.next_number += 1;
+        if self.order.len() >= KNOWN
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.known.remove(&oldest);
+        }
+        self.order.push_back(question.clone());
+        self.known.insert(question, Arc::clone(&assessed));
+        Answer::Fresh(assessed)
+    }
+}
+
+/// Answers remembered; past it the oldest is forgotten, and asked and recorded again when needed.
+const KNOWN: usize = 20_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use flow::annotation::Location;
+
+    pub(crate) fn nothing_known(address: IpAddr, _names: &[DnsName]) -> Annotation {
+        Annotation {
+            address,
+            claims: Vec::new(),
+            location: Location::Unknown,
+            asn: None,
+            as_name: None,
+            operator: None,
+            address_registered: None,
+            as_registered: None,
+            anycast: false,
+            special_range: None,
+            flags: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn an_address_is_asked_about_once_for_each_set_of_names() {
+        let mut annotator = Annotator::new(Box::new(nothing_known));
+        let name: DnsName = "a.example".parse().unwrap();
+        let mut ask = |address: &str, names: &[DnsName]| match annotator
+            .assess(address.parse().unwrap(), names)
+        {
+            Answer::Fresh(assessed) => (assessed.number, true),
+            Answer::Known(assessed) => (assessed.number, false),
+        };
+        assert_eq!(ask("192.0.2.1", &[]), (1, true));
+        assert_eq!(ask("192.0.2.1", std::slice::from_ref(&name)), (2, true));
+        assert_eq!(ask("::ffff:192.0.2.1", &[]), (1, false));
+        assert_eq!(ask("192.0.2.1", &[name]), (2, false));
+    }
+
+    #[test]
+    fn memory_is_bounded() {
+        let mut annotator = Annotator::new(Box::new(nothing_known));
+        for number in 0..KNOWN as u32 + 10 {
+            annotator.assess(IpAddr::V4(number.into()), &[]);
+        }
+        assert_eq!((annotator.known.len(), annotator.order.len()), (KNOWN, KNOWN));
+        assert!(matches!(annotator.assess(IpAddr::V4(0.into()), &[]), Answer::Fresh(_)));
+    }
+}

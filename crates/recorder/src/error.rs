@@ -1,0 +1,113 @@
+//! What can go wrong with a session's files, each with what the operator can do about it.
+
+use crate::record::RecordError;
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Why a session cannot be written, finished or recovered.
+#[derive(Debug)]
+pub enum Error {
+    /// A file operation failed.
+    File { doing: &'static str, path: PathBuf, source: io::Error },
+    /// Free space is below the floor.
+    DiskFloor { path: PathBuf, free_bytes: u64, floor_bytes: u64 },
+    /// A name that cannot be a session's.
+    BadName(String),
+    /// There is a session of that name.
+    NameTaken(PathBuf),
+    /// Somebody else writes the session.
+    Busy(PathBuf),
+    /// The signing key's file holds no key.
+    BadKey(PathBuf),
+    /// The system gave no random bytes, or the key could not be used.
+    Crypto(&'static str),
+    /// A checkpoint's file does not hold a checkpoint.
+    BadCheckpoint(PathBuf),
+    /// The log is not the one of which a checkpoint was signed: it was shortened or changed.
+    RolledBack { path: PathBuf, signed: u64, found: u64 },
+    /// A stored line is no record.
+    Record { path: PathBuf, source: RecordError },
+    /// The recorder's thread is gone without a result.
+    Stopped,
+}
+
+impl Error {
+    /// What to do about it, as one sentence without a full stop.
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::File { source, .. } => match source.kind() {
+                io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+                    Some("free some space on that file system, or choose another one with --data")
+                }
+                io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
+                    Some("choose a directory that you can write to with --data")
+                }
+                _ => None,
+            },
+            Self::DiskFloor { .. } => Some(
+                "free some space, choose another file system with --data, or lower \
+                 limits.free_disk_bytes in landfall.toml",
+            ),
+            Self::BadName(_) => Some("use 1 to 100 letters, digits, dots, dashes and underscores"),
+            Self::NameTaken(_) => Some("choose another name with --session, or leave it out"),
+            Self::Busy(_) => Some("another process is recording into it; stop that one first"),
+            Self::BadKey(_) => Some(
+                "restore the key from a copy, or move the file away: a new \
+                                     key is made then, which does not match earlier sessions",
+            ),
+            Self::RolledBack { .. } => {
+                Some("restore the session from a copy; it was left as it is")
+            }
+            Self::Crypto(_) | Self::BadCheckpoint(_) | Self::Record { .. } | Self::Stopped => None,
+        }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File { doing, path, .. } => write!(f, "cannot {doing} {}", path.display()),
+            Self::DiskFloor { path, free_bytes, floor_bytes } => write!(
+                f,
+                "recording stopped: {free_bytes} bytes are free for {}, the floor is {floor_bytes}",
+                path.display()
+            ),
+            Self::BadName(name) => write!(f, "{name:?} cannot be the name of a session"),
+            Self::NameTaken(path) => write!(f, "there is a session in {} already", path.display()),
+            Self::Busy(path) => write!(f, "the session in {} is being written", path.display()),
+            Self::BadKey(path) => write!(f, "no Ed25519 key in {}", path.display()),
+            Self::Crypto(what) => write!(f, "{what} failed"),
+            Self::BadCheckpoint(path) => write!(f, "no checkpoint in {}", path.display()),
+            Self::RolledBack { path, signed, found } => write!(
+                f,
+                "{} is not the log that was signed with {signed} records; {found} of them are \
+                 there unchanged",
+                path.display()
+            ),
+            Self::Record { path, .. } => write!(f, "cannot read {}", path.display()),
+            Self::Stopped => f.write_str("the recorder has stopped"),
+        }
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::File { source, .. } => Some(source),
+            Self::Record { source, .. } => Some(source),
+            _ => None,
+        }
+    }
+}
+
+/// Says of an I/O error what was being done to which file.
+pub(crate) trait Failed<T> {
+    fn failed(self, doing: &'static str, path: &Path) -> Result<T, Error>;
+}
+
+impl<T> Failed<T> for io::Result<T> {
+    fn failed(self, doing: &'static str, path: &Path) -> Result<T, Error> {
+        self.map_err(|source| Error::File { doing, path: path.to_owned(), source })
+    }
+}

@@ -1,0 +1,145 @@
+//! Records about exchanges into the tables.
+
+use super::cell::{InsertError, clean, execute, id, number};
+use crate::record::exchange::{End, ExchangeClose, ExchangeRequest, ExchangeResponse};
+use crate::record::value::Text;
+use flow::id::{ConnectionId, ExchangeId};
+use rusqlite::{Connection, params};
+
+/// The connection and the number in it, for the table of records.
+pub(super) fn subject(exchange: ExchangeId) -> (Option<ConnectionId>, u32) {
+    (Some(exchange.connection), exchange.number)
+}
+
+pub(super) fn request(
+    db: &Connection,
+    request: &ExchangeRequest,
+    at: i64,
+    mono: i64,
+) -> Result<(), InsertError> {
+    let ExchangeId { connection, number } = request.exchange.0;
+    let connection = id(connection)?;
+    // From its first exchange on, a connection is listed by its exchanges.
+    execute(db, "DELETE FROM flows WHERE connection = ?1 AND exchange = 0", params![connection])?;
+    execute(
+        db,
+        "UPDATE connections SET exchanges = exchanges + 1 WHERE id = ?1",
+        params![connection],
+    )?;
+    execute(
+        db,
+        "INSERT OR IGNORE INTO flows (connection, exchange, time, mono, protocol, method, path)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+        params![
+            connection,
+            number,
+            at,
+            mono,
+            protocol(&request.version),
+            request.method.to_string_lossy(),
+            path(&request.target.to_string_lossy())
+        ],
+    )
+}
+
+pub(super) fn response(db: &Connection, response: &ExchangeResponse) -> Result<(), InsertError> {
+    let interim = (100..200).contains(&response.status) && response.status != SWITCHING_PROTOCOLS;
+    if interim {
+        return Ok(());
+    }
+    let ExchangeId { connection, number } = response.exchange.0;
+    execute(
+        db,
+        "UPDATE flows SET status = ?3, type = ?4 WHERE connection = ?1 AND exchange = ?2",
+        params![id(connection)?, number, response.status, media_type(&response.fields)],
+    )
+}
+
+pub(super) fn close(db: &Connection, close: &ExchangeClose, mono: i64) -> Result<(), InsertError> {
+    let ExchangeId { connection, number: exchange } = close.exchange.0;
+    execute(
+        db,
+        "UPDATE flows SET request_bytes = ?3, response_bytes = ?4, outcome = ?5,
+             duration = max(0, ?6 - mono)
+         WHERE connection = ?1 AND exchange = ?2",
+        params![
+            id(connection)?,
+            exchange,
+            number(close.request_body.bytes.0),
+            close.response_body.as_ref().map(|body| number(body.bytes.0)),
+            outcome(close),
+            mono
+        ],
+    )
+}
+
+/// The response's end decides, unless it is in order and the request's is not.
+fn outcome(close: &ExchangeClose) -> &'static str {
+    let Some(response) = &close.response_body else { return "no-response" };
+    match (response.end, close.request_body.end) {
+        (End::Complete, request) => end_word(request),
+        (response, _) => end_word(response),
+    }
+}
+
+fn end_word(end: End) -> &'static str {
+    match end {
+        End::Complete => "complete",
+        End::Truncated => "truncated",
+        End::Reset => "reset",
+        End::NotFollowed => "not-followed",
+    }
+}
+
+/// The ALPN name (RFC 7301) of an HTTP version.
+fn protocol(version: &str) -> rusqlite::types::Value {
+    match version {
+        "HTTP/1.0" => clean("http/1.0"),
+        "HTTP/1.1" => clean("http/1.1"),
+        "HTTP/2" => clean("h2"),
+        other => clean(other),
+    }
+}
+
+/// Path and query of a request target; a target in absolute form without scheme and authority.
+fn path(target: &str) -> String {
+    let after_scheme = target.split_once("://").filter(|(scheme, _)| !scheme.contains('/'));
+    match after_scheme {
+        Some((_, rest)) => match rest.find(['/', '?']).and_then(|start| rest.get(start..)) {
+            Some(path) => path.to_owned(),
+            None => "/".to_owned(),
+        },
+        None => target.to_owned(),
+    }
+}
+
+/// The media type of the first `Content-Type` field, without parameters (RFC 9110 section 8.3).
+fn media_type(fields: &[(Text, Text)]) -> Option<String> {
+    let is_type = |(name, _): &&(Text, Text)| name.0.eq_ignore_ascii_case(b"content-type");
+    let (_, value) = fields.iter().find(is_type)?;
+    let value = value.to_string_lossy();
+    let essence = value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    (!essence.is_empty()).then_some(essence)
+}
+
+const SWITCHING_PROTOCOLS: u16 = 101;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_come_from_every_form_of_a_target() {
+        for (target, expected) in [
+            ("/a?b=http://c/d", "/a?b=http://c/d"),
+            ("http://host/a/b?c", "/a/b?c"),
+            ("http://host", "/"),
+            ("http://host?q", "?q"),
+            ("*", "*"),
+            ("host:443", "host:443"),
+            ("", ""),
+        ] {
+            assert_eq!(path(target), expected, "{target}");
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! One record into the tables. Records come in the order of the log; what they say of one thing
+//! may come in parts, and parts that never come leave NULLs.
+
+use super::cell::{InsertError, clean, execute, id, number};
+use super::{connection, destination, exchange};
+use crate::record::session::SessionOpen;
+use crate::record::{Body, Record};
+use rusqlite::{Connection, params};
+
+/// Where a record stands in the log.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Place {
+    pub(super) offset: u64,
+    /// Without the newline.
+    pub(super) length: u64,
+}
+
+/// Takes in one record.
+pub(super) fn insert(db: &Connection, record: &Record, place: Place) -> Result<(), InsertError> {
+    let subject = Subject::of(&record.body)?;
+    execute(
+        db,
+        "INSERT INTO records (seq, offset, length, kind, connection, exchange)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        params![
+            number(record.seq),
+            number(place.offset),
+            number(place.length),
+            record.body.kind(),
+            subject.connection,
+            subject.exchange
+        ],
+    )?;
+    let at = number(record.at.wall.0);
+    let mono = number(record.at.mono.0);
+    match &record.body {
+        Body::SessionOpen(open) => session_open(db, open, at),
+        Body::SessionClose(_) => execute(db, "UPDATE session SET closed = ?1", params![at]),
+        Body::ConnectionOpen(open) => connection::open(db, open, at, mono),
+        Body::ConnectionTarget(target) => connection::target(db, target),
+        Body::ConnectionDial(dial) => connection::dial(db, dial),
+        Body::ConnectionTreatment(treatment) => connection::treatment(db, treatment),
+        Body::ConnectionClose(close) => connection::close(db, close, mono),
+        Body::TlsClientHello(hello) => connection::tls_client_hello(db, hello),
+        Body::TlsClient(client) => connection::tls_client(db, client),
+        Body::StreamClose(close) => connection::stream_close(db, close),
+        Body::Dns(dns) => destination::lookup(db, dns, record.seq, at),
+        Body::Claims(claims) => destination::claims(db, claims, record.seq),
+        Body::Assessment(assessment) => destination::assessment(db, assessment, record.seq),
+        Body::Frames(frames) => connection::frames(db, frames),
+        Body::ExchangeRequest(request) => exchange::request(db, request, at, mono),
+        Body::ExchangeResponse(response) => exchange::response(db, response),
+        Body::ExchangeClose(close) => exchange::close(db, close, mono),
+        Body::TlsUpstream(_)
+        | Body::LostSync(_)
+        | Body::Gap(_)
+        | Body::Marker(_)
+        | Body::Phase(_)
+        | Body::Recovery(_) => Ok(()),
+    }
+}
+
+/// Which flow a record is about.
+struct Subject {
+    connection: Option<i64>,
+    exchange: Option<i64>,
+}
+
+impl Subject {
+    fn of(body: &Body) -> Result<Self, InsertError> {
+        let (connection, exchange) = match body {
+            Body::Dns(dns) => (dns.connection.as_ref().map(|connection| connection.0), 0),
+            Body::ConnectionOpen(open) => (Some(open.connection.0), 0),
+            Body::ConnectionTarget(target) => (Some(target.connection.0), 0),
+            Body::ConnectionDial(dial) => (Some(dial.connection.0), 0),
+            Body::ConnectionTreatment(treatment) => (Some(treatment.connection.0), 0),
+            Body::ConnectionClose(close) => (Some(close.connection.0), 0),
+            Body::TlsClientHello(hello) => (Some(hello.connection.0), 0),
+            Body::TlsClient(client) => (Some(client.connection.0), 0),
+            Body::TlsUpstream(upstream) => (Some(upstream.connection.0), 0),
+            Body::LostSync(lost) => (Some(lost.connection.0), 0),
+            Body::StreamClose(close) => (Some(close.connection.0), 0),
+            Body::Gap(gap) => (gap.connection.as_ref().map(|connection| connection.0), 0),
+            Body::ExchangeRequest(request) => exchange::subject(request.exchange.0),
+            Body::ExchangeResponse(response) => exchange::subject(response.exchange.0),
+            Body::ExchangeClose(close) => exchange::subject(close.exchange.0),
+            Body::SessionOpen(_)
+            | Body::Frames(_)
+            | Body::Claims(_)
+            | Body::Assessment(_)
+            | Body::Marker(_)
+            | Body::Phase(_)
+            | Body::Recovery(_)
+            | Body::SessionClose(_) => (None, 0),
+        };
+        let connection = connection.map(id).transpose()?;
+        Ok(Self { exchange: connection.map(|_| i64::from(exchange)), connection })
+    }
+}
+
+fn session_open(db: &Connection, open: &SessionOpen, at: i64) -> Result<(), InsertError> {
+    execute(
+        db,
+        "INSERT OR IGNORE INTO session (only, id, name, case_name, device, simulated, opened)
+         VALUES (0, ?1, ?2, ?3, ?4, ?5, ?6)",
+        params![
+            open.session.0.to_string(),
+            clean(&open.name),
+            open.case.as_deref().map(clean),
+            open.device.as_deref().map(clean),
+            open.simulated,
+            at
+        ],
+    )
+}

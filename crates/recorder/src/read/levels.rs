@@ -1,0 +1,295 @@
+//! The four evidence levels of a destination, as far as the recorded facts go. Pure rules, no
+//! query: facts in, level out. A level is never higher than what a hostile reader must concede.
+
+use flow::annotation::{Annotation, Location};
+use flow::claim::Confidence;
+use flow::filter::TreatmentKind;
+
+/// Did the device talk to it? Judged on the device's leg only.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Contact {
+    /// The name alone is known, from a list.
+    NameOnly,
+    /// The name was looked up.
+    NameAsked,
+    /// A connection was asked for.
+    ConnectionAsked,
+    /// The device completed a TLS handshake.
+    TlsCompleted,
+    /// The device sent application bytes.
+    BytesSent,
+    /// Their plaintext was seen.
+    PlaintextSeen,
+}
+
+impl Contact {
+    /// `C0` to `C5`.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::NameOnly => "C0",
+            Self::NameAsked => "C1",
+            Self::ConnectionAsked => "C2",
+            Self::TlsCompleted => "C3",
+            Self::BytesSent => "C4",
+            Self::PlaintextSeen => "C5",
+        }
+    }
+}
+
+/// Who runs it?
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum OperatorLevel {
+    /// A name hints at somebody, often the customer.
+    NameHint,
+    /// The holder of the origin AS is known.
+    OriginAs,
+    /// A curated list names the operator.
+    Curated,
+    /// The name is an alias into a zone of the operator's own.
+    OwnZone,
+}
+
+impl OperatorLevel {
+    /// `O0` to `O3`.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::NameHint => "O0",
+            Self::OriginAs => "O1",
+            Self::Curated => "O2",
+            Self::OwnZone => "O3",
+        }
+    }
+}
+
+/// Where is the machine that ended the session?
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum LocationLevel {
+    /// A country of registration, or somebody's own statement.
+    Hint,
+    /// One database, or several that are not all of one answer.
+    OneDatabase,
+    /// All databases asked answer, and agree.
+    AllDatabases,
+}
+
+impl LocationLevel {
+    /// `G0` to `G2`.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Hint => "G0",
+            Self::OneDatabase => "G1",
+            Self::AllDatabases => "G2",
+        }
+    }
+}
+
+/// What was sent?
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum ContentLevel {
+    /// Nothing that could be looked at.
+    Opaque,
+    /// Sizes and times.
+    SizesAndTimes,
+    /// A known endpoint or tracker.
+    KnownEndpoint,
+    /// Decoded fields: at least a request's head.
+    Decoded,
+}
+
+impl ContentLevel {
+    /// `P0` to `P3`.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Opaque => "P0",
+            Self::SizesAndTimes => "P1",
+            Self::KnownEndpoint => "P2",
+            Self::Decoded => "P3",
+        }
+    }
+}
+
+/// What is known of one connection, as far as the levels depend on it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ConnectionFacts {
+    pub(crate) treatment: Option<TreatmentKind>,
+    /// Our handshake with the device is complete.
+    pub(crate) client_tls: bool,
+    /// Bytes relayed from the device.
+    pub(crate) bytes_up: u64,
+    pub(crate) bytes_down: u64,
+    /// A request head was decoded.
+    pub(crate) exchanges: bool,
+}
+
+/// The contact level of one connection; of a destination, it is the highest of them.
+///
+/// Bytes of a passed-through TLS connection do not count as application bytes: from outside, the
+/// end of a handshake, an alert and data cannot always be told apart.
+pub(crate) fn contact_level(facts: ConnectionFacts) -> Contact {
+    let relayed_plain = match facts.treatment {
+        Some(TreatmentKind::Intercepted | TreatmentKind::Plaintext) => facts.bytes_up > 0,
+        _ => false,
+    };
+    if facts.exchanges {
+        Contact::PlaintextSeen
+    } else if relayed_plain {
+        Contact::BytesSent
+    } else if facts.client_tls {
+        Contact::TlsCompleted
+    } else {
+        Contact::ConnectionAsked
+    }
+}
+
+/// The content level of one connection; of a destination, it is the highest of them.
+pub(crate) fn content_level(facts: ConnectionFacts) -> ContentLevel {
+    if facts.exchanges {
+        ContentLevel::Decoded
+    } else if facts.bytes_up > 0 || facts.bytes_down > 0 {
+        ContentLevel::SizesAndTimes
+    } else {
+        ContentLevel::Opaque
+    }
+}
+
+/// The operator level of one address, dialled for a name (`named`) whose CNAME chain (without the
+/// asked name) holds `aliases`.
+///
+/// Confidence C links by public reporting only: it never adds a level. O3 takes confidence A and
+/// an alias within the operator's zone; the asked name itself is chosen by the customer.
+pub fn operator_level(
+    annotation: Option<&Annotation>,
+    named: bool,
+    aliases: &[flow::address::DnsName],
+) -> Option<OperatorLevel> {
+    let base = named.then_some(OperatorLevel::NameHint);
+    let Some(annotation) = annotation else { return base };
+    let by_as = annotation.asn.map(|_| OperatorLevel::OriginAs);
+    let curated = annotation.operator.as_ref().and_then(|operator| match operator.confidence {
+        Confidence::A if aliases.iter().any(|alias| alias.is_within(&operator.matched)) => {
+            Some(OperatorLevel::OwnZone)
+        }
+        Confidence::A | Confidence::B => Some(OperatorLevel::Curated),
+        Confidence::C => None,
+    });
+    base.max(by_as).max(curated)
+}
+
+/// The location level of one address. A destination with several has the lowest of them.
+///
+/// An analyst's own correction is a hint: it is a statement without a database.
+pub fn location_level(annotation: Option<&Annotation>) -> Option<LocationLevel> {
+    let annotation = annotation?;
+    match &annotation.location {
+        Location::Agreed { answered, asked, .. } if answered == asked && *asked > 1 => {
+            Some(LocationLevel::AllDatabases)
+        }
+        Location::Agreed { .. } | Location::Disagreed { .. } => Some(LocationLevel::OneDatabase),
+        Location::Overridden { .. } => Some(LocationLevel::Hint),
+        Location::Unknown => annotation
+            .address_registered
+            .or(annotation.as_registered)
+            .map(|_registered| LocationLevel::Hint),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use flow::claim::{Asn, Country, Operator};
+
+    fn annotation(location: Location) -> Annotation {
+        Annotation {
+            address: "8.136.0.1".parse().unwrap(),
+            claims: Vec::new(),
+            location,
+            asn: None,
+            as_name: None,
+            operator: None,
+            address_registered: None,
+            as_registered: None,
+            anycast: false,
+            special_range: None,
+            flags: Vec::new(),
+        }
+    }
+
+    fn facts(treatment: TreatmentKind, bytes_up: u64) -> ConnectionFacts {
+        ConnectionFacts {
+            treatment: Some(treatment),
+            client_tls: false,
+            bytes_up,
+            bytes_down: 0,
+            exchanges: false,
+        }
+    }
+
+    #[test]
+    fn contact_is_judged_on_the_devices_leg() {
+        let check = |facts, code| assert_eq!(contact_level(facts).code(), code, "{facts:?}");
+        check(facts(TreatmentKind::Blocked, 0), "C2");
+        check(facts(TreatmentKind::Failed, 0), "C2");
+        // Half a megabyte through a tunnel that we did not open proves no handshake.
+        check(facts(TreatmentKind::Passthrough, 500_000), "C2");
+        check(ConnectionFacts { client_tls: true, ..facts(TreatmentKind::Intercepted, 0) }, "C3");
+        check(ConnectionFacts { client_tls: true, ..facts(TreatmentKind::Intercepted, 9) }, "C4");
+        check(facts(TreatmentKind::Plaintext, 9), "C4");
+        check(ConnectionFacts { exchanges: true, ..facts(TreatmentKind::Plaintext, 9) }, "C5");
+    }
+
+    #[test]
+    fn content_goes_no_further_than_what_was_seen() {
+        let check = |facts, code| assert_eq!(content_level(facts).code(), code, "{facts:?}");
+        check(facts(TreatmentKind::Failed, 0), "P0");
+        check(facts(TreatmentKind::Passthrough, 1), "P1");
+        check(ConnectionFacts { exchanges: true, ..facts(TreatmentKind::Intercepted, 9) }, "P3");
+    }
+
+    #[test]
+    fn an_operator_needs_the_right_confidence_for_each_level() {
+        let alias = ["x.alicdn.com".parse().unwrap()];
+        let check = |confidence, matched: &str, aliases: &[_], code| {
+            let operator = Operator {
+                group: "Alibaba Cloud".into(),
+                headquarters: Some(Country::CN),
+                confidence,
+                basis: String::new(),
+                matched: matched.into(),
+            };
+            let annotation = Annotation {
+                asn: Some(Asn(45102)),
+                operator: Some(operator),
+                ..annotation(Location::Unknown)
+            };
+            let level = operator_level(Some(&annotation), true, aliases);
+            assert_eq!(level.map(OperatorLevel::code), Some(code), "{confidence:?} {matched}");
+        };
+        check(Confidence::A, "alicdn.com", &alias, "O3");
+        check(Confidence::A, "alicdn.com", &[], "O2");
+        check(Confidence::A, "AS45102", &alias, "O2");
+        check(Confidence::B, "alicdn.com", &alias, "O2");
+        check(Confidence::C, "alicdn.com", &alias, "O1");
+        assert_eq!(operator_level(None, true, &alias), Some(OperatorLevel::NameHint));
+        assert_eq!(operator_level(None, false, &[]), None);
+    }
+
+    #[test]
+    fn a_location_needs_every_database_for_the_highest_level() {
+        let sg: Country = "SG".parse().unwrap();
+        let check = |location, code: Option<&str>| {
+            let level = location_level(Some(&annotation(location)));
+            assert_eq!(level.map(LocationLevel::code), code);
+        };
+        check(Location::Agreed { country: sg, answered: 2, asked: 2 }, Some("G2"));
+        check(Location::Agreed { country: sg, answered: 2, asked: 3 }, Some("G1"));
+        check(Location::Agreed { country: sg, answered: 1, asked: 1 }, Some("G1"));
+        let answers = vec![("a".to_owned(), sg), ("b".to_owned(), Country::CN)];
+        check(Location::Disagreed { answers, asked: 2 }, Some("G1"));
+        check(Location::Overridden { country: sg }, Some("G0"));
+        check(Location::Unknown, None);
+        let registered =
+            Annotation { address_registered: Some(sg), ..annotation(Location::Unknown) };
+        assert_eq!(location_level(Some(&registered)), Some(LocationLevel::Hint));
+        assert_eq!(location_level(None), None);
+    }
+}

@@ -1,0 +1,31 @@
+//! Reads sessions back: running ones, closed ones, and those whose process is gone. Everything is
+//! typed; what is not known is absent. It writes nothing but the index, which is derived.
+
+mod annotations;
+mod bytes;
+mod condition;
+mod destination;
+mod detail;
+mod error;
+mod groups;
+mod index_file;
+mod levels;
+mod listing;
+mod order;
+mod query;
+mod records;
+mod rows;
+mod session;
+mod sessions;
+#[cfg(test)]
+mod tests;
+
+pub use destination::{AddressSeen, DestinationKey, DestinationRow, Held};
+pub use detail::{ConnectionDetail, ExchangeDetail, FlowDetail, Recorded};
+pub use error::{Part, ReadError};
+pub use levels::{Contact, ContentLevel, LocationLevel, OperatorLevel};
+pub use levels::{location_level, operator_level};
+pub use query::{DestinationColumn, DestinationQuery, FlowColumn, FlowQuery, GroupBy, Order};
+pub use rows::{FlowRow, SessionState, SessionSummary, located};
+pub use session::Session;
+pub use sessions::{Listed, Sessions};

@@ -1,0 +1,129 @@
+//! What listings are made of: a session's totals and one row per flow. Rows hold facts and what
+//! the databases of the session said; a value that is not known is absent, never 0 or "".
+
+use flow::address::Host;
+use flow::annotation::Annotation;
+use flow::claim::{Country, Statement};
+use flow::filter::TreatmentKind;
+use flow::id::{ConnectionId, FlowId, SessionId};
+use flow::time::WallNanos;
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// One session, in a line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SessionSummary {
+    pub directory: PathBuf,
+    /// The directory's name.
+    pub name: String,
+    pub id: SessionId,
+    pub state: SessionState,
+    pub opened: WallNanos,
+    /// `None` unless the state is [`SessionState::Closed`].
+    pub closed: Option<WallNanos>,
+    pub case: Option<String>,
+    /// The device's name, as given.
+    pub device: Option<String>,
+    /// Some address, name or database was simulated.
+    pub simulated: bool,
+    pub connections: u64,
+    pub exchanges: u64,
+    /// Bytes relayed from devices to upstreams; of running connections, those kept so far.
+    pub bytes_up: u64,
+    pub bytes_down: u64,
+    /// Distinct hosts that were asked for.
+    pub destinations: u64,
+    /// Those among them with a flag.
+    pub flagged: u64,
+}
+
+/// Whether a session can still grow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum SessionState {
+    /// A process is recording it.
+    Running,
+    /// It ended with its closing record.
+    Closed,
+    /// The process that recorded it is gone and nothing has closed it since.
+    Interrupted,
+}
+
+impl SessionState {
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Running => "running",
+            Self::Closed => "closed",
+            Self::Interrupted => "interrupted",
+        }
+    }
+}
+
+/// One exchange, or one connection on which no exchange was seen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FlowRow {
+    pub id: FlowId,
+    /// When the request's head was complete, or the connection accepted.
+    pub time: WallNanos,
+    /// The device's address.
+    pub device: IpAddr,
+    /// Whom the client asked for; `None` when it ended before it asked.
+    pub host: Option<Host>,
+    pub port: Option<u16>,
+    /// The address that was dialled last, or with success. It stands for the target also where a
+    /// simulation dialled another one.
+    pub address: Option<IpAddr>,
+    /// `None` while it is undecided.
+    pub treatment: Option<TreatmentKind>,
+    /// Why it was treated so, as a clause.
+    pub why: Option<String>,
+    /// `http/1.0`, `http/1.1`, `h2`; of a connection without an exchange also another ALPN name,
+    /// `tls`, `http` or `tcp`.
+    pub protocol: Option<String>,
+    pub method: Option<String>,
+    /// Path and query. Bytes that are no text are replaced by U+FFFD; so are they in all texts.
+    pub path: Option<String>,
+    pub status: Option<u16>,
+    /// Bytes of the body, framing removed; of a connection, all bytes that were relayed up.
+    pub request_bytes: Option<u64>,
+    /// The same from the upstream to the device.
+    pub response_bytes: Option<u64>,
+    /// The response's media type without parameters, lower case.
+    pub media_type: Option<String>,
+    /// From `time` to the end; `None` while it runs.
+    pub duration: Option<Duration>,
+    /// How it ended: the end of the bodies (`complete`, `truncated`, `reset`, `not-followed`),
+    /// `no-response`, or the connection's outcome.
+    pub outcome: Option<String>,
+    /// JA4 of the device's ClientHello.
+    pub ja4: Option<String>,
+    /// The address was not dialled: a simulation stood for it.
+    pub simulated: bool,
+    /// An answer of a look-up of this session holds the address.
+    pub looked_up: bool,
+    /// What the databases say of the address, flags included.
+    pub annotation: Option<Arc<Annotation>>,
+}
+
+impl FlowRow {
+    pub fn connection(&self) -> ConnectionId {
+        self.id.connection()
+    }
+
+    /// The exchange's number within its connection.
+    pub fn exchange(&self) -> Option<u32> {
+        match self.id {
+            FlowId::Exchange(exchange) => Some(exchange.number),
+            FlowId::Connection(_) => None,
+        }
+    }
+}
+
+/// What each location source answers, in the order asked. Registrations are no such answers.
+pub fn located(annotation: &Annotation) -> impl Iterator<Item = (&str, Country)> + '_ {
+    annotation.claims.iter().filter_map(|claim| match claim.statement {
+        Statement::Located(country) => Some((claim.source.name.as_str(), country)),
+        _ => None,
+    })
+}

@@ -1,0 +1,244 @@
+//! One session, open for reading: running, closed, or left behind by a process that is gone. The
+//! log and the stream store are only read; the index is brought up to the log where nobody else
+//! does it.
+
+use super::annotations::Annotations;
+use super::bytes;
+use super::destination::DestinationRow;
+use super::detail::{ConnectionDetail, ExchangeDetail, FlowDetail, MOST_RECORDS};
+use super::error::{Part, ReadError};
+use super::groups;
+use super::index_file::{self, Opened};
+use super::listing;
+use super::order;
+use super::query::{DestinationQuery, FlowQuery};
+use super::records::{Records, whole};
+use super::rows::{FlowRow, SessionSummary};
+use crate::directory::SessionDir;
+use crate::index::IndexError;
+use crate::record::exchange::BodyShape;
+use flow::id::{ExchangeId, FlowId, SessionId};
+use flow::stream::{Direction, Extent, Leg, StreamKey};
+use flow::time::WallNanos;
+use observe::body::BodyReader;
+use rusqlite::OptionalExtension;
+use std::io::Write;
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+
+/// A session to read from.
+#[derive(Debug)]
+pub struct Session {
+    directory: SessionDir,
+    opened: Opened,
+    index: PathBuf,
+    log: PathBuf,
+    annotations: Annotations,
+}
+
+impl Session {
+    /// Opens the session in a directory.
+    ///
+    /// An index that is missing, damaged, of another version or behind is made or completed first,
+    /// in place where the session is not running and the directory can be written, else in a
+    /// temporary file.
+    ///
+    /// # Errors
+    /// [`ReadError::NotASession`] when there is no log with a first record; others when neither
+    /// place can be used.
+    pub fn open(directory: &Path) -> Result<Self, ReadError> {
+        let directory = SessionDir::new(directory);
+        let opened = index_file::open(&directory)?;
+        let (index, log) = (directory.index_file(), directory.log_file());
+        Ok(Self { directory, opened, index, log, annotations: Annotations::default() })
+    }
+
+    pub fn directory(&self) -> &SessionDir {
+        &self.directory
+    }
+
+    /// Why the log could only be read up to a point. What comes after it is in no listing.
+    pub fn damage(&self) -> Option<&IndexError> {
+        self.opened.damage.as_ref()
+    }
+
+    /// The session's totals as of now.
+    pub fn summary(&self) -> Result<SessionSummary, ReadError> {
+        let records = self.records();
+        let sql = "SELECT id, case_name, device, simulated, opened, closed,
+                (SELECT count(*) FROM connections),
+                (SELECT coalesce(sum(exchanges), 0) FROM connections),
+                (SELECT coalesce(sum(bytes_up), 0) FROM connections),
+                (SELECT coalesce(sum(bytes_down), 0) FROM connections),
+                (SELECT count(DISTINCT host) FROM connections WHERE ingress <> 'onboarding'),
+                (SELECT count(DISTINCT host) FROM connections WHERE ingress <> 'onboarding'
+                    AND assessment IN (SELECT assessment FROM flags))
+            FROM session";
+        let summary = records
+            .db
+            .query_row(sql, [], |row| {
+                let id: String = row.get(0)?;
+                let closed: Option<i64> = row.get(5)?;
+                let closed = closed.and_then(|at| u64::try_from(at).ok()).map(WallNanos);
+                let summary = SessionSummary {
+                    directory: self.directory.path().to_owned(),
+                    name: self.directory.name(),
+                    id: SessionId([0; 16]),
+                    state: self.opened.state(closed.is_some()),
+                    opened: WallNanos(whole(row, 4)?),
+                    closed,
+                    case: row.get(1)?,
+                    device: row.get(2)?,
+                    simulated: row.get(3)?,
+                    connections: whole(row, 6)?,
+                    exchanges: whole(row, 7)?,
+                    bytes_up: whole(row, 8)?,
+                    bytes_down: whole(row, 9)?,
+                    destinations: whole(row, 10)?,
+                    flagged: whole(row, 11)?,
+                };
+                Ok((id, summary))
+            })
+            .optional()
+            .map_err(|source| records.failed(source))?;
+        let not_a_session = || ReadError::NotASession(self.directory.path().to_owned());
+        let (id, mut summary) = summary.ok_or_else(not_a_session)?;
+        summary.id = id.parse().map_err(|_no_id| not_a_session())?;
+        Ok(summary)
+    }
+
+    /// The flows that a query asks for, all at once: give it a limit where they may be many.
+    pub fn flows(&self, query: &FlowQuery) -> Result<Vec<FlowRow>, ReadError> {
+        let mut rows = Vec::new();
+        self.for_each_flow(query, |row| {
+            rows.push(row);
+            ControlFlow::Continue(())
+        })?;
+        Ok(rows)
+    }
+
+    /// Hands over the flows one by one, until `each` breaks; memory does not grow with them.
+    pub fn for_each_flow(
+        &self,
+        query: &FlowQuery,
+        mut each: impl FnMut(FlowRow) -> ControlFlow<()>,
+    ) -> Result<(), ReadError> {
+        listing::for_each(&self.records(), &self.annotations, query, &mut each)
+    }
+
+    /// Everything that was recorded of a flow. A connection can be asked for also where listings
+    /// show its exchanges in its place.
+    ///
+    /// # Errors
+    /// [`ReadError::NoFlow`] when the session has no such flow.
+    pub fn flow(&self, id: FlowId) -> Result<FlowDetail, ReadError> {
+        let records = self.records();
+        let not_there = || ReadError::NoFlow(id);
+        let connection = i64::try_from(id.connection().0).map_err(|_too_large| not_there())?;
+        let of_connection = records.of_flow(connection, 0, MOST_RECORDS)?;
+        let mut cut = of_connection.len() == MOST_RECORDS;
+        let exchange = match id {
+            FlowId::Connection(_) => None,
+            FlowId::Exchange(exchange) => {
+                let of_exchange = records.of_flow(connection, exchange.number, MOST_RECORDS)?;
+                cut |= of_exchange.len() == MOST_RECORDS;
+                Some(ExchangeDetail::collect(of_exchange))
+            }
+        };
+        let row = listing::one(&records, &self.annotations, id)?.ok_or_else(not_there)?;
+        let connection = ConnectionDetail::collect(of_connection);
+        Ok(FlowDetail { row, connection, exchange, cut })
+    }
+
+    /// The destinations that a query asks for.
+    pub fn destinations(&self, query: &DestinationQuery) -> Result<Vec<DestinationRow>, ReadError> {
+        let mut rows = groups::collect(&self.records(), &self.annotations, query)?;
+        order::sort(&mut rows, &query.sort);
+        let skipped = usize::try_from(query.offset).unwrap_or(usize::MAX);
+        let most =
+            query.limit.map_or(usize::MAX, |most| usize::try_from(most).unwrap_or(usize::MAX));
+        Ok(rows.into_iter().skip(skipped).take(most).collect())
+    }
+
+    /// Writes a body to `output` as it was transferred: framing removed, content encodings kept.
+    /// Memory does not grow with it.
+    ///
+    /// # Errors
+    /// [`ReadError::NoBody`] before anything is written. [`ReadError::Gap`] and
+    /// [`ReadError::BodyLength`] after what is there was written: the rest was not kept.
+    pub fn body(
+        &self,
+        exchange: ExchangeId,
+        part: Part,
+        output: &mut dyn Write,
+    ) -> Result<(), ReadError> {
+        let body = self.body_shape(exchange, part)?;
+        let direction = match part {
+            Part::Request => Direction::Up,
+            Part::Response => Direction::Down,
+        };
+        let stream = StreamKey { connection: exchange.connection, leg: Leg::Relay, direction };
+        let mut reader = BodyReader::new(body.framing());
+        let mut payload = Vec::new();
+        let mut found: u64 = 0;
+        self.copy(stream, body.extent.into(), &mut |piece| {
+            payload.clear();
+            reader.feed(piece, &mut payload);
+            found += payload.len() as u64;
+            output.write_all(&payload).map_err(ReadError::Output)
+        })?;
+        let recorded = body.bytes.0;
+        if found == recorded {
+            return Ok(());
+        }
+        Err(ReadError::BodyLength { exchange, part, recorded, found })
+    }
+
+    /// Writes the kept bytes of a stream to `output`, from its start. A stream of which nothing was
+    /// kept writes nothing.
+    pub fn raw(&self, stream: StreamKey, output: &mut dyn Write) -> Result<(), ReadError> {
+        let all = Extent { start: 0, end: u64::MAX };
+        self.copy(stream, all, &mut |piece| output.write_all(piece).map_err(ReadError::Output))
+    }
+
+    /// Writes a range of a stream to `output`, such as a head as it was on the wire.
+    ///
+    /// # Errors
+    /// [`ReadError::Gap`] when part of it was not kept.
+    pub fn range(
+        &self,
+        stream: StreamKey,
+        extent: Extent,
+        output: &mut dyn Write,
+    ) -> Result<(), ReadError> {
+        self.copy(stream, extent, &mut |piece| output.write_all(piece).map_err(ReadError::Output))
+    }
+
+    fn copy(
+        &self,
+        stream: StreamKey,
+        extent: Extent,
+        sink: &mut dyn FnMut(&[u8]) -> Result<(), ReadError>,
+    ) -> Result<(), ReadError> {
+        bytes::copy(&self.records(), &self.directory, stream, extent, sink)
+    }
+
+    fn body_shape(&self, exchange: ExchangeId, part: Part) -> Result<BodyShape, ReadError> {
+        let not_there = || ReadError::NoFlow(FlowId::Exchange(exchange));
+        let connection = i64::try_from(exchange.connection.0).map_err(|_large| not_there())?;
+        let of_exchange = self.records().of_flow(connection, exchange.number, MOST_RECORDS)?;
+        if of_exchange.is_empty() {
+            return Err(not_there());
+        }
+        let close = ExchangeDetail::collect(of_exchange).close.map(|close| close.body);
+        let body = close.and_then(|close| match part {
+            Part::Request => Some(close.request_body),
+            Part::Response => close.response_body,
+        });
+        body.ok_or(ReadError::NoBody(exchange, part))
+    }
+
+    fn records(&self) -> Records<'_> {
+        Records { db: &self.opened.db, index: &self.index, log: &self.log }
+    }
+}

@@ -1,0 +1,241 @@
+//! Records: the lines of `log/records.jsonl`, format version 0 (`docs/FORMAT.md`). Each line is
+//! one object in RFC 8785 (JCS) canonical form. The shapes below are the format: their fields
+//! are in the order of the canonical form, so that writing one needs no sorting; reading demands
+//! that the line is exactly the one that would be written.
+//!
+//! This module knows no files, no hashes and no order between records.
+
+pub mod connection;
+pub mod destination;
+pub mod exchange;
+pub mod session;
+pub mod store;
+pub mod value;
+
+use bytes::Bytes;
+use connection::{ConnectionClose, ConnectionDial, ConnectionOpen, ConnectionTarget};
+use connection::{ConnectionTreatment, Dns, StreamClose, TlsClient, TlsClientHello, TlsUpstream};
+use destination::{Assessment, Claims};
+use exchange::{ExchangeClose, ExchangeRequest, ExchangeResponse, LostSync};
+use flow::time::Stamp;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use session::{Gap, Marker, Phase, Recovery, SessionClose, SessionOpen};
+use std::fmt;
+use store::Frames;
+use value::{Base64, Count, Mono, Wall};
+
+/// The format version that is written and read.
+pub const VERSION: u64 = 0;
+
+/// One record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Record {
+    /// When it happened; for records of the recorder itself, when it was made.
+    pub at: Stamp,
+    /// Random, so that a record cannot be guessed from its hash.
+    pub nonce: [u8; 16],
+    /// The line's number, from 0.
+    pub seq: u64,
+    pub body: Body,
+}
+
+impl Record {
+    /// The record's line, without the newline: the leaf of the tree.
+    pub fn line(&self) -> Vec<u8> {
+        let mut line = Vec::with_capacity(LINE_CAPACITY_BYTES);
+        // Writing to memory cannot fail, and no shape has a key that is not a string.
+        let written = serde_json::to_writer(
+            &mut line,
+            &EnvelopeOut {
+                at: Wall(self.at.wall),
+                body: &self.body,
+                kind: self.body.kind(),
+                mono: Mono(self.at.mono),
+                nonce: Base64(Bytes::copy_from_slice(&self.nonce)),
+                seq: Count(self.seq),
+                v: VERSION,
+            },
+        );
+        debug_assert!(written.is_ok(), "a shape that JSON cannot express");
+        line
+    }
+
+    /// Reads a line without its newline.
+    ///
+    /// # Errors
+    /// [`RecordError`] for every line that [`Record::line`] would not have written.
+    pub fn parse(line: &[u8]) -> Result<Self, RecordError> {
+        let envelope: EnvelopeIn<'_> = serde_json::from_slice(line).map_err(RecordError::Syntax)?;
+        if envelope.v != VERSION {
+            return Err(RecordError::Version(envelope.v));
+        }
+        let nonce = envelope.nonce.0.as_ref().try_into().map_err(|_length| RecordError::Nonce)?;
+        let record = Self {
+            at: Stamp { wall: envelope.at.0, mono: envelope.mono.0 },
+            nonce,
+            seq: envelope.seq.0,
+            body: Body::parse(&envelope.kind, envelope.body.get())?,
+        };
+        if record.line() == line { Ok(record) } else { Err(RecordError::NotCanonical) }
+    }
+}
+
+/// What a record says; one variant per kind.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
+pub enum Body {
+    SessionOpen(Box<SessionOpen>),
+    Dns(Dns),
+    ConnectionOpen(ConnectionOpen),
+    ConnectionTarget(ConnectionTarget),
+    ConnectionDial(ConnectionDial),
+    ConnectionTreatment(ConnectionTreatment),
+    ConnectionClose(ConnectionClose),
+    TlsClientHello(Box<TlsClientHello>),
+    TlsClient(TlsClient),
+    TlsUpstream(TlsUpstream),
+    ExchangeRequest(Box<ExchangeRequest>),
+    ExchangeResponse(ExchangeResponse),
+    ExchangeClose(Box<ExchangeClose>),
+    LostSync(LostSync),
+    Frames(Frames),
+    StreamClose(StreamClose),
+    Claims(Claims),
+    Assessment(Box<Assessment>),
+    Gap(Gap),
+    Marker(Marker),
+    Phase(Phase),
+    Recovery(Recovery),
+    SessionClose(SessionClose),
+}
+
+impl Body {
+    /// The kind's name in the log.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::SessionOpen(_) => "session.open",
+            Self::Dns(_) => "dns",
+            Self::ConnectionOpen(_) => "connection.open",
+            Self::ConnectionTarget(_) => "connection.target",
+            Self::ConnectionDial(_) => "connection.dial",
+            Self::ConnectionTreatment(_) => "connection.treatment",
+            Self::ConnectionClose(_) => "connection.close",
+            Self::TlsClientHello(_) => "tls.client.hello",
+            Self::TlsClient(_) => "tls.client",
+            Self::TlsUpstream(_) => "tls.upstream",
+            Self::ExchangeRequest(_) => "exchange.request",
+            Self::ExchangeResponse(_) => "exchange.response",
+            Self::ExchangeClose(_) => "exchange.close",
+            Self::LostSync(_) => "lost-sync",
+            Self::Frames(_) => "frames",
+            Self::StreamClose(_) => "stream.close",
+            Self::Claims(_) => "claims",
+            Self::Assessment(_) => "assessment",
+            Self::Gap(_) => "gap",
+            Self::Marker(_) => "marker",
+            Self::Phase(_) => "phase",
+            Self::Recovery(_) => "recovery",
+            Self::SessionClose(_) => "session.close",
+        }
+    }
+
+    fn parse(kind: &str, json: &str) -> Result<Self, RecordError> {
+        Ok(match kind {
+            "session.open" => Self::SessionOpen(shape(json)?),
+            "dns" => Self::Dns(shape(json)?),
+            "connection.open" => Self::ConnectionOpen(shape(json)?),
+            "connection.target" => Self::ConnectionTarget(shape(json)?),
+            "connection.dial" => Self::ConnectionDial(shape(json)?),
+            "connection.treatment" => Self::ConnectionTreatment(shape(json)?),
+            "connection.close" => Self::ConnectionClose(shape(json)?),
+            "tls.client.hello" => Self::TlsClientHello(shape(json)?),
+            "tls.client" => Self::TlsClient(shape(json)?),
+            "tls.upstream" => Self::TlsUpstream(shape(json)?),
+            "exchange.request" => Self::ExchangeRequest(shape(json)?),
+            "exchange.response" => Self::ExchangeResponse(shape(json)?),
+            "exchange.close" => Self::ExchangeClose(shape(json)?),
+            "lost-sync" => Self::LostSync(shape(json)?),
+            "frames" => Self::Frames(shape(json)?),
+            "stream.close" => Self::StreamClose(shape(json)?),
+            "claims" => Self::Claims(shape(json)?),
+            "assessment" => Self::Assessment(shape(json)?),
+            "gap" => Self::Gap(shape(json)?),
+            "marker" => Self::Marker(shape(json)?),
+            "phase" => Self::Phase(shape(json)?),
+            "recovery" => Self::Recovery(shape(json)?),
+            "session.close" => Self::SessionClose(shape(json)?),
+            other => return Err(RecordError::Kind(other.to_owned())),
+        })
+    }
+}
+
+/// Why a line is no record.
+#[derive(Debug)]
+pub enum RecordError {
+    /// No JSON, or not the shape of its kind.
+    Syntax(serde_json::Error),
+    /// Another format version.
+    Version(u64),
+    Kind(String),
+    Nonce,
+    /// The line is not the canonical form of what it says.
+    NotCanonical,
+}
+
+impl fmt::Display for RecordError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Syntax(_) => f.write_str("the line is no record"),
+            Self::Version(version) => write!(
+                f,
+                "the record has format version {version}; this program reads version {VERSION}"
+            ),
+            Self::Kind(kind) => write!(f, "unknown kind of record {kind:?}"),
+            Self::Nonce => f.write_str("the record's nonce is not 16 bytes"),
+            Self::NotCanonical => f.write_str("the line is not in canonical form"),
+        }
+    }
+}
+
+impl std::error::Error for RecordError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Syntax(source) => Some(source),
+            _ => None,
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct EnvelopeOut<'a> {
+    at: Wall,
+    body: &'a Body,
+    kind: &'static str,
+    mono: Mono,
+    nonce: Base64,
+    seq: Count,
+    v: u64,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct EnvelopeIn<'a> {
+    at: Wall,
+    #[serde(borrow)]
+    body: &'a RawValue,
+    kind: String,
+    mono: Mono,
+    nonce: Base64,
+    seq: Count,
+    v: u64,
+}
+
+fn shape<'a, T: Deserialize<'a>>(json: &'a str) -> Result<T, RecordError> {
+    serde_json::from_str(json).map_err(RecordError::Syntax)
+}
+
+const LINE_CAPACITY_BYTES: usize = 512;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,231 @@
+//! Records about exchanges, all derived by the observer from the stream store's bytes.
+//!
+//! There is no digest of a body here: an unsalted one would let anybody test guesses of a body
+//! that was redacted. The bytes are committed to by the `frames` records.
+
+use super::store::{Direction, Extent};
+use super::value::{Count, Mono, Spelled, Text, Wall};
+use flow::http::{self, BodyEnd, Framing};
+use flow::id::{ConnectionId, ExchangeId};
+use serde::{Deserialize, Serialize};
+
+/// `exchange.request`: a request's head is complete.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ExchangeRequest {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub authority: Option<Text>,
+    pub exchange: Spelled<ExchangeId>,
+    /// The head in the relay leg's up stream.
+    pub extent: Extent,
+    /// Name and value, in order, as they came.
+    pub fields: Vec<(Text, Text)>,
+    pub method: Text,
+    /// The observer's version.
+    pub observer: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scheme: Option<Text>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stream_id: Option<u32>,
+    pub target: Text,
+    /// `HTTP/1.0`, `HTTP/1.1` or `HTTP/2`.
+    pub version: String,
+}
+
+impl ExchangeRequest {
+    pub(crate) fn new(exchange: ExchangeId, head: &http::RequestHead) -> Self {
+        Self {
+            authority: head.authority.as_ref().map(Text::from),
+            exchange: Spelled(exchange),
+            extent: head.extent.into(),
+            fields: fields(&head.fields),
+            method: Text::from(&head.method),
+            observer: OBSERVER.to_owned(),
+            scheme: head.scheme.as_ref().map(Text::from),
+            stream_id: head.stream_id,
+            target: Text::from(&head.target),
+            version: head.version.as_str().to_owned(),
+        }
+    }
+}
+
+/// `exchange.response`: a response's head is complete. Interim ones (1xx) have records too.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ExchangeResponse {
+    pub exchange: Spelled<ExchangeId>,
+    /// The head in the relay leg's down stream.
+    pub extent: Extent,
+    pub fields: Vec<(Text, Text)>,
+    pub observer: String,
+    /// HTTP/1 reason phrase, empty on HTTP/2.
+    pub reason: Text,
+    pub status: u16,
+    pub version: String,
+}
+
+impl ExchangeResponse {
+    pub(crate) fn new(exchange: ExchangeId, head: &http::ResponseHead) -> Self {
+        Self {
+            exchange: Spelled(exchange),
+            extent: head.extent.into(),
+            fields: fields(&head.fields),
+            observer: OBSERVER.to_owned(),
+            reason: Text::from(&head.reason),
+            status: head.status,
+            version: head.version.as_str().to_owned(),
+        }
+    }
+}
+
+/// `exchange.close`: both bodies have ended, or will not go on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ExchangeClose {
+    pub exchange: Spelled<ExchangeId>,
+    pub observer: String,
+    pub request_body: BodyShape,
+    /// Absent when no final response head came.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub response_body: Option<BodyShape>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub upgrade: Option<Upgrade>,
+}
+
+impl ExchangeClose {
+    pub(crate) fn new(exchange: ExchangeId, end: &http::ExchangeEnd) -> Self {
+        Self {
+            exchange: Spelled(exchange),
+            observer: OBSERVER.to_owned(),
+            request_body: (&end.request_body).into(),
+            response_body: end.response_body.as_ref().map(BodyShape::from),
+            upgrade: end.upgrade.map(|upgrade| match upgrade {
+                http::Upgrade::WebSocket => Upgrade::WebSocket,
+                http::Upgrade::Opaque => Upgrade::Opaque,
+            }),
+        }
+    }
+}
+
+/// A body as transferred: where it is and how to take it out.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BodyShape {
+    /// When its last byte was seen.
+    pub at: Wall,
+    /// Bytes after removal of the framing.
+    pub bytes: Count,
+    pub end: End,
+    /// A request's body is in the up stream of the relay leg, a response's in the down stream.
+    pub extent: Extent,
+    pub framing: FramingWord,
+    pub mono: Mono,
+    /// The HTTP/2 error code, for the end `reset`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reset_code: Option<u32>,
+    /// For the framing `http2`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stream_id: Option<u32>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub trailers: Vec<(Text, Text)>,
+}
+
+impl From<&http::Body> for BodyShape {
+    fn from(body: &http::Body) -> Self {
+        let (framing, stream_id) = match body.framing {
+            Framing::None => (FramingWord::None, None),
+            Framing::Identity => (FramingWord::Identity, None),
+            Framing::Chunked => (FramingWord::Chunked, None),
+            Framing::Http2 { stream_id } => (FramingWord::Http2, Some(stream_id)),
+        };
+        let (end, reset_code) = match body.end {
+            BodyEnd::Complete => (End::Complete, None),
+            BodyEnd::Truncated => (End::Truncated, None),
+            BodyEnd::Reset(code) => (End::Reset, Some(code)),
+            BodyEnd::NotFollowed => (End::NotFollowed, None),
+        };
+        Self {
+            at: Wall(body.at.wall),
+            bytes: Count(body.bytes),
+            end,
+            extent: body.extent.into(),
+            framing,
+            mono: Mono(body.at.mono),
+            reset_code,
+            stream_id,
+            trailers: fields(&body.trailers),
+        }
+    }
+}
+
+impl BodyShape {
+    /// The framing, as a body reader takes it.
+    pub fn framing(&self) -> Framing {
+        match (self.framing, self.stream_id) {
+            (FramingWord::Identity, _) => Framing::Identity,
+            (FramingWord::Chunked, _) => Framing::Chunked,
+            (FramingWord::Http2, Some(stream_id)) => Framing::Http2 { stream_id },
+            (FramingWord::None, _) | (FramingWord::Http2, None) => Framing::None,
+        }
+    }
+}
+
+/// How a body ended; see [`BodyEnd`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum End {
+    Complete,
+    Truncated,
+    Reset,
+    NotFollowed,
+}
+
+/// How a body is delimited; see [`Framing`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum FramingWord {
+    None,
+    Identity,
+    Chunked,
+    Http2,
+}
+
+/// What an exchange turned into; see [`http::Upgrade`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Upgrade {
+    WebSocket,
+    Opaque,
+}
+
+/// `lost-sync`: decoding of the connection ended here, relaying and keeping went on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LostSync {
+    pub connection: Spelled<ConnectionId>,
+    pub direction: Direction,
+    pub observer: String,
+    /// Of the first byte that was not understood, in the relay leg's stream.
+    pub offset: Count,
+    pub reason: String,
+}
+
+impl LostSync {
+    pub(crate) fn new(connection: ConnectionId, lost: &http::LostSync) -> Self {
+        Self {
+            connection: Spelled(connection),
+            direction: lost.direction.into(),
+            observer: OBSERVER.to_owned(),
+            offset: Count(lost.offset),
+            reason: lost.reason.clone(),
+        }
+    }
+}
+
+fn fields(fields: &[http::Field]) -> Vec<(Text, Text)> {
+    fields.iter().map(|field| (Text::from(&field.name), Text::from(&field.value))).collect()
+}
+
+/// Name and version of the observer that derives these records. It changes when the same bytes
+/// would give other records.
+const OBSERVER: &str = "http/0";

@@ -1,0 +1,178 @@
+//! Records about the recording itself: how it began, what was marked, what is missing, how it
+//! ended and what a restart had to repair.
+
+use super::value::{Base64, Count, Spelled};
+use flow::claim::Source;
+use flow::id::{ConnectionId, SessionId};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// `session.open`: the first record.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SessionOpen {
+    /// The machine's boot, so that monotonic times of several sessions can be related.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub boot_id: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub case: Option<String>,
+    /// The effective configuration, TOML.
+    pub config: String,
+    /// The set of databases that is pinned for the session.
+    pub databases: Vec<SourceShape>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub device: Option<String>,
+    /// The installation's Ed25519 public key, 32 bytes.
+    pub key: Base64,
+    /// The directory's name at the start.
+    pub name: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub operator: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub previous: Option<Previous>,
+    pub session: Spelled<SessionId>,
+    /// Some address, name or database was simulated.
+    pub simulated: bool,
+    pub tool: Tool,
+}
+
+/// The last checkpoint of the session before this one in the same data directory.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Previous {
+    /// The whole signed note.
+    pub checkpoint: String,
+    /// Its directory's name.
+    pub name: String,
+}
+
+/// The program that recorded.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Tool {
+    /// SHA-256 of the executable, hex, where it could be read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sha256: Option<String>,
+    pub version: String,
+}
+
+/// One file of claims, or another source of them. See [`Source`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SourceShape {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub built: Option<String>,
+    pub licence: String,
+    pub name: String,
+    /// SHA-256 of the file as published, hex.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sha256: Option<String>,
+}
+
+impl From<&Source> for SourceShape {
+    fn from(source: &Source) -> Self {
+        Self {
+            built: source.built.clone(),
+            licence: source.licence.clone(),
+            name: source.name.clone(),
+            sha256: source.sha256.clone(),
+        }
+    }
+}
+
+/// `marker`: a person's remark at a moment.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Marker {
+    pub text: String,
+}
+
+/// `phase`: from here on the session is in this phase.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Phase {
+    pub name: String,
+}
+
+/// `gap`: something was not seen or not kept.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Gap {
+    /// The connection, where it is about one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub connection: Option<Spelled<ConnectionId>>,
+    /// The bound that was met, in bytes.
+    pub limit: Count,
+    pub why: GapWhy,
+}
+
+/// Why something is missing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum GapWhy {
+    /// The connection's bytes passed `recorded_connection_bytes`: what follows was relayed and
+    /// counted (`stream.close`), not kept.
+    ConnectionLimit,
+    /// Free space fell below `free_disk_bytes`: nothing was recorded from here on.
+    DiskFloor,
+}
+
+/// `session.close`: always the last record.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SessionClose {
+    /// Records before this one, per kind; kinds without a record are absent.
+    pub counts: BTreeMap<String, Count>,
+    pub why: CloseWhy,
+}
+
+/// Why the session ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CloseWhy {
+    /// All connections had ended, or were ended.
+    Finished,
+    /// Free disk space was below the floor.
+    DiskFloor,
+    /// The process had stopped without closing it; a later one did.
+    Recovered,
+}
+
+/// `recovery`: what a restart found and did to a session that was not closed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Recovery {
+    /// Whole frames that no `frames` record had committed to; one follows from here on.
+    pub adopted_frames: Count,
+    /// Bytes cut off the end of the log: a line that was not written completely, and what came
+    /// after it. What is cut is kept in the directory `cut`.
+    pub cut_log_bytes: Count,
+    /// Bytes cut off the end of the stream store: a frame that was not written completely, and
+    /// what came after it.
+    pub cut_store_bytes: Count,
+    /// Frames that the log commits to and the store does not hold any more, by ranges of
+    /// indexes; their bytes are lost.
+    pub missing_frames: Vec<Missing>,
+    /// Connections without a `connection.close`.
+    pub open_connections: Count,
+    /// The first [`Self::OPEN_LISTED`] of them.
+    pub open_listed: Vec<Spelled<ConnectionId>>,
+    /// Only where the log had lost even its `session.open`: this record is then the first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session: Option<Spelled<SessionId>>,
+    pub tool: Tool,
+}
+
+impl Recovery {
+    /// A record is bounded: so many open connections are named, the rest are counted.
+    pub const OPEN_LISTED: usize = 1_000;
+}
+
+/// Frames that are committed to and gone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Missing {
+    pub count: Count,
+    /// Index of the first.
+    pub first: Count,
+}

@@ -1,0 +1,454 @@
+use super::*;
+use crate::record::connection::{Agreed, Answer, FailureShape, ResolverShape, TimingsShape};
+use crate::record::destination::{
+    ClaimShape, FlagShape, LocationShape, OperatorShape, ReasonShape, Says,
+};
+use crate::record::exchange::{BodyShape, End, FramingWord, Upgrade};
+use crate::record::session::{CloseWhy, GapWhy, Missing, Previous, SourceShape, Tool};
+use crate::record::store::{Direction, Extent, Leg, Run};
+use crate::record::value::{Spelled, Text};
+use flow::id::{ConnectionId, ExchangeId, LookupId, SessionId};
+use flow::time::{MonoNanos, WallNanos};
+use proptest::prelude::*;
+use serde_json::Value;
+
+const AT: Stamp = Stamp { wall: WallNanos(1_795_173_185_000_000_001), mono: MonoNanos(u64::MAX) };
+
+/// RFC 8785 by its definition, for what the log may hold: sorted keys, no floats.
+fn jcs(value: &Value) -> String {
+    match value {
+        Value::Null => panic!("null is never written"),
+        Value::Bool(_) | Value::String(_) => value.to_string(),
+        Value::Number(number) => {
+            assert!(number.as_u64().unwrap() < 1 << 53, "{number}");
+            number.to_string()
+        }
+        Value::Array(items) => format!("[{}]", items.iter().map(jcs).collect::<Vec<_>>().join(",")),
+        Value::Object(map) => {
+            let mut keys: Vec<_> = map.keys().collect();
+            keys.sort_by_key(|key| key.encode_utf16().collect::<Vec<_>>());
+            let member =
+                |key: &String| format!("{}:{}", Value::String(key.clone()), jcs(&map[key]));
+            format!("{{{}}}", keys.into_iter().map(member).collect::<Vec<_>>().join(","))
+        }
+    }
+}
+
+#[track_caller]
+fn check(body: Body) {
+    let record = Record { at: AT, nonce: [9; 16], seq: 7, body };
+    let line = record.line();
+    let value: Value = serde_json::from_slice(&line).unwrap();
+    assert_eq!(jcs(&value), String::from_utf8(line.clone()).unwrap());
+    assert_eq!(Record::parse(&line).unwrap(), record);
+}
+
+fn base64(bytes: &'static [u8]) -> Base64 {
+    Base64(Bytes::from_static(bytes))
+}
+
+fn text(bytes: &[u8]) -> Text {
+    Text(Bytes::copy_from_slice(bytes))
+}
+
+fn spelled<T: std::str::FromStr<Err: fmt::Debug>>(text: &str) -> Spelled<T> {
+    Spelled(text.parse().unwrap())
+}
+
+fn c1() -> Spelled<ConnectionId> {
+    Spelled(ConnectionId(1))
+}
+
+fn exchange() -> Spelled<ExchangeId> {
+    spelled("c1.2")
+}
+
+fn source() -> SourceShape {
+    SourceShape {
+        built: Some("2026-06-01".to_owned()),
+        licence: "CC BY 4.0".to_owned(),
+        name: "dbip-country".to_owned(),
+        sha256: Some("ab".repeat(32)),
+    }
+}
+
+fn operator() -> OperatorShape {
+    OperatorShape {
+        basis: "the holder's name".to_owned(),
+        confidence: "B".to_owned(),
+        group: "A Group".to_owned(),
+        headquarters: Some(spelled("CN")),
+        matched: "AS64500".to_owned(),
+    }
+}
+
+#[test]
+fn session_records_are_canonical() {
+    check(Body::SessionOpen(Box::new(SessionOpen {
+        boot_id: Some("0-1".to_owned()),
+        case: Some("\u{1f4f1} \"quoted\" \\ \u{7f}\u{2028}\n".to_owned()),
+        config: "[limits]\n\t\u{1}".to_owned(),
+        databases: vec![source()],
+        device: Some(String::new()),
+        key: base64(&[1; 32]),
+        name: "n".to_owned(),
+        operator: Some("o".to_owned()),
+        previous: Some(Previous { checkpoint: "a\nb\n".to_owned(), name: "m".to_owned() }),
+        session: Spelled(SessionId([0xfe; 16])),
+        simulated: false,
+        tool: Tool { sha256: Some("00".to_owned()), version: "0.1.0".to_owned() },
+    })));
+    check(Body::Marker(Marker { text: "x".to_owned() }));
+    check(Body::Phase(Phase { name: "x".to_owned() }));
+    for (connection, why) in [(Some(c1()), GapWhy::ConnectionLimit), (None, GapWhy::DiskFloor)] {
+        check(Body::Gap(Gap { connection, limit: Count(5), why }));
+    }
+    for session in [None, Some(Spelled(SessionId([0; 16])))] {
+        check(Body::Recovery(Recovery {
+            adopted_frames: Count(1),
+            cut_log_bytes: Count(2),
+            cut_store_bytes: Count(3),
+            missing_frames: vec![Missing { count: Count(1), first: Count(2) }],
+            open_connections: Count(1),
+            open_listed: vec![c1()],
+            session,
+            tool: Tool { sha256: None, version: "0.1.0".to_owned() },
+        }));
+    }
+    for why in [CloseWhy::Finished, CloseWhy::DiskFloor, CloseWhy::Recovered] {
+        let counts = [("dns", 1), ("connection.open", 2)];
+        let counts = counts.map(|(kind, count)| (kind.to_owned(), Count(count))).into();
+        check(Body::SessionClose(SessionClose { counts, why }));
+    }
+}
+
+#[test]
+fn connection_records_are_canonical() {
+    check(Body::ConnectionOpen(ConnectionOpen {
+        connection: c1(),
+        device: spelled("192.168.1.7:40000"),
+        ingress: "connect".to_owned(),
+        listener: spelled("[::]:8080"),
+    }));
+    for (host, assessment) in [("a.example", None), ("2001:db8::1", Some(Count(1)))] {
+        let target =
+            ConnectionTarget { assessment, connection: c1(), host: spelled(host), port: 1 };
+        check(Body::ConnectionTarget(target));
+    }
+    for (error, took_ns) in [(None, Some(Count(9))), (Some("refused".to_owned()), None)] {
+        check(Body::ConnectionDial(ConnectionDial {
+            address: spelled("8.136.0.1:443"),
+            assessment: Count(1),
+            connection: c1(),
+            error,
+            simulated_by: Some(spelled("127.0.0.1:18443")),
+            took_ns,
+        }));
+    }
+    let answer = Answer { address: None, cname: None, owner: spelled("a.example"), ttl: 60 };
+    check(Body::Dns(Dns {
+        answers: vec![
+            Answer { cname: Some(spelled("b.example")), ..answer.clone() },
+            Answer { address: Some(spelled("192.0.2.1")), ..answer },
+        ],
+        cached: true,
+        chain: vec![spelled("a.example"), spelled("b.example")],
+        connection: Some(c1()),
+        detail: Some("SERVFAIL".to_owned()),
+        lookup: Spelled(LookupId(7)),
+        name: spelled("a.example"),
+        outcome: "found".to_owned(),
+        resolver: ResolverShape { address: Some(spelled("9.9.9.9:53")), by: "udp".to_owned() },
+        took_ns: Count(1),
+    }));
+    check(Body::ConnectionTreatment(ConnectionTreatment {
+        connection: c1(),
+        failure: Some(FailureShape {
+            alert: Some(48),
+            cause: "distrust".to_owned(),
+            detail: Some("d".to_owned()),
+            side: "client".to_owned(),
+            stage: "client-tls".to_owned(),
+        }),
+        pattern: Some("*.example".to_owned()),
+        reason: "distrust".to_owned(),
+        treatment: "failed".to_owned(),
+        why: "client distrusts our certificate (alert unknown_ca)".to_owned(),
+    }));
+    check(Body::ConnectionClose(ConnectionClose {
+        alert: Some(48),
+        connection: c1(),
+        detail: Some("broken pipe".to_owned()),
+        exchanges: Count(1),
+        outcome: "io".to_owned(),
+        relayed_down: Count(2),
+        relayed_up: Count(Count::MAX),
+        side: Some("client".to_owned()),
+        timings: TimingsShape {
+            client_tls_ns: Some(Count(1)),
+            connect_ns: Some(Count(2)),
+            dns_ns: Some(Count(3)),
+            upstream_tls_ns: Some(Count(4)),
+        },
+    }));
+}
+
+#[test]
+fn tls_records_are_canonical() {
+    let agreed =
+        Agreed { alpn: Some(text(b"h2")), cipher_suite: 0x1301, group: Some(29), version: 0x0304 };
+    check(Body::TlsClientHello(Box::new(TlsClientHello {
+        alpn: vec![text(b"h2"), text(b"\xff")],
+        cipher_suites: vec![0x1301],
+        connection: c1(),
+        encrypted_client_hello: true,
+        extensions: vec![0],
+        groups: vec![29],
+        ja3: "0".to_owned(),
+        ja4: "t".to_owned(),
+        legacy_version: 0x0303,
+        point_formats: vec![0],
+        raw: base64(b"\x01\0\0\0"),
+        server_name: Some("a.example".to_owned()),
+        signature_algorithms: vec![0x0403],
+        versions: vec![0x0304],
+    })));
+    check(Body::TlsClient(TlsClient { agreed: agreed.clone(), connection: c1() }));
+    check(Body::TlsUpstream(TlsUpstream {
+        agreed: Some(agreed),
+        chain: vec![base64(b"der")],
+        connection: c1(),
+        ocsp: Some(base64(b"ocsp")),
+        reason: Some("expired".to_owned()),
+        server_name: "a.example".to_owned(),
+        verification: "recorded".to_owned(),
+    }));
+}
+
+#[test]
+fn exchange_and_store_records_are_canonical() {
+    let extent = Extent { end: Count(9), start: Count(3) };
+    let fields = vec![(text(b"A"), text(b"b")), (text(b"a"), text(b"\xff"))];
+    check(Body::ExchangeRequest(Box::new(ExchangeRequest {
+        authority: Some(text(b"a.example")),
+        exchange: exchange(),
+        extent,
+        fields: fields.clone(),
+        method: text(b"GET"),
+        observer: "http/0".to_owned(),
+        scheme: Some(text(b"https")),
+        stream_id: Some(1),
+        target: text(b"/?q=\"\x01"),
+        version: "HTTP/2".to_owned(),
+    })));
+    check(Body::ExchangeResponse(ExchangeResponse {
+        exchange: exchange(),
+        extent,
+        fields: fields.clone(),
+        observer: "http/0".to_owned(),
+        reason: text(b""),
+        status: 200,
+        version: "HTTP/2".to_owned(),
+    }));
+    let body = BodyShape {
+        at: Wall(AT.wall),
+        bytes: Count(6),
+        end: End::Reset,
+        extent,
+        framing: FramingWord::Http2,
+        mono: Mono(AT.mono),
+        reset_code: Some(8),
+        stream_id: Some(1),
+        trailers: fields,
+    };
+    let plain = BodyShape {
+        reset_code: None,
+        stream_id: None,
+        trailers: Vec::new(),
+        end: End::NotFollowed,
+        ..body.clone()
+    };
+    for upgrade in [Upgrade::WebSocket, Upgrade::Opaque] {
+        check(Body::ExchangeClose(Box::new(ExchangeClose {
+            exchange: exchange(),
+            observer: "http/0".to_owned(),
+            request_body: plain.clone(),
+            response_body: Some(body.clone()),
+            upgrade: Some(upgrade),
+        })));
+    }
+    check(Body::LostSync(LostSync {
+        connection: c1(),
+        direction: Direction::Down,
+        observer: "http/0".to_owned(),
+        offset: Count(1),
+        reason: "bad chunk size".to_owned(),
+    }));
+    let run = |leg| Run {
+        connection: c1(),
+        direction: Direction::Up,
+        end: Count(2),
+        leg,
+        start: Count(1),
+    };
+    check(Body::Frames(Frames {
+        bytes: Count(100),
+        count: Count(2),
+        first: Count(0),
+        offset: Count(0),
+        root: base64(&[3; 32]),
+        segment: Count(1),
+        streams: [Leg::Relay, Leg::Client, Leg::Upstream].map(run).to_vec(),
+    }));
+    check(Body::StreamClose(StreamClose {
+        connection: c1(),
+        direction: Direction::Up,
+        kept: Count(1),
+        leg: Leg::Relay,
+        relayed: Count(2),
+    }));
+}
+
+#[test]
+fn destination_records_are_canonical() {
+    let says = [
+        Says::Located { country: spelled("CN") },
+        Says::AddressRegistered { country: spelled("SG") },
+        Says::AsRegistered { country: spelled("US") },
+        Says::OriginAs { asn: u32::MAX, name: Some("n".to_owned()) },
+        Says::OriginAs { asn: 1, name: None },
+        Says::Operator { operator: operator() },
+        Says::Anycast,
+        Says::SpecialRange { range: "private".to_owned() },
+    ];
+    let claim = |says| ClaimShape { matched: "8.136.0.0/13".to_owned(), says, source: source() };
+    check(Body::Claims(Claims {
+        address: spelled("8.136.0.1"),
+        assessment: Count(1),
+        claims: says.map(claim).to_vec(),
+        names: vec![spelled("a.example")],
+    }));
+    let country = || spelled("CN");
+    let reasons = vec![
+        ReasonShape::Located { asked: Count(2), country: country(), saying: Count(1) },
+        ReasonShape::LocatedByOverride { country: country() },
+        ReasonShape::Operated {
+            confidence: "C".to_owned(),
+            country: country(),
+            group: "g".to_owned(),
+        },
+        ReasonShape::AddressRegistered { country: country() },
+        ReasonShape::AsRegistered { asn: Some(1), country: country() },
+        ReasonShape::AsRegistered { asn: None, country: country() },
+    ];
+    let answers = vec![("b".to_owned(), country()), ("a".to_owned(), country())];
+    for location in [
+        LocationShape::Unknown,
+        LocationShape::Agreed { answered: Count(1), asked: Count(2), country: country() },
+        LocationShape::Disagreed { answers, asked: Count(2) },
+        LocationShape::Overridden { country: country() },
+    ] {
+        check(Body::Assessment(Box::new(Assessment {
+            address: spelled("2001:db8::1"),
+            address_registered: Some(country()),
+            anycast: true,
+            as_name: Some("n".to_owned()),
+            as_registered: Some(country()),
+            asn: Some(1),
+            assessment: Count(1),
+            assessor: "assess/0".to_owned(),
+            flags: vec![FlagShape { policy: "p".to_owned(), reasons: reasons.clone() }],
+            location,
+            names: vec![spelled("a.example")],
+            operator: Some(operator()),
+            special_range: Some("private".to_owned()),
+        })));
+    }
+}
+
+fn marker() -> String {
+    let body = Body::Marker(Marker { text: "x".to_owned() });
+    String::from_utf8(Record { at: AT, nonce: [0; 16], seq: 0, body }.line()).unwrap()
+}
+
+#[test]
+fn the_envelope_is_the_documented_one() {
+    assert_eq!(
+        marker(),
+        "{\"at\":\"2026-11-20T11:13:05.000000001Z\",\"body\":{\"text\":\"x\"},\"kind\":\"marker\",\
+         \"mono\":\"18446744073709551615\",\"nonce\":\"AAAAAAAAAAAAAAAAAAAAAA==\",\"seq\":0,\
+         \"v\":0}"
+    );
+}
+
+#[test]
+fn lines_with_another_spelling_are_refused() {
+    Record::parse(marker().as_bytes()).unwrap();
+    for (from, to) in [
+        ("{\"at\"", " {\"at\""),
+        ("\"x\"", "\"\\u0078\""),
+        ("\"seq\":0", "\"seq\":0.0"),
+        ("\"seq\":0", "\"seq\":-0"),
+        ("\"seq\":0", "\"seq\":0,\"seq\":0"),
+        ("\"text\":\"x\"", "\"text\":\"y\",\"text\":\"x\""),
+        ("\"text\":\"x\"", "\"text\":\"x\",\"more\":1"),
+        ("\"v\":0", "\"v\":0,\"w\":0"),
+        ("\"v\":0", "\"v\":1"),
+        ("marker", "phase"),
+        ("marker", "markers"),
+        ("\"18446744073709551615\"", "\"018446744073709551615\""),
+        ("000000001Z", "000000001+00:00"),
+        ("AAAAAAAAAAAAAAAAAAAAAA==", "AAAAAAAAAAAAAAAAAAAAAB=="),
+        ("AAAAAAAAAAAAAAAAAAAAAA==", "AAAAAAAAAAAAAAAAAAAA"),
+        ("}", "}\r"),
+    ] {
+        let line = marker().replacen(from, to, 1);
+        assert_ne!(line, marker());
+        assert!(Record::parse(line.as_bytes()).is_err(), "{line}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn any_text_and_bytes_give_a_canonical_line(
+        words: String,
+        fields: Vec<(Vec<u8>, Vec<u8>)>,
+        start in 0..Count::MAX,
+        seq in 0..Count::MAX,
+        nonce: [u8; 16],
+        wall: u64,
+        mono: u64,
+    ) {
+        let fields = fields.iter().map(|(name, value)| (text(name), text(value))).collect();
+        let request = ExchangeRequest {
+            authority: None,
+            exchange: exchange(),
+            extent: Extent { end: Count(start + 1), start: Count(start) },
+            fields,
+            method: text(words.as_bytes()),
+            observer: words.clone(),
+            scheme: None,
+            stream_id: None,
+            target: text(words.as_bytes()),
+            version: words,
+        };
+        let at = Stamp { wall: WallNanos(wall), mono: MonoNanos(mono) };
+        let record = Record { at, nonce, seq, body: Body::ExchangeRequest(Box::new(request)) };
+        let line = record.line();
+        let value: Value = serde_json::from_slice(&line).unwrap();
+        prop_assert_eq!(jcs(&value).into_bytes(), line.clone());
+        prop_assert_eq!(Record::parse(&line).unwrap(), record);
+        prop_assert!(!line.contains(&b'\n'));
+    }
+
+    #[test]
+    fn noise_is_refused_without_a_panic(noise: Vec<u8>, at in 0_usize..200, byte: u8) {
+        prop_assert!(Record::parse(&noise).is_err());
+        let mut line = marker().into_bytes();
+        let at = at % line.len();
+        line[at] = byte;
+        if let Ok(record) = Record::parse(&line) {
+            prop_assert_eq!(record.line(), line);
+        }
+    }
+}

@@ -1,0 +1,174 @@
+use super::*;
+use crate::fixture::sound::check_sound;
+use crate::fixture::{exchange, setup};
+use crate::notice::{Exchanged, Moment};
+use crate::record::Record;
+use std::os::unix::fs::PermissionsExt;
+
+/// Records three exchanges that wait in the channel already.
+async fn record(data_dir: &Path) -> (SessionDir, Summary) {
+    let (sender, receiver) = feed::channel(1 << 20);
+    for event in (1..=3).flat_map(exchange) {
+        sender.send(event).await.unwrap();
+    }
+    drop(sender);
+    let recording = start(setup(data_dir), receiver).unwrap();
+    let directory = recording.directory().clone();
+    (directory, recording.finish().await.unwrap())
+}
+
+#[tokio::test]
+async fn the_same_events_give_the_same_bytes() {
+    let first = tempfile::tempdir().unwrap();
+    let second = tempfile::tempdir().unwrap();
+    let (one, summary) = record(first.path()).await;
+    // The key is the installation's: with another one, another log.
+    let key = |temp: &tempfile::TempDir| temp.path().join("keys").join("checkpoint.key");
+    std::fs::create_dir(second.path().join("keys")).unwrap();
+    std::fs::copy(key(&first), key(&second)).unwrap();
+    let (two, _) = record(second.path()).await;
+    let files = |directory: &SessionDir| {
+        let paths = [directory.log_file(), directory.checkpoint_file(), directory.segment_file(1)];
+        paths.map(|path| std::fs::read(path).unwrap())
+    };
+    assert!(files(&one) == files(&two));
+    assert_eq!(summary.records, check_sound(&one).len() as u64);
+    assert_eq!(one.name(), "2026-11-20_111305");
+    let index = std::fs::metadata(one.index_file()).unwrap();
+    assert_eq!(index.permissions().mode() & 0o777, 0o600, "the index is there and private");
+}
+
+#[tokio::test]
+async fn notices_tell_of_treatments_exchanges_and_ends() {
+    let temp = tempfile::tempdir().unwrap();
+    let (sender, receiver) = feed::channel(1 << 20);
+    let recording = start(setup(temp.path()), receiver).unwrap();
+    let mut listener = recording.notices();
+    for event in (1..=3).flat_map(exchange) {
+        sender.send(event).await.unwrap();
+    }
+    drop(sender);
+    recording.finish().await.unwrap();
+    let mut notices = Vec::new();
+    while let Ok(notice) = listener.recv().await {
+        notices.push(notice);
+    }
+    let flows: Vec<_> = notices.iter().map(|notice| notice.flow.to_string()).collect();
+    assert_eq!(flows, ["c1", "c1.1", "c1", "c2", "c2.1", "c2", "c3", "c3.1", "c3"]);
+    assert_eq!(notices[0].moment, Moment::Treated);
+    let last = notices.last().unwrap();
+    assert_eq!((last.flow.to_string(), &last.moment), ("c3".to_owned(), &Moment::Closed));
+    assert!(last.bytes_up > 0 && last.bytes_down > 0);
+    let exchanged = notices.iter().find(|notice| notice.flow.to_string() == "c3.1").unwrap();
+    let expected = Exchanged {
+        method: "GET".to_owned(),
+        path: "/a".to_owned(),
+        authority: Some("plain.example".to_owned()),
+        status: Some(200),
+    };
+    assert_eq!(exchanged.moment, Moment::Exchanged(expected));
+    assert_eq!(exchanged.target.as_ref().unwrap().to_string(), "plain.example:80");
+    assert_eq!(exchanged.bytes_down, 2);
+    assert_eq!(exchanged.destination.as_ref().unwrap().flags.len(), 1);
+}
+
+#[tokio::test]
+async fn marks_are_durable_when_they_return() {
+    let temp = tempfile::tempdir().unwrap();
+    let (sender, receiver) = feed::channel(1 << 20);
+    let recording = start(setup(temp.path()), receiver).unwrap();
+    let control = recording.control();
+    control.mark("upload tapped".to_owned()).await.unwrap();
+    control.phase("consent refused".to_owned()).await.unwrap();
+    let log = std::fs::read(recording.directory().log_file()).unwrap();
+    let kinds: Vec<_> = log
+        .split(|byte| *byte == b'\n')
+        .filter(|line| !line.is_empty())
+        .map(|line| Record::parse(line).unwrap().body.kind())
+        .collect();
+    assert_eq!(kinds, ["session.open", "marker", "phase"]);
+    drop(sender);
+    recording.finish().await.unwrap();
+    assert!(matches!(control.mark(String::new()).await, Err(Error::Stopped)));
+}
+
+#[tokio::test]
+async fn events_are_durable_within_the_loss_window() {
+    let temp = tempfile::tempdir().unwrap();
+    let (sender, receiver) = feed::channel(1 << 20);
+    let recording = start(setup(temp.path()), receiver).unwrap();
+    for event in exchange(1) {
+        sender.send(event).await.unwrap();
+    }
+    let log = recording.directory().log_file();
+    let committed = async {
+        while !std::fs::read_to_string(&log).unwrap().contains("\"kind\":\"frames\"") {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), committed).await.unwrap();
+    drop(sender);
+    recording.finish().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_second_session_cites_the_first() {
+    let temp = tempfile::tempdir().unwrap();
+    let (first, _) = record(temp.path()).await;
+    let (second, _) = record(temp.path()).await;
+    assert_eq!(second.name(), "2026-11-20_111305-2");
+    let Body::SessionOpen(open) = &check_sound(&second)[0].body else { panic!("no open") };
+    let previous = open.previous.as_ref().unwrap();
+    assert_eq!(previous.name, first.name());
+    let note = std::fs::read_to_string(first.checkpoint_file()).unwrap();
+    assert_eq!(previous.checkpoint, note);
+}
+
+#[tokio::test]
+async fn a_failing_disk_ends_the_recording_with_its_path() {
+    let temp = tempfile::tempdir().unwrap();
+    let (sender, receiver) = feed::channel(1 << 20);
+    let recording = start(setup(temp.path()), receiver).unwrap();
+    // The first segment cannot be created where something else is.
+    let segment = recording.directory().segment_file(1);
+    std::fs::create_dir(&segment).unwrap();
+    for event in exchange(1) {
+        if sender.send(event).await.is_err() {
+            break;
+        }
+    }
+    let error = recording.finish().await.unwrap_err();
+    assert!(error.to_string().contains("000001.frames"), "{error}");
+    assert!(sender.send(crate::fixture::opened(2)).await.is_err(), "connections learn of it");
+}
+
+#[test]
+fn names_that_leave_the_directory_are_refused() {
+    for name in ["", ".", "..", "a/b", "-x", "caf\u{e9}", "a b", &"x".repeat(101)] {
+        assert!(matches!(check_name(name), Err(Error::BadName(_))), "{name}");
+    }
+    for name in ["a", "2026-11-20_111305", "Case.7", &"x".repeat(100)] {
+        check_name(name).unwrap();
+    }
+}
+
+#[test]
+fn a_taken_name_is_refused() {
+    let temp = tempfile::tempdir().unwrap();
+    let start = || {
+        let setup = Setup { name: Some("case-7".to_owned()), ..setup(temp.path()) };
+        begin(setup, broadcast::channel(1).0)
+    };
+    start().unwrap();
+    assert!(matches!(start(), Err(Error::NameTaken(_))));
+}
+
+#[test]
+fn no_session_is_begun_below_the_floor() {
+    let temp = tempfile::tempdir().unwrap();
+    let mut setup = setup(temp.path());
+    setup.limits.free_disk_bytes = u64::MAX;
+    let error = begin(setup, broadcast::channel(1).0).unwrap_err();
+    assert!(error.hint().unwrap().contains("limits.free_disk_bytes"), "{error}");
+    assert_eq!(std::fs::read_dir(temp.path().join("sessions")).unwrap().count(), 0);
+}

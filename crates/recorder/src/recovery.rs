@@ -1,0 +1,204 @@
+//! Closing a session whose process stopped without doing so: torn tails of the log and of the
+//! stream store are cut off (and kept beside them), whole frames that no record had committed to
+//! are adopted, and the log says all of it before it is closed and signed.
+//!
+//! Each step can be interrupted and repeated. A log that was signed and is not as it was signed is
+//! refused: recovery repairs crashes, it does not cover up changes.
+
+mod cut;
+mod log_scan;
+mod store_scan;
+
+use crate::checkpoint::Checkpoint;
+use crate::directory::{SessionDir, private_dir, replace_file, sync_dir};
+use crate::entropy::Entropy;
+use crate::error::{Error, Failed};
+use crate::frame::FrameSeed;
+use crate::log::RecordLog;
+use crate::record::Body;
+use crate::record::session::{CloseWhy, Recovery, SessionClose, Tool};
+use crate::record::value::{Count, Spelled};
+use crate::recording::ToolFacts;
+use crate::signer::Signer;
+use cut::Cuts;
+use flow::id::SessionId;
+use flow::time::SharedClock;
+use log_scan::LogScan;
+use std::io::ErrorKind;
+use std::path::Path;
+use store_scan::StoreScan;
+
+/// What was done to a session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Recovered {
+    /// It was closed; this is its `recovery` record.
+    Closed(Recovery),
+    /// It had been closed, only its checkpoint was missing.
+    Signed,
+}
+
+/// The result for one session of a data directory.
+#[derive(Debug)]
+pub struct RecoveryReport {
+    pub directory: SessionDir,
+    /// An error concerns this session alone, which is left as it is.
+    pub result: Result<Recovered, Error>,
+}
+
+/// Recovers every session of a data directory that needs it and that nobody is writing, in the
+/// order of their names.
+///
+/// # Errors
+/// [`Error`] when the key or the list of sessions cannot be read.
+pub fn recover_all(
+    data_dir: &Path,
+    clock: &SharedClock,
+    tool: &ToolFacts,
+) -> Result<Vec<RecoveryReport>, Error> {
+    let sessions = SessionDir::all_below(data_dir);
+    let entries = match std::fs::read_dir(&sessions) {
+        Ok(entries) => entries,
+        Err(none) if none.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(source) => return Err(source).failed("list", &sessions),
+    };
+    let mut directories = Vec::new();
+    for entry in entries {
+        let directory = SessionDir::new(entry.failed("list", &sessions)?.path());
+        if directory.log_dir().is_dir() {
+            directories.push(directory);
+        }
+    }
+    directories.sort_by_key(SessionDir::name);
+    let signer = Signer::load_or_create(data_dir)?;
+    let report = |directory: SessionDir| {
+        let result = recover(&directory, &signer, clock, tool).transpose()?;
+        Some(RecoveryReport { directory, result })
+    };
+    Ok(directories.into_iter().filter_map(report).collect())
+}
+
+/// Recovers one session; `None` when it needs nothing, or is being written.
+///
+/// # Errors
+/// [`Error`], among others [`Error::RolledBack`] when the log is not what was signed.
+pub fn recover(
+    directory: &SessionDir,
+    signer: &Signer,
+    clock: &SharedClock,
+    tool: &ToolFacts,
+) -> Result<Option<Recovered>, Error> {
+    if is_finished(directory)? {
+        return Ok(None);
+    }
+    let Some(_lock) = directory.lock()? else { return Ok(None) };
+    complete_directory(directory)?;
+    let signed = signed(directory)?;
+    let log = LogScan::read(directory, signed.as_ref())?;
+    check_signed(directory, signed.as_ref(), &log)?;
+    let entropy = Entropy::draw()?;
+    let named = log.session.or_else(|| session_of_lock(directory));
+    let session = named.unwrap_or(SessionId(entropy.session));
+    if log.closed {
+        cut::cut(directory, &directory.log_file(), log.bytes)?;
+        sign(directory, signer, session, &log)?;
+        return Ok(Some(Recovered::Signed));
+    }
+    let store = StoreScan::read(directory, seed(directory)?.as_ref(), &log)?;
+    for (path, at) in &store.cuts {
+        cut::cut(directory, path, *at)?;
+    }
+    cut::cut(directory, &directory.log_file(), log.bytes)?;
+    let cuts = Cuts::of(directory)?;
+    let recovery = Recovery {
+        adopted_frames: Count(store.adopted.iter().map(|frames| frames.count.0).sum()),
+        cut_log_bytes: Count(cuts.log_bytes),
+        cut_store_bytes: Count(cuts.store_bytes),
+        missing_frames: store.missing,
+        open_connections: Count(log.open.len() as u64),
+        open_listed: log.open.iter().take(Recovery::OPEN_LISTED).copied().map(Spelled).collect(),
+        session: (log.tree.size() == 0).then_some(Spelled(session)),
+        tool: Tool { sha256: tool.binary_sha256.clone(), version: tool.version.clone() },
+    };
+    let LogScan { bytes, tree, counts, .. } = log;
+    let mut log = RecordLog::resume(directory, entropy.nonces(), bytes, tree, counts)?;
+    // The recovery comes first: if writing is cut short here, the next one still knows what this
+    // one adopted, or adopts it again.
+    log.append(clock.now(), Body::Recovery(recovery.clone()));
+    for frames in store.adopted {
+        log.append(clock.now(), Body::Frames(frames));
+    }
+    let close = SessionClose { counts: log.counts(), why: CloseWhy::Recovered };
+    log.append(clock.now(), Body::SessionClose(close));
+    log.commit()?;
+    let tree = log.tree();
+    let note = Checkpoint::new(session, tree.size(), tree.root()).sign(signer);
+    replace_file(&directory.checkpoint_file(), note.as_bytes())?;
+    Ok(Some(Recovered::Closed(recovery)))
+}
+
+/// Whether the session is closed and signed, judged by the end of its log alone.
+fn is_finished(directory: &SessionDir) -> Result<bool, Error> {
+    if !directory.checkpoint_file().exists() {
+        return Ok(false);
+    }
+    log_scan::ends_with_close(directory)
+}
+
+/// The process may have stopped before it had created everything.
+fn complete_directory(directory: &SessionDir) -> Result<(), Error> {
+    let streams = directory.streams_dir();
+    private_dir().recursive(true).create(&streams).failed("create", &streams)?;
+    sync_dir(directory.path()).failed("write", directory.path())
+}
+
+fn signed(directory: &SessionDir) -> Result<Option<Checkpoint>, Error> {
+    let path = directory.checkpoint_file();
+    match std::fs::read_to_string(&path) {
+        Ok(note) => Checkpoint::parse(&note).map(Some).ok_or(Error::BadCheckpoint(path)),
+        Err(none) if none.kind() == ErrorKind::NotFound => Ok(None),
+        Err(source) => Err(source).failed("read", &path),
+    }
+}
+
+fn check_signed(
+    directory: &SessionDir,
+    signed: Option<&Checkpoint>,
+    log: &LogScan,
+) -> Result<(), Error> {
+    match signed {
+        Some(signed) if log.root_as_signed != Some(signed.root) => Err(Error::RolledBack {
+            path: directory.log_file(),
+            signed: signed.size,
+            found: log.tree.size(),
+        }),
+        Some(_) | None => Ok(()),
+    }
+}
+
+fn sign(
+    directory: &SessionDir,
+    signer: &Signer,
+    session: SessionId,
+    log: &LogScan,
+) -> Result<(), Error> {
+    let note = Checkpoint::new(session, log.tree.size(), log.tree.root()).sign(signer);
+    replace_file(&directory.checkpoint_file(), note.as_bytes())
+}
+
+/// The id that was written beside the lock, for a log that has lost its first record.
+fn session_of_lock(directory: &SessionDir) -> Option<SessionId> {
+    std::fs::read_to_string(directory.lock_file()).ok()?.trim_end().parse().ok()
+}
+
+/// The seed of the frames' salts; without it no frame can be adopted.
+fn seed(directory: &SessionDir) -> Result<Option<FrameSeed>, Error> {
+    let path = directory.seed_file();
+    match std::fs::read(&path) {
+        Ok(seed) => Ok(<[u8; 32]>::try_from(seed).ok().map(|seed| FrameSeed::new(&seed))),
+        Err(none) if none.kind() == ErrorKind::NotFound => Ok(None),
+        Err(source) => Err(source).failed("read", &path),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,242 @@
+use super::*;
+use crate::fixture::sound::check_sound;
+use crate::fixture::{Ticking, beginning, chunk, exchange, setup, tool, writer};
+use crate::frame::Frame;
+use crate::record::Record;
+use crate::recording::begin;
+use crate::session::SessionWriter;
+use flow::id::ConnectionId;
+use flow::stream::Direction;
+use std::path::PathBuf;
+use std::sync::Arc;
+use tempfile::TempDir;
+use tokio::sync::broadcast;
+
+/// In memory where the system has such a place: a recovery waits for the disk several times, and
+/// here there are thousands of them.
+fn temp() -> TempDir {
+    tempfile::tempdir_in("/dev/shm").or_else(|_none| tempfile::tempdir()).unwrap()
+}
+
+/// A session whose process was killed: one connection has ended, one is open, and of the second
+/// one's frames the last ones are not committed to.
+struct Killed {
+    temp: TempDir,
+    directory: SessionDir,
+    signer: Signer,
+    log: Vec<u8>,
+    store: Vec<u8>,
+}
+
+impl Killed {
+    fn new() -> Self {
+        let temp = temp();
+        let mut writer = writer(temp.path());
+        let directory = writer.parts.directory.clone();
+        let record = |writer: &mut SessionWriter, events: Vec<_>| {
+            events.into_iter().for_each(|event| writer.handle(event).unwrap());
+        };
+        record(&mut writer, exchange(1));
+        writer.commit().unwrap();
+        record(&mut writer, beginning(2));
+        writer.commit().unwrap();
+        record(&mut writer, vec![chunk(2, Direction::Up, b"abc"), chunk(2, Direction::Up, b"de")]);
+        writer.write().unwrap();
+        drop(writer);
+        let signer = Signer::load_or_create(temp.path()).unwrap();
+        let log = std::fs::read(directory.log_file()).unwrap();
+        let store = std::fs::read(directory.segment_file(1)).unwrap();
+        Self { temp, directory, signer, log, store }
+    }
+
+    /// A copy of the session with other contents of the two files.
+    fn copy(&self, log: &[u8], store: &[u8]) -> SessionDir {
+        let path = self.temp.path().join("copy");
+        if path.exists() {
+            std::fs::remove_dir_all(&path).unwrap();
+        }
+        let copy = SessionDir::new(path);
+        copy.create().unwrap();
+        std::fs::copy(self.directory.lock_file(), copy.lock_file()).unwrap();
+        std::fs::copy(self.directory.seed_file(), copy.seed_file()).unwrap();
+        std::fs::write(copy.log_file(), log).unwrap();
+        std::fs::write(copy.segment_file(1), store).unwrap();
+        copy
+    }
+
+    fn recover(&self, directory: &SessionDir) -> Result<Option<Recovered>, Error> {
+        let clock: SharedClock = Arc::new(Ticking::default());
+        recover(directory, &self.signer, &clock, &tool())
+    }
+
+    #[track_caller]
+    fn recovered(&self, directory: &SessionDir) -> Recovery {
+        match self.recover(directory) {
+            Ok(Some(Recovered::Closed(recovery))) => recovery,
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+/// Bytes of the whole lines within the first `cut` bytes.
+fn whole_lines(log: &[u8], cut: usize) -> usize {
+    log[..cut].iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1)
+}
+
+/// Frames that the whole lines of a log commit to.
+fn committed(log: &[u8]) -> u64 {
+    let lines = log.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+    let frames = lines.filter_map(|line| match Record::parse(line).unwrap().body {
+        Body::Frames(frames) => Some(frames.count.0),
+        _ => None,
+    });
+    frames.sum()
+}
+
+/// Where the frames of a segment begin, and where the last one ends.
+fn frame_bounds(store: &[u8]) -> Vec<usize> {
+    let mut bounds = vec![0];
+    while let Ok(frame) = Frame::parse(&store[*bounds.last().unwrap()..]) {
+        bounds.push(bounds.last().unwrap() + frame.raw.len());
+    }
+    bounds
+}
+
+#[test]
+fn a_killed_session_is_closed_and_says_what_happened() {
+    let killed = Killed::new();
+    let recovery = killed.recovered(&killed.directory);
+    assert_eq!(recovery.adopted_frames, Count(2));
+    assert_eq!((recovery.cut_log_bytes, recovery.cut_store_bytes), (Count(0), Count(0)));
+    assert_eq!(recovery.open_connections, Count(1));
+    assert_eq!(recovery.open_listed, [Spelled(ConnectionId(2))]);
+    assert!(recovery.missing_frames.is_empty() && recovery.session.is_none());
+    let records = check_sound(&killed.directory);
+    let adopted = records.iter().rev().find_map(|record| match &record.body {
+        Body::Frames(frames) => Some(frames),
+        _ => None,
+    });
+    let request = crate::fixture::REQUEST.len() as u64;
+    let run = adopted.unwrap().streams[0];
+    assert_eq!((run.start, run.end), (Count(request), Count(request + 5)));
+    assert!(killed.recover(&killed.directory).unwrap().is_none(), "once is enough");
+}
+
+#[test]
+fn the_log_can_be_cut_at_every_offset() {
+    let killed = Killed::new();
+    for cut in 0..=killed.log.len() {
+        let copy = killed.copy(&killed.log[..cut], &killed.store);
+        let recovery = killed.recovered(&copy);
+        check_sound(&copy);
+        let whole = whole_lines(&killed.log, cut);
+        let log = std::fs::read(copy.log_file()).unwrap();
+        assert!(log.starts_with(&killed.log[..whole]), "whole records stay, cut at {cut}");
+        assert_eq!(recovery.cut_log_bytes, Count((cut - whole) as u64), "cut at {cut}");
+        let adopted = 6 - committed(&killed.log[..whole]);
+        assert_eq!(recovery.adopted_frames, Count(adopted), "cut at {cut}");
+        assert_eq!(recovery.session.is_some(), whole == 0, "cut at {cut}");
+        assert!(std::fs::read(copy.segment_file(1)).unwrap() == killed.store);
+    }
+}
+
+#[test]
+fn the_store_can_be_cut_at_every_offset() {
+    let killed = Killed::new();
+    let bounds = frame_bounds(&killed.store);
+    assert_eq!(bounds.len(), 7);
+    for cut in 0..=killed.store.len() {
+        let copy = killed.copy(&killed.log, &killed.store[..cut]);
+        let recovery = killed.recovered(&copy);
+        check_sound(&copy);
+        let frames = bounds.iter().filter(|bound| **bound <= cut).count() - 1;
+        let torn = Count((cut - bounds[frames]) as u64);
+        assert_eq!(recovery.cut_store_bytes, torn, "cut at {cut}");
+        assert_eq!(recovery.adopted_frames, Count(frames.saturating_sub(4) as u64), "at {cut}");
+        let missing: u64 = recovery.missing_frames.iter().map(|range| range.count.0).sum();
+        assert_eq!(missing, 4_usize.saturating_sub(frames) as u64, "cut at {cut}");
+        assert!(std::fs::read(copy.log_file()).unwrap().starts_with(&killed.log));
+    }
+}
+
+#[test]
+fn a_recovery_can_itself_be_cut_at_every_offset() {
+    let killed = Killed::new();
+    let torn = killed.log.len() - 10;
+    let store = &killed.store[..killed.store.len() - 1];
+    let copy = killed.copy(&killed.log[..torn], store);
+    let once = killed.recovered(&copy);
+    let log = std::fs::read(copy.log_file()).unwrap();
+    let from = whole_lines(&killed.log, torn);
+    for cut in from..log.len() {
+        let copy = killed.copy(&killed.log[..torn], store);
+        killed.recovered(&copy);
+        std::fs::remove_file(copy.checkpoint_file()).unwrap();
+        std::fs::write(copy.log_file(), &log[..cut]).unwrap();
+        let again = killed.recovered(&copy);
+        let records = check_sound(&copy);
+        // Nothing of what the first one did is forgotten: bytes it cut are counted, and the
+        // frames it adopted are committed to.
+        assert_eq!(again.cut_store_bytes, once.cut_store_bytes, "cut at {cut}");
+        assert!(again.cut_log_bytes >= once.cut_log_bytes, "cut at {cut}");
+        let committed = records.iter().map(|record| match &record.body {
+            Body::Frames(frames) => frames.count.0,
+            _ => 0,
+        });
+        assert_eq!(committed.sum::<u64>(), 5, "cut at {cut}");
+    }
+}
+
+#[test]
+fn what_is_cut_is_kept() {
+    let killed = Killed::new();
+    let copy = killed.copy(&killed.log[..killed.log.len() - 1], &killed.store);
+    killed.recovered(&copy);
+    let cuts: Vec<PathBuf> =
+        std::fs::read_dir(copy.cut_dir()).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let [cut] = &cuts[..] else { panic!("{cuts:?}") };
+    let whole = whole_lines(&killed.log, killed.log.len() - 1);
+    assert_eq!(std::fs::read(cut).unwrap(), killed.log[whole..killed.log.len() - 1]);
+}
+
+#[test]
+fn a_closed_session_without_its_checkpoint_is_signed() {
+    let killed = Killed::new();
+    killed.recovered(&killed.directory);
+    let note = std::fs::read(killed.directory.checkpoint_file()).unwrap();
+    std::fs::remove_file(killed.directory.checkpoint_file()).unwrap();
+    assert_eq!(killed.recover(&killed.directory).unwrap(), Some(Recovered::Signed));
+    assert_eq!(std::fs::read(killed.directory.checkpoint_file()).unwrap(), note);
+}
+
+#[test]
+fn a_signed_log_that_was_shortened_or_changed_is_refused_and_left_alone() {
+    let killed = Killed::new();
+    killed.recovered(&killed.directory);
+    let path = killed.directory.log_file();
+    let log = std::fs::read(&path).unwrap();
+    let shortened = log[..whole_lines(&log, log.len() - 1)].to_vec();
+    let changed = String::from_utf8(shortened.clone()).unwrap().replace("a case", "b case");
+    for tampered in [shortened, changed.into_bytes(), Vec::new()] {
+        std::fs::write(&path, &tampered).unwrap();
+        let error = killed.recover(&killed.directory).unwrap_err();
+        assert!(matches!(error, Error::RolledBack { .. }), "{error}");
+        assert!(std::fs::read(&path).unwrap() == tampered);
+    }
+}
+
+#[test]
+fn only_sessions_that_nobody_writes_are_recovered() {
+    let temp = temp();
+    let clock: SharedClock = Arc::new(Ticking::default());
+    assert!(recover_all(temp.path(), &clock, &tool()).unwrap().is_empty());
+    let live = begin(setup(temp.path()), broadcast::channel(1).0).unwrap();
+    let dead = begin(setup(temp.path()), broadcast::channel(1).0).unwrap();
+    let name = dead.parts.directory.name();
+    drop(dead);
+    let reports = recover_all(temp.path(), &clock, &tool()).unwrap();
+    let [report] = &reports[..] else { panic!("{reports:?}") };
+    assert_eq!(report.directory.name(), name);
+    assert!(matches!(report.result, Ok(Recovered::Closed(_))));
+    assert!(!live.parts.directory.checkpoint_file().exists());
+}

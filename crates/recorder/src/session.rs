@@ -1,0 +1,385 @@
+//! Writing one session: each event becomes records and frames, and both are made durable in the
+//! order that lets the log never point at what is not there. Threads and channels are the
+//! business of [`crate::recording`].
+
+use crate::checkpoint::Checkpoint;
+use crate::connection::{Connection, Room};
+use crate::directory::{SessionDir, private_file, replace_file};
+use crate::enrich::{Annotator, Answer, Assessed};
+use crate::error::{Error, Failed};
+use crate::index::Indexer;
+use crate::log::RecordLog;
+use crate::notice::{Moment, Notice};
+use crate::record::Body;
+use crate::record::connection::{
+    ConnectionClose, ConnectionDial, ConnectionTarget, ConnectionTreatment, StreamClose, TlsClient,
+    TlsClientHello, TlsUpstream,
+};
+use crate::record::destination::{Assessment, Claims};
+use crate::record::exchange::{ExchangeClose, ExchangeRequest, ExchangeResponse, LostSync};
+use crate::record::session::{CloseWhy, Gap, GapWhy, Marker, Phase, SessionClose};
+use crate::record::value::{Count, Spelled};
+use crate::signer::Signer;
+use crate::store::StreamStore;
+use crate::summary::{Summary, Tally};
+use flow::address::{DnsName, Host, Target};
+use flow::event::{Closed, Dialled, Event, Opened, StreamClosed};
+use flow::id::{ConnectionId, SessionId};
+use flow::limits::Limits;
+use flow::stream::Chunk;
+use flow::time::{MonoNanos, SharedClock, Stamp};
+use flow::tls::Secret;
+use flow::treatment::Treatment;
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::Write;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::broadcast;
+
+/// A session that is being recorded.
+#[derive(Debug)]
+pub(crate) struct SessionWriter {
+    pub(crate) parts: Parts,
+    open: HashMap<ConnectionId, Connection>,
+    tally: Tally,
+    key_log: Option<File>,
+    /// When the first event was handled that is not durable yet.
+    dirty_since: Option<MonoNanos>,
+}
+
+/// What a session is written with.
+pub(crate) struct Parts {
+    pub(crate) session: SessionId,
+    pub(crate) directory: SessionDir,
+    /// Held for as long as the session is written.
+    pub(crate) lock: File,
+    pub(crate) log: RecordLog,
+    pub(crate) store: StreamStore,
+    pub(crate) annotator: Annotator,
+    pub(crate) signer: Signer,
+    pub(crate) limits: Limits,
+    pub(crate) clock: SharedClock,
+    pub(crate) notices: broadcast::Sender<Notice>,
+    /// Follows the log; what goes wrong with it is its own log line, as it can be made again.
+    pub(crate) indexer: Option<Indexer>,
+}
+
+impl std::fmt::Debug for Parts {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Parts")
+            .field("session", &self.session)
+            .field("directory", &self.directory)
+            .field("lock", &self.lock)
+            .finish_non_exhaustive()
+    }
+}
+
+impl SessionWriter {
+    pub(crate) fn new(parts: Parts) -> Self {
+        let (open, tally) = (HashMap::new(), Tally::default());
+        Self { parts, open, tally, key_log: None, dirty_since: None }
+    }
+
+    /// Takes an event in.
+    pub(crate) fn handle(&mut self, event: Event) -> Result<(), Error> {
+        match event {
+            Event::Opened(opened) => self.opened(&opened),
+            Event::Targeted { connection, at, target } => self.targeted(connection, at, target),
+            Event::Looked(lookup) => {
+                if let Some(known) = lookup.connection.and_then(|id| self.open.get_mut(&id)) {
+                    known.looked(&lookup);
+                }
+                self.append(lookup.at, Body::Dns((&lookup).into()));
+            }
+            Event::Dialled(dialled) => self.dialled(&dialled),
+            Event::ClientHello { connection, at, hello } => {
+                let hello = Box::new(TlsClientHello::new(connection, &hello));
+                self.append(at, Body::TlsClientHello(hello));
+            }
+            Event::UpstreamTls { connection, at, tls } => {
+                self.append(at, Body::TlsUpstream(TlsUpstream::new(connection, &tls)));
+            }
+            Event::ClientTls { connection, at, agreed } => {
+                let tls = TlsClient { agreed: (&agreed).into(), connection: Spelled(connection) };
+                self.append(at, Body::TlsClient(tls));
+            }
+            Event::Secret { secret, .. } => self.keep_secret(&secret)?,
+            Event::Treated { connection, at, treatment } => {
+                self.treated(connection, at, treatment);
+            }
+            Event::Chunk(chunk) => self.chunk(&chunk)?,
+            Event::Request { exchange, head } => {
+                self.tally.exchanges += 1;
+                if let Some(connection) = self.open.get_mut(&exchange.connection) {
+                    connection.requested(exchange, &head);
+                }
+                let request = Box::new(ExchangeRequest::new(exchange, &head));
+                self.append(head.at, Body::ExchangeRequest(request));
+            }
+            Event::Response { exchange, head } => {
+                if let Some(connection) = self.open.get_mut(&exchange.connection) {
+                    connection.responded(exchange, &head);
+                }
+                let response = ExchangeResponse::new(exchange, &head);
+                self.append(head.at, Body::ExchangeResponse(response));
+            }
+            Event::ExchangeEnded { exchange, end } => {
+                let close = Box::new(ExchangeClose::new(exchange, &end));
+                self.append(end.at, Body::ExchangeClose(close));
+                if let Some(connection) = self.open.get_mut(&exchange.connection) {
+                    let notice = connection.exchanged(exchange, &end);
+                    self.notify(notice);
+                }
+            }
+            Event::LostSync { connection, lost } => {
+                self.append(lost.at, Body::LostSync(LostSync::new(connection, &lost)));
+            }
+            Event::StreamClosed(closed) => self.stream_closed(&closed),
+            Event::Closed(closed) => self.closed(&closed),
+        }
+        Ok(())
+    }
+
+    /// Records a person's remark and makes it durable.
+    pub(crate) fn mark(&mut self, text: String) -> Result<(), Error> {
+        self.append(self.parts.clock.now(), Body::Marker(Marker { text }));
+        self.commit()
+    }
+
+    /// Records that the session is in this phase from now on, and makes it durable.
+    pub(crate) fn phase(&mut self, name: String) -> Result<(), Error> {
+        self.append(self.parts.clock.now(), Body::Phase(Phase { name }));
+        self.commit()
+    }
+
+    /// Hands the bytes of streams to the operating system.
+    pub(crate) fn write(&mut self) -> Result<(), Error> {
+        self.parts.store.write()
+    }
+
+    /// How long until a commit is due; `None` when there is nothing to commit.
+    pub(crate) fn due_in(&self) -> Option<Duration> {
+        let since = self.dirty_since?;
+        Some(LOSS_WINDOW.saturating_sub(self.parts.clock.now().mono.since(since)))
+    }
+
+    pub(crate) fn commit_if_due(&mut self) -> Result<(), Error> {
+        let large =
+            self.parts.store.wants_commit() || self.parts.log.pending_bytes() >= PENDING_BYTES;
+        let due = large || self.due_in() == Some(Duration::ZERO);
+        if due { self.commit() } else { Ok(()) }
+    }
+
+    /// Makes everything durable: first the frames, then the log that points at them.
+    pub(crate) fn commit(&mut self) -> Result<(), Error> {
+        self.commit_parts()?;
+        let path = self.parts.directory.path();
+        let floor_bytes = self.parts.limits.free_disk_bytes;
+        check_free_space(path, floor_bytes)
+    }
+
+    /// Ends the session: nothing can be appended to its log afterwards.
+    pub(crate) fn close(mut self, why: CloseWhy) -> Result<Summary, Error> {
+        self.commit_parts()?;
+        let now = self.parts.clock.now();
+        if why == CloseWhy::DiskFloor {
+            let limit = Count(self.parts.limits.free_disk_bytes);
+            let gap = Gap { connection: None, limit, why: GapWhy::DiskFloor };
+            self.parts.log.append(now, Body::Gap(gap));
+        }
+        let Parts { session, directory, log, signer, indexer, .. } = &mut self.parts;
+        let counts = log.counts();
+        log.append(now, Body::SessionClose(SessionClose { counts, why }));
+        log.commit()?;
+        if let Some(key_log) = &mut self.key_log {
+            let path = directory.key_log_file();
+            key_log.sync_data().failed("write", &path)?;
+        }
+        let (size, root) = (log.tree().size(), log.tree().root());
+        let note = Checkpoint::new(*session, size, root).sign(signer);
+        replace_file(&directory.checkpoint_file(), note.as_bytes())?;
+        if let Some(indexer) = indexer.take() {
+            indexer.notify(log.committed_bytes());
+            // The thread has logged what went wrong, and the index can be made again.
+            drop(indexer.finish());
+        }
+        Ok(self.tally.summary(*session, directory.path().to_owned(), size))
+    }
+
+    fn commit_parts(&mut self) -> Result<(), Error> {
+        let Parts { log, store, clock, indexer, .. } = &mut self.parts;
+        if let Some(frames) = store.commit()? {
+            log.append(clock.now(), Body::Frames(frames));
+        }
+        log.commit()?;
+        if let Some(indexer) = indexer {
+            indexer.notify(log.committed_bytes());
+        }
+        self.dirty_since = None;
+        Ok(())
+    }
+
+    fn append(&mut self, at: Stamp, body: Body) {
+        self.parts.log.append(at, body);
+        self.dirty();
+    }
+
+    fn dirty(&mut self) {
+        if self.dirty_since.is_none() {
+            self.dirty_since = Some(self.parts.clock.now().mono);
+        }
+    }
+
+    fn notify(&self, notice: Notice) {
+        // An error says that nobody listens, which is fine.
+        drop(self.parts.notices.send(notice));
+    }
+
+    fn opened(&mut self, opened: &Opened) {
+        self.tally.connections += 1;
+        self.open.insert(opened.connection, Connection::new(opened));
+        self.append(opened.at, Body::ConnectionOpen(opened.into()));
+    }
+
+    fn targeted(&mut self, connection: ConnectionId, at: Stamp, target: Target) {
+        let assessed = match &target.host {
+            Host::Ip(address) => Some(self.assess(at, *address, &[])),
+            Host::Name(_) => None,
+        };
+        let flagged = assessed.as_ref().is_some_and(|known| !known.annotation.flags.is_empty());
+        self.tally.contacted(&target.host, flagged);
+        let record = ConnectionTarget {
+            assessment: assessed.as_ref().map(|known| Count(known.number)),
+            connection: Spelled(connection),
+            host: Spelled(target.host.clone()),
+            port: target.port,
+        };
+        self.append(at, Body::ConnectionTarget(record));
+        if let Some(open) = self.open.get_mut(&connection) {
+            open.target = Some(target);
+            open.destination = assessed;
+        }
+    }
+
+    fn dialled(&mut self, dialled: &Dialled) {
+        let names = self.open.get(&dialled.connection).map(Connection::names).unwrap_or_default();
+        let assessed = self.assess(dialled.at, dialled.upstream.address.ip(), &names);
+        let record = ConnectionDial::new(dialled, assessed.number);
+        self.append(dialled.at, Body::ConnectionDial(record));
+        let Some(open) = self.open.get_mut(&dialled.connection) else { return };
+        if let Some(target) = &open.target {
+            self.tally.contacted(&target.host, !assessed.annotation.flags.is_empty());
+        }
+        open.destination = Some(assessed);
+    }
+
+    /// What the databases say of an address; recorded where they were asked for it just now.
+    fn assess(&mut self, at: Stamp, address: IpAddr, names: &[DnsName]) -> Arc<Assessed> {
+        match self.parts.annotator.assess(address, names) {
+            Answer::Known(assessed) => assessed,
+            Answer::Fresh(assessed) => {
+                let Assessed { number, names, annotation } = &*assessed;
+                let claims = Claims::new(*number, names, annotation);
+                self.append(at, Body::Claims(claims));
+                let assessment = Box::new(Assessment::new(*number, names, annotation));
+                self.append(at, Body::Assessment(assessment));
+                assessed
+            }
+        }
+    }
+
+    /// Secrets go to a file of their own. They are no records: the log holds nothing that decrypts.
+    fn keep_secret(&mut self, secret: &Secret) -> Result<(), Error> {
+        let path = self.parts.directory.key_log_file();
+        let file = match &mut self.key_log {
+            Some(file) => file,
+            none => {
+                let mut options = private_file();
+                none.insert(options.create(true).append(true).open(&path).failed("open", &path)?)
+            }
+        };
+        let line = secret.line.trim_end_matches(['\r', '\n']);
+        file.write_all(format!("{line}\n").as_bytes()).failed("write", &path)
+    }
+
+    fn treated(&mut self, connection: ConnectionId, at: Stamp, treatment: Treatment) {
+        let record = ConnectionTreatment::new(connection, &treatment);
+        self.append(at, Body::ConnectionTreatment(record));
+        let Some(open) = self.open.get_mut(&connection) else { return };
+        self.tally.treated(open.treatment.as_ref(), &treatment);
+        open.treatment = Some(treatment);
+        let notice = open.notice(at, Moment::Treated);
+        self.notify(notice);
+    }
+
+    fn chunk(&mut self, chunk: &Chunk) -> Result<(), Error> {
+        let id = chunk.stream.connection;
+        let limit = self.parts.limits.recorded_connection_bytes;
+        let Some(open) = self.open.get_mut(&id) else {
+            tracing::error!(connection = %id, "A chunk of a connection that is not open");
+            return Ok(());
+        };
+        let room = open.make_room(chunk.bytes.len(), limit);
+        let kept = match room {
+            Room::Whole => &chunk.bytes[..],
+            Room::Last(bytes) => chunk.bytes.get(..bytes).unwrap_or(&chunk.bytes),
+            Room::None => return Ok(()),
+        };
+        self.parts.store.append(chunk.stream, chunk.at, kept)?;
+        self.dirty();
+        if matches!(room, Room::Last(_)) {
+            let connection = Some(Spelled(id));
+            let gap = Gap { connection, limit: Count(limit), why: GapWhy::ConnectionLimit };
+            self.append(chunk.at, Body::Gap(gap));
+        }
+        Ok(())
+    }
+
+    fn stream_closed(&mut self, closed: &StreamClosed) {
+        let record = StreamClose {
+            connection: Spelled(closed.stream.connection),
+            direction: closed.stream.direction.into(),
+            kept: Count(self.parts.store.kept(closed.stream)),
+            leg: closed.stream.leg.into(),
+            relayed: Count(closed.relayed),
+        };
+        self.append(closed.at, Body::StreamClose(record));
+        if let Some(open) = self.open.get_mut(&closed.stream.connection) {
+            open.relayed(closed.stream, closed.relayed);
+        }
+    }
+
+    fn closed(&mut self, closed: &Closed) {
+        let open = self.open.remove(&closed.connection);
+        let counted = open.as_ref().map(|open| open.counted).unwrap_or_default();
+        self.append(closed.at, Body::ConnectionClose(ConnectionClose::new(closed, counted)));
+        self.parts.store.forget(closed.connection);
+        self.tally.bytes_up += counted.relayed_up;
+        self.tally.bytes_down += counted.relayed_down;
+        if let Some(open) = open {
+            self.notify(open.notice(closed.at, Moment::Closed));
+        }
+    }
+}
+
+/// Refuses when less than `floor_bytes` are free on the file system of `path`.
+pub(crate) fn check_free_space(path: &std::path::Path, floor_bytes: u64) -> Result<(), Error> {
+    if floor_bytes == 0 {
+        return Ok(());
+    }
+    let free_bytes = fs4::available_space(path).failed("ask for the free space of", path)?;
+    if free_bytes < floor_bytes {
+        return Err(Error::DiskFloor { path: path.to_owned(), free_bytes, floor_bytes });
+    }
+    Ok(())
+}
+
+/// What a crash can lose at most: an event is durable this long after it was handled.
+const LOSS_WINDOW: Duration = Duration::from_millis(200);
+/// Lines held back; a commit follows when there are more.
+const PENDING_BYTES: usize = 4 << 20;
+
+#[cfg(test)]
+mod tests;

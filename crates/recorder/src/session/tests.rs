@@ -1,0 +1,180 @@
+use super::*;
+use crate::fixture::sound::check_sound;
+use crate::fixture::{REQUEST, RESPONSE, chunk, exchange, opened, writer};
+use crate::frame::Frame;
+use crate::record::Record;
+use flow::stream::{Direction, Leg};
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+fn record(writer: &mut SessionWriter, events: Vec<Event>) {
+    for event in events {
+        writer.handle(event).unwrap();
+    }
+}
+
+fn kinds(records: &[Record]) -> Vec<&'static str> {
+    records.iter().map(|record| record.body.kind()).collect()
+}
+
+#[test]
+fn a_session_from_beginning_to_end() {
+    let temp = tempfile::tempdir().unwrap();
+    let mut writer = writer(temp.path());
+    let directory = writer.parts.directory.clone();
+    record(&mut writer, exchange(1));
+    writer.commit().unwrap();
+    record(&mut writer, exchange(2));
+    let summary = writer.close(CloseWhy::Finished).unwrap();
+    let records = check_sound(&directory);
+    let one = [
+        "connection.open",
+        "connection.target",
+        "dns",
+        "claims",
+        "assessment",
+        "connection.dial",
+        "connection.treatment",
+        "exchange.request",
+        "exchange.response",
+        "exchange.close",
+        "stream.close",
+        "stream.close",
+        "connection.close",
+        "frames",
+    ];
+    // The same address with the same names is asked about once.
+    let other = one.iter().filter(|kind| !["claims", "assessment"].contains(kind));
+    let mut expected = vec!["session.open"];
+    expected.extend(one);
+    expected.extend(other);
+    expected.push("session.close");
+    assert_eq!(kinds(&records), expected);
+    assert_eq!(summary.records, records.len() as u64);
+    assert_eq!((summary.connections, summary.exchanges), (2, 2));
+    assert_eq!((summary.destinations, summary.flagged), (1, 1));
+    assert_eq!(summary.treatments, [("plaintext", 2)].into());
+    assert_eq!(summary.bytes_up, 2 * REQUEST.len() as u64);
+    assert_eq!(summary.bytes_down, 2 * RESPONSE.len() as u64);
+}
+
+#[test]
+fn the_streams_are_in_the_store_byte_for_byte() {
+    let temp = tempfile::tempdir().unwrap();
+    let mut writer = writer(temp.path());
+    let directory = writer.parts.directory.clone();
+    record(&mut writer, exchange(1));
+    writer.close(CloseWhy::Finished).unwrap();
+    let bytes = std::fs::read(directory.segment_file(1)).unwrap();
+    let first = Frame::parse(&bytes).unwrap();
+    let second = Frame::parse(&bytes[first.raw.len()..]).unwrap();
+    assert_eq!((first.payload, second.payload), (REQUEST, RESPONSE));
+    assert_eq!(bytes.len(), first.raw.len() + second.raw.len());
+}
+
+#[test]
+fn beyond_its_limit_a_connection_is_counted_and_not_kept() {
+    let temp = tempfile::tempdir().unwrap();
+    let mut writer = writer(temp.path());
+    let directory = writer.parts.directory.clone();
+    writer.parts.limits.recorded_connection_bytes = 10;
+    let mut events = vec![opened(1), opened(2)];
+    events.extend([b"12345678", b"abcdefgh", b"ABCDEFGH"].map(|b| chunk(1, Direction::Up, b)));
+    events.push(chunk(2, Direction::Down, b"0123456789"));
+    record(&mut writer, events);
+    let stream = crate::fixture::stream(1, Direction::Up);
+    let at = crate::fixture::at(9);
+    record(
+        &mut writer,
+        vec![Event::StreamClosed(StreamClosed { stream, at, relayed: 24, kept: 24 })],
+    );
+    writer.close(CloseWhy::Finished).unwrap();
+    let records = check_sound(&directory);
+    let gaps: Vec<_> = records.iter().filter(|r| r.body.kind() == "gap").collect();
+    let [Record { body: Body::Gap(gap), .. }] = gaps[..] else { panic!("one gap: {gaps:?}") };
+    assert_eq!((gap.why, gap.limit), (GapWhy::ConnectionLimit, Count(10)));
+    assert_eq!(gap.connection, Some(Spelled(ConnectionId(1))));
+    let close = records.iter().find_map(|record| match &record.body {
+        Body::StreamClose(close) => Some((close.kept, close.relayed)),
+        _ => None,
+    });
+    assert_eq!(close, Some((Count(10), Count(24))));
+    let bytes = std::fs::read(directory.segment_file(1)).unwrap();
+    let first = Frame::parse(&bytes).unwrap();
+    let second = Frame::parse(&bytes[first.raw.len()..]).unwrap();
+    assert_eq!((first.payload, second.payload), (&b"12345678"[..], &b"ab"[..]));
+}
+
+#[test]
+fn a_large_chunk_becomes_several_frames() {
+    let temp = tempfile::tempdir().unwrap();
+    let mut writer = writer(temp.path());
+    let directory = writer.parts.directory.clone();
+    let stream = crate::fixture::stream(1, Direction::Down);
+    let bytes = vec![7; 2 * crate::frame::MAX_PAYLOAD_BYTES + 1];
+    let chunk = Chunk { stream, at: crate::fixture::at(1), bytes: bytes.into() };
+    record(&mut writer, vec![opened(1), Event::Chunk(chunk)]);
+    writer.close(CloseWhy::Finished).unwrap();
+    let records = check_sound(&directory);
+    let frames = records.iter().find_map(|record| match &record.body {
+        Body::Frames(frames) => Some(frames),
+        _ => None,
+    });
+    assert_eq!(frames.unwrap().count, Count(3));
+    assert_eq!(frames.unwrap().streams[0].end, Count(2 * (1 << 20) + 1));
+}
+
+#[test]
+fn below_the_floor_the_session_is_closed_and_says_so() {
+    let temp = tempfile::tempdir().unwrap();
+    let mut writer = writer(temp.path());
+    let directory = writer.parts.directory.clone();
+    record(&mut writer, exchange(1));
+    writer.parts.limits.free_disk_bytes = u64::MAX;
+    let floor = writer.commit().unwrap_err();
+    assert!(matches!(floor, Error::DiskFloor { .. }), "{floor}");
+    writer.close(CloseWhy::DiskFloor).unwrap();
+    let records = check_sound(&directory);
+    assert_eq!(kinds(&records)[records.len() - 2..], ["gap", "session.close"]);
+}
+
+#[test]
+fn secrets_are_private_and_not_in_the_log() {
+    let temp = tempfile::tempdir().unwrap();
+    let mut writer = writer(temp.path());
+    let directory = writer.parts.directory.clone();
+    let connection = ConnectionId(1);
+    for line in ["CLIENT_RANDOM 00 11", "SERVER_TRAFFIC_SECRET_0 22 33\n"] {
+        let secret = Secret { leg: Leg::Client, line: line.to_owned() };
+        writer.handle(Event::Secret { connection, secret }).unwrap();
+    }
+    writer.close(CloseWhy::Finished).unwrap();
+    let lines = std::fs::read_to_string(directory.key_log_file()).unwrap();
+    assert_eq!(lines, "CLIENT_RANDOM 00 11\nSERVER_TRAFFIC_SECRET_0 22 33\n");
+    assert_eq!(kinds(&check_sound(&directory)), ["session.open", "session.close"]);
+    let mut seen = 0;
+    check_modes(directory.path(), &mut seen);
+    assert!(seen >= 8, "{seen}");
+}
+
+fn check_modes(path: &Path, seen: &mut usize) {
+    let metadata = std::fs::metadata(path).unwrap();
+    let expected = if metadata.is_dir() { 0o700 } else { 0o600 };
+    assert_eq!(metadata.permissions().mode() & 0o777, expected, "{}", path.display());
+    *seen += 1;
+    if metadata.is_dir() {
+        for entry in std::fs::read_dir(path).unwrap() {
+            check_modes(&entry.unwrap().path(), seen);
+        }
+    }
+}
+
+#[test]
+fn many_streams_in_one_batch_make_a_commit_due() {
+    let temp = tempfile::tempdir().unwrap();
+    let mut writer = writer(temp.path());
+    for number in 1..=1_000 {
+        record(&mut writer, vec![opened(number), chunk(number, Direction::Up, b"x")]);
+        assert_eq!(writer.parts.store.wants_commit(), number == 1_000);
+    }
+}

@@ -1,0 +1,142 @@
+//! The installation's key, which signs checkpoints. It proves that the same installation signed,
+//! not who sat before it. Its private half leaves its file only to sign.
+
+use crate::directory::{private_dir, private_file, sync_dir};
+use crate::error::{Error, Failed};
+use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der};
+use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use std::fmt;
+use std::io::{ErrorKind, Write};
+use std::path::Path;
+
+/// An Ed25519 key pair (RFC 8032).
+pub struct Signer {
+    pair: Ed25519KeyPair,
+    public: [u8; 32],
+}
+
+impl fmt::Debug for Signer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Signer").finish_non_exhaustive()
+    }
+}
+
+impl Signer {
+    /// Reads `keys/checkpoint.key` below the data directory (PKCS#8 in PEM, mode 0600), or creates
+    /// it there.
+    ///
+    /// # Errors
+    /// [`Error::File`], and [`Error::BadKey`] when the file is there and holds no such key: it is
+    /// never overwritten.
+    pub fn load_or_create(data_dir: &Path) -> Result<Self, Error> {
+        let keys = data_dir.join("keys");
+        let path = keys.join("checkpoint.key");
+        match std::fs::read_to_string(&path) {
+            Ok(pem) => Self::from_pem(&pem).ok_or(Error::BadKey(path)),
+            Err(missing) if missing.kind() == ErrorKind::NotFound => {
+                private_dir().recursive(true).create(&keys).failed("create", &keys)?;
+                Self::create(&path)
+            }
+            Err(source) => Err(source).failed("read", &path),
+        }
+    }
+
+    pub fn public_key(&self) -> [u8; 32] {
+        self.public
+    }
+
+    /// The public key as a SubjectPublicKeyInfo (RFC 8410) in PEM, as `openssl` takes it.
+    pub fn public_key_pem(&self) -> String {
+        pem("PUBLIC KEY", &[&PUBLIC_KEY_PREFIX[..], &self.public].concat())
+    }
+
+    pub(crate) fn sign(&self, text: &[u8]) -> Vec<u8> {
+        self.pair.sign(text).as_ref().to_vec()
+    }
+
+    fn create(path: &Path) -> Result<Self, Error> {
+        let failed = |_unspecified| Error::Crypto("making the key for checkpoints");
+        let pair = Ed25519KeyPair::generate().map_err(failed)?;
+        let der: Pkcs8V1Der<'_> = pair.as_der().map_err(failed)?;
+        let pem = pem("PRIVATE KEY", der.as_ref());
+        // Written whole under another name first: half a key must never be found here. Whoever
+        // creates it first wins, as two processes may start at once.
+        let draft = path.with_extension(format!("key.{}", std::process::id()));
+        let written = private_file()
+            .create(true)
+            .truncate(true)
+            .open(&draft)
+            .and_then(|mut file| file.write_all(pem.as_bytes()).and_then(|()| file.sync_all()));
+        written.failed("write", &draft)?;
+        let linked = std::fs::hard_link(&draft, path);
+        std::fs::remove_file(&draft).failed("remove", &draft)?;
+        match linked {
+            Err(source) if source.kind() != ErrorKind::AlreadyExists => {
+                return Err(source).failed("create", path);
+            }
+            Ok(()) | Err(_) => {}
+        }
+        path.parent().map_or(Ok(()), sync_dir).failed("write", path)?;
+        let pem = std::fs::read_to_string(path).failed("read", path)?;
+        Self::from_pem(&pem).ok_or_else(|| Error::BadKey(path.to_owned()))
+    }
+
+    fn from_pem(pem: &str) -> Option<Self> {
+        let body = pem.trim().strip_prefix("-----BEGIN PRIVATE KEY-----")?;
+        let body = body.strip_suffix("-----END PRIVATE KEY-----")?;
+        let base64: String = body.split_ascii_whitespace().collect();
+        let der = STANDARD.decode(base64).ok()?;
+        let pair = Ed25519KeyPair::from_pkcs8_maybe_unchecked(&der).ok()?;
+        let public = pair.public_key().as_ref().try_into().ok()?;
+        Some(Self { pair, public })
+    }
+}
+
+fn pem(label: &str, der: &[u8]) -> String {
+    // A key of this kind fits one line of PEM (RFC 7468: 64 characters) or two.
+    let base64 = STANDARD.encode(der);
+    let mut lines = String::new();
+    for (at, digit) in base64.chars().enumerate() {
+        if at > 0 && at % PEM_LINE == 0 {
+            lines.push('\n');
+        }
+        lines.push(digit);
+    }
+    format!("-----BEGIN {label}-----\n{lines}\n-----END {label}-----\n")
+}
+
+/// DER of a SubjectPublicKeyInfo for Ed25519 up to the key itself (RFC 8410 section 4).
+const PUBLIC_KEY_PREFIX: [u8; 12] =
+    [0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00];
+const PEM_LINE: usize = 64;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    #[test]
+    fn the_key_is_made_once_and_is_private() {
+        let temp = tempfile::tempdir().unwrap();
+        let first = Signer::load_or_create(temp.path()).unwrap();
+        let again = Signer::load_or_create(temp.path()).unwrap();
+        assert_eq!(first.public_key(), again.public_key());
+        let keys = temp.path().join("keys");
+        let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode(&keys), 0o700);
+        assert_eq!(mode(&keys.join("checkpoint.key")), 0o600);
+        assert_eq!(std::fs::read_dir(&keys).unwrap().count(), 1, "no draft stays");
+    }
+
+    #[test]
+    fn a_file_that_is_no_key_is_refused_and_kept() {
+        let temp = tempfile::tempdir().unwrap();
+        std::fs::create_dir(temp.path().join("keys")).unwrap();
+        let path = temp.path().join("keys").join("checkpoint.key");
+        std::fs::write(&path, "not a key").unwrap();
+        assert!(matches!(Signer::load_or_create(temp.path()), Err(Error::BadKey(_))));
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "not a key");
+    }
+}

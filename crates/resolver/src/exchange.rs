@@ -1,0 +1,127 @@
+//! One question to one server over one transport, RFC 1035 section 4.2. No deadline of its own: the
+//! caller has one. Only what belongs to the question is taken for an answer; what the answer means
+//! is not judged here.
+//!
+//! Each question has a fresh random id and, over UDP, a socket with a fresh port that is connected to
+//! the server: the kernel drops what others send, and a refusing server is noticed at once.
+
+use hickory_resolver::proto::op::{Message, MessageType, OpCode, Query, ResponseCode};
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpStream, UdpSocket};
+use tokio::time::timeout;
+
+/// Why a server gave no usable answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Failure {
+    /// It answered, and the answer is a failure; the RCODE's mnemonic or what is wrong.
+    Server(String),
+    /// It was silent.
+    TimedOut,
+    /// It could not be asked; the operating system's words.
+    Unreachable(String),
+    /// It answered, and the answer was cut or cannot be read.
+    Unreadable,
+}
+
+impl Failure {
+    /// How much it says: an answer more than silence, silence more than our own trouble.
+    pub(crate) fn weight(&self) -> u8 {
+        match self {
+            Self::Server(_) => 3,
+            Self::Unreadable => 2,
+            Self::TimedOut => 1,
+            Self::Unreachable(_) => 0,
+        }
+    }
+}
+
+/// Asks over UDP, again every second until an answer comes.
+pub(crate) async fn over_udp(server: SocketAddr, query: &Query) -> Result<Message, Failure> {
+    let question = Question::new(query)?;
+    let any = match server {
+        SocketAddr::V4(_) => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+        SocketAddr::V6(_) => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
+    };
+    let socket = UdpSocket::bind((any, 0)).await.map_err(unreachable)?;
+    socket.connect(server).await.map_err(unreachable)?;
+    loop {
+        socket.send(&question.bytes).await.map_err(unreachable)?;
+        if let Ok(answer) = timeout(REPEAT, question.receive(&socket)).await {
+            return answer;
+        }
+    }
+}
+
+/// Asks over a TCP connection of its own.
+pub(crate) async fn over_tcp(server: SocketAddr, query: &Query) -> Result<Message, Failure> {
+    let question = Question::new(query)?;
+    let mut stream = TcpStream::connect(server).await.map_err(unreachable)?;
+    let length = u16::try_from(question.bytes.len()).map_err(|_overflow| Failure::Unreadable)?;
+    let framed = [length.to_be_bytes().as_slice(), &question.bytes].concat();
+    stream.write_all(&framed).await.map_err(unreachable)?;
+    let length = stream.read_u16().await.map_err(unreachable)?;
+    let mut bytes = vec![0; usize::from(length)];
+    stream.read_exact(&mut bytes).await.map_err(unreachable)?;
+    question.answered_by(&bytes).unwrap_or(Err(Failure::Unreadable))
+}
+
+/// A question as it is sent.
+struct Question<'a> {
+    query: &'a Query,
+    id: u16,
+    bytes: Vec<u8>,
+}
+
+impl<'a> Question<'a> {
+    fn new(query: &'a Query) -> Result<Self, Failure> {
+        let mut message = Message::query();
+        message.metadata.recursion_desired = true;
+        message.add_query(query.clone());
+        let bytes = message.to_vec().map_err(|_never| Failure::Unreadable)?;
+        Ok(Self { query, id: message.metadata.id, bytes })
+    }
+
+    async fn receive(&self, socket: &UdpSocket) -> Result<Message, Failure> {
+        let mut buffer = vec![0; MAX_DATAGRAM];
+        loop {
+            let length = socket.recv(&mut buffer).await.map_err(unreachable)?;
+            if let Some(answer) = self.answered_by(buffer.get(..length).unwrap_or_default()) {
+                return answer;
+            }
+        }
+    }
+
+    /// The message in `bytes`, or `None` when it does not answer this question.
+    fn answered_by(&self, bytes: &[u8]) -> Option<Result<Message, Failure>> {
+        if bytes.get(..2) != Some(self.id.to_be_bytes().as_slice()) {
+            return None;
+        }
+        let Ok(message) = Message::from_vec(bytes) else { return Some(Err(Failure::Unreadable)) };
+        // Some servers leave the question out when they refuse it.
+        let asked = match message.queries.as_slice() {
+            [query] => query == self.query,
+            [] => message.metadata.response_code != ResponseCode::NoError,
+            _ => false,
+        };
+        let is_answer = message.metadata.message_type == MessageType::Response
+            && message.metadata.op_code == OpCode::Query;
+        (asked && is_answer).then_some(Ok(message))
+    }
+}
+
+/// The error without our own context, which the record gives.
+fn unreachable(error: io::Error) -> Failure {
+    match error.kind() {
+        io::ErrorKind::TimedOut => Failure::TimedOut,
+        _ => Failure::Unreachable(error.to_string()),
+    }
+}
+
+/// Time after which an unanswered datagram is sent again.
+const REPEAT: Duration = Duration::from_secs(1);
+
+/// Bytes of a datagram that are read. We ask without EDNS, so honest answers have 512 at most.
+const MAX_DATAGRAM: usize = 4096;

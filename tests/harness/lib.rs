@@ -1,0 +1,15 @@
+//! What the integration tests share: the release binary as a process ([`landfall`]), a case around
+//! it ([`case`]), servers for it to dial ([`origin`]), a device ([`device`]) and other people's
+//! programs ([`tool`]). It knows the product from outside only: its command line, its ports and its
+//! files.
+
+pub mod case;
+pub mod device;
+pub mod forwarder;
+pub mod h2;
+pub mod landfall;
+pub mod origin;
+pub mod pattern;
+pub mod segments;
+pub mod test_ca;
+pub mod tool;

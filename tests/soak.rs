@@ -1,0 +1,112 @@
+//! The long measurements, run by `cargo xtask soak`: memory while 10 GiB pass, and the cost of a
+//! connection that does nothing. Each prints its number and fails when it is past its bound.
+
+use harness::case::Case;
+use harness::device::{Device, read_head};
+use harness::origin::Origin;
+use harness::pattern;
+use std::time::{Duration, Instant};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio_rustls::server::TlsStream;
+
+const HOST: &str = "origin.example";
+const ADDRESS: &str = "8.136.0.1";
+const DOWNLOAD_BYTES: u64 = 10 * 1024 * 1024 * 1024;
+const MOST_RESIDENT_KIB: u64 = 100 * 1024;
+const IDLE_CONNECTIONS: u64 = 1_000;
+const MOST_KIB_EACH: u64 = 60;
+
+#[tokio::main]
+async fn main() {
+    match std::env::args().nth(1).as_deref() {
+        Some("download") => download().await,
+        Some("idle") => idle().await,
+        _ => panic!("usage: soak download|idle"),
+    }
+}
+
+async fn download() {
+    let mut case = Case::new();
+    let serve = |mut stream: TlsStream<TcpStream>| async move {
+        read_head(&mut stream).await;
+        let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {DOWNLOAD_BYTES}\r\n\r\n");
+        stream.write_all(head.as_bytes()).await.unwrap();
+        let sum = pattern::send(&mut stream, 1, DOWNLOAD_BYTES).await;
+        println!("sent: {sum:?}");
+        stream.shutdown().await.unwrap();
+    };
+    let origin = Origin::tls(case.ca().server(&[HOST], &["http/1.1"]), serve).await;
+    case.place(HOST, ADDRESS, origin.socket());
+    let landfall = case.start();
+    let device = Device::trusting(landfall.proxy(), &case.authority());
+    let mut stream = device.tls(HOST, &["http/1.1"]).await;
+    let begun = Instant::now();
+    stream.write_all(b"GET /large HTTP/1.1\r\nHost: origin.example\r\n\r\n").await.unwrap();
+    read_head(&mut stream).await;
+    let received = pattern::receive(&mut stream, DOWNLOAD_BYTES).await;
+    let seconds = begun.elapsed().as_secs_f64();
+    drop(stream);
+    let most = landfall.most_resident_kib();
+    println!("received: {received:?}");
+    println!("{:.0} MiB/s", DOWNLOAD_BYTES as f64 / 1_048_576.0 / seconds);
+    println!("most resident: {} MiB of at most {}", most / 1024, MOST_RESIDENT_KIB / 1024);
+    assert!(landfall.stop().status.success());
+    let flow = case.flow("path:/large");
+    assert_eq!(flow["response_bytes"], DOWNLOAD_BYTES);
+    let mut body = case.command(&["flow", "body", flow["id"].as_str().unwrap()]);
+    let mut child = body.stdout(std::process::Stdio::piped()).spawn().unwrap();
+    let recorded = pattern::sum_all(child.stdout.take().unwrap());
+    assert!(child.wait().unwrap().success());
+    println!("recorded: {recorded:?}");
+    assert_eq!(recorded, received);
+    assert!(most < MOST_RESIDENT_KIB);
+}
+
+async fn idle() {
+    let mut case = Case::new();
+    let serve = |mut stream: TlsStream<TcpStream>| async move {
+        while read_head(&mut stream).await.ends_with("\r\n\r\n") {
+            let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+            stream.write_all(answer).await.unwrap();
+            stream.flush().await.unwrap();
+        }
+    };
+    let origin = Origin::tls(case.ca().server(&[HOST], &["http/1.1"]), serve).await;
+    case.place(HOST, ADDRESS, origin.socket());
+    let landfall = case.start();
+    let device = Device::trusting(landfall.proxy(), &case.authority());
+    let mut open = Vec::new();
+    // The first ones pay for what all share.
+    exchange(&device, &mut open, 100).await;
+    let before = settled(&landfall).await;
+    exchange(&device, &mut open, IDLE_CONNECTIONS).await;
+    let after = settled(&landfall).await;
+    let each = after.saturating_sub(before) as f64 / IDLE_CONNECTIONS as f64;
+    println!(
+        "{before} KiB, with {IDLE_CONNECTIONS} more connections {after} KiB: {each:.1} KiB each"
+    );
+    assert!(each < MOST_KIB_EACH as f64);
+    drop(open);
+    assert!(landfall.stop().status.success());
+}
+
+/// Opens intercepted connections, each with one exchange behind it.
+async fn exchange(
+    device: &Device,
+    open: &mut Vec<tokio_rustls::client::TlsStream<TcpStream>>,
+    count: u64,
+) {
+    for _ in 0..count {
+        let mut stream = device.tls(HOST, &["http/1.1"]).await;
+        stream.write_all(b"GET / HTTP/1.1\r\nHost: origin.example\r\n\r\n").await.unwrap();
+        assert!(read_head(&mut stream).await.starts_with("HTTP/1.1 200"));
+        stream.read_exact(&mut [0; 2]).await.unwrap();
+        open.push(stream);
+    }
+}
+
+async fn settled(landfall: &harness::landfall::Landfall) -> u64 {
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    landfall.resident_kib()
+}
