@@ -1,6 +1,8 @@
 //! What does not come to relaying: each refusal and failure is answered clearly and told with
 //! stage, side and cause.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
 mod support;
 
 use flow::treatment::{BlockedWhy, Cause, PassthroughWhy, PlaintextWhy, Side, Stage, Treatment};

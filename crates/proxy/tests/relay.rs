@@ -1,6 +1,8 @@
 //! The relay over real sockets: bytes pass unchanged, and the three ways in which a side can end
 //! (in order, by a bare FIN, by a RST) come out on the other side as themselves.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
 mod support;
 
 use flow::stream::{Direction, Leg};

@@ -296,6 +296,11 @@ impl Made {
         );
     }
 
+    /// Bytes of a stream that no frame holds.
+    pub(crate) fn lose(&mut self, stream: StreamKey, bytes: u64) {
+        *self.kept.entry(stream).or_default() += bytes;
+    }
+
     pub(crate) fn next_segment(&mut self) {
         self.segment += 1;
     }

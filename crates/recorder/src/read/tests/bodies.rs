@@ -114,6 +114,23 @@ fn a_segment_of_another_session_is_noticed() {
 }
 
 #[test]
+fn a_hole_in_a_stream_ends_the_reading_where_it_begins() {
+    let mut made = stored();
+    made.lose(DOWN, 3);
+    made.flush(&[(DOWN, b"after")]);
+    let mut out = Vec::new();
+    match open(&made).raw(DOWN, &mut out) {
+        Err(ReadError::Gap { offset: 25, .. }) => {}
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(out, b"head5;e\r\nhello\r\n0\r\n\r\nrest");
+    out.clear();
+    let behind = flow::stream::Extent { start: 28, end: 33 };
+    open(&made).range(DOWN, behind, &mut out).unwrap();
+    assert_eq!(out, b"after");
+}
+
+#[test]
 fn an_output_that_fails_ends_the_reading() {
     struct Full;
     impl Write for Full {
