@@ -21,7 +21,10 @@ use observe::Observer;
 pub(crate) async fn run(mut client: Client, served: &Served<'_>) {
     let mut accepted = served.setup.clock.now();
     let mut ask = match served.setup.rules.client(client.device.0.ip()) {
-        Ok(()) => ingress::read(&mut client.wire, &served.setup.limits, &client.own).await,
+        Ok(()) => tokio::select! {
+            ask = ingress::read(&mut client.wire, &served.setup.limits, &client.own) => ask,
+            () = served.abort.cancelled() => Ask::Nothing(Cause::Closed),
+        },
         Err(why) => Ask::Refused(Treatment::Blocked(why)),
     };
     let ended = loop {

@@ -188,3 +188,16 @@ async fn own_pages_are_answered_and_never_dialled() {
     assert_eq!(story.treatment(), &Treatment::Plaintext(PlaintextWhy::OwnPages));
     assert_eq!(story.outcomes().len(), 3);
 }
+
+#[tokio::test]
+async fn a_client_that_says_nothing_does_not_hold_up_a_shutdown() {
+    let proxy = start(Options::with_origin(closed().await)).await;
+    let silent = tokio::net::TcpStream::connect(proxy.proxy).await.unwrap();
+    // Something that is served after it shows that the silent one was accepted.
+    proxy.raw(b"GET / HTTP/1.1\r\n\r\n").await;
+    let asked = std::time::Instant::now();
+    let story = proxy.finish().await;
+    assert!(asked.elapsed() < std::time::Duration::from_secs(20));
+    assert_eq!(story.outcomes().len(), 2);
+    drop(silent);
+}

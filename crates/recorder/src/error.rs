@@ -1,6 +1,5 @@
 //! What can go wrong with a session's files, each with what the operator can do about it.
 
-use crate::record::RecordError;
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -26,8 +25,8 @@ pub enum Error {
     BadCheckpoint(PathBuf),
     /// The log is not the one of which a checkpoint was signed: it was shortened or changed.
     RolledBack { path: PathBuf, signed: u64, found: u64 },
-    /// A stored line is no record.
-    Record { path: PathBuf, source: RecordError },
+    /// A mark or a phase is longer than one can be.
+    TextTooLong { bytes: usize, limit: usize },
     /// The recorder's thread is gone without a result.
     Stopped,
 }
@@ -59,7 +58,9 @@ impl Error {
             Self::RolledBack { .. } => {
                 Some("restore the session from a copy; it was left as it is")
             }
-            Self::Crypto(_) | Self::BadCheckpoint(_) | Self::Record { .. } | Self::Stopped => None,
+            Self::Crypto(_) | Self::BadCheckpoint(_) | Self::TextTooLong { .. } | Self::Stopped => {
+                None
+            }
         }
     }
 }
@@ -85,7 +86,9 @@ impl fmt::Display for Error {
                  there unchanged",
                 path.display()
             ),
-            Self::Record { path, .. } => write!(f, "cannot read {}", path.display()),
+            Self::TextTooLong { bytes, limit } => {
+                write!(f, "the text has {bytes} bytes; the limit is {limit}")
+            }
             Self::Stopped => f.write_str("the recorder has stopped"),
         }
     }
@@ -95,7 +98,6 @@ impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::File { source, .. } => Some(source),
-            Self::Record { source, .. } => Some(source),
             _ => None,
         }
     }

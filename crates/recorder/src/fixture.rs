@@ -5,7 +5,7 @@ pub(crate) mod sound;
 
 use crate::enrich::Sources;
 use crate::entropy::Entropy;
-use crate::recording::{Setup, ToolFacts, begin};
+use crate::opening::{Setup, ToolFacts, begin};
 use crate::session::SessionWriter;
 use bytes::Bytes;
 use flow::address::{DeviceAddr, DnsName, Target, Upstream};

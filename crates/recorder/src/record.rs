@@ -7,15 +7,18 @@
 
 pub mod connection;
 pub mod destination;
+pub mod dns;
 pub mod exchange;
 pub mod session;
 pub mod store;
+pub mod tls;
 pub mod value;
 
 use bytes::Bytes;
 use connection::{ConnectionClose, ConnectionDial, ConnectionOpen, ConnectionTarget};
-use connection::{ConnectionTreatment, Dns, StreamClose, TlsClient, TlsClientHello, TlsUpstream};
+use connection::{ConnectionTreatment, StreamClose};
 use destination::{Assessment, Claims};
+use dns::Dns;
 use exchange::{ExchangeClose, ExchangeRequest, ExchangeResponse, LostSync};
 use flow::time::Stamp;
 use serde::{Deserialize, Serialize};
@@ -23,6 +26,7 @@ use serde_json::value::RawValue;
 use session::{Gap, Marker, Phase, Recovery, SessionClose, SessionOpen};
 use std::fmt;
 use store::Frames;
+use tls::{TlsClient, TlsClientHello, TlsUpstream};
 use value::{Base64, Count, Mono, Wall};
 
 /// The format version that is written and read.

@@ -12,12 +12,12 @@ use crate::log::RecordLog;
 use crate::notice::{Moment, Notice};
 use crate::record::Body;
 use crate::record::connection::{
-    ConnectionClose, ConnectionDial, ConnectionTarget, ConnectionTreatment, StreamClose, TlsClient,
-    TlsClientHello, TlsUpstream,
+    ConnectionClose, ConnectionDial, ConnectionTarget, ConnectionTreatment, StreamClose,
 };
 use crate::record::destination::{Assessment, Claims};
 use crate::record::exchange::{ExchangeClose, ExchangeRequest, ExchangeResponse, LostSync};
 use crate::record::session::{CloseWhy, Gap, GapWhy, Marker, Phase, SessionClose};
+use crate::record::tls::{TlsClient, TlsClientHello, TlsUpstream};
 use crate::record::value::{Count, Spelled};
 use crate::signer::Signer;
 use crate::store::StreamStore;

@@ -26,6 +26,8 @@ pub(crate) struct StreamStore {
     batch: Batch,
     /// Where each stream of an open connection ends.
     ends: HashMap<StreamKey, u64>,
+    /// A segment that has reached this size is followed by a new one.
+    pub(crate) segment_bytes: u64,
 }
 
 #[derive(Debug)]
@@ -55,6 +57,7 @@ impl StreamStore {
             next_index: 0,
             batch: Batch::default(),
             ends: HashMap::new(),
+            segment_bytes: SEGMENT_BYTES,
         }
     }
 
@@ -128,7 +131,7 @@ impl StreamStore {
     /// The segment that takes the next frame. A batch lies in one segment, so a full one is left
     /// only between batches.
     fn segment(&mut self) -> Result<&mut Segment, Error> {
-        let full = self.segment.as_ref().is_none_or(|open| open.length >= SEGMENT_BYTES);
+        let full = self.segment.as_ref().is_none_or(|open| open.length >= self.segment_bytes);
         if full && self.batch.is_empty() {
             let number = self.segment.as_ref().map_or(1, |open| open.number + 1);
             self.segment = None;
@@ -193,7 +196,6 @@ impl Batch {
     }
 }
 
-/// A segment that has reached this size is followed by a new one.
 const SEGMENT_BYTES: u64 = 256 << 20;
 /// Frames are handed to the operating system in pieces of at least this size, or at a batch's end.
 const WRITE_BYTES: usize = 1 << 20;

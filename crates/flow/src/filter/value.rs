@@ -43,13 +43,7 @@ pub(super) fn term(position: usize, raw: RawTerm) -> Result<Term, FilterError> {
         Key::OperatorCountry => Term::OperatorCountry(each(key, values, COUNTRY, country)?),
         Key::Registered => Term::Registered(each(key, values, COUNTRY, country)?),
         Key::AsRegistered => Term::AsRegistered(each(key, values, COUNTRY, country)?),
-        Key::Location => Term::Location(each_word(
-            key,
-            values,
-            "agreed, disagreed, unknown or a two-letter country code",
-            &["agreed", "disagreed", "unknown"],
-            place,
-        )?),
+        Key::Location => Term::Location(places(values)?),
         Key::Confidence => Term::Confidence(each(key, values, "A, B or C", confidence)?),
         Key::Asn => Term::Asn(each(key, values, "an AS number such as 45102", asn)?),
         Key::Address => {
@@ -58,13 +52,7 @@ pub(super) fn term(position: usize, raw: RawTerm) -> Result<Term, FilterError> {
         Key::Port => Term::Port(each(key, values, "a port or a range such as 1-1023", |text| {
             Span::read(text, "-", span::digits)
         })?),
-        Key::Treatment => Term::Treatment(each_word(
-            key,
-            values,
-            "intercepted, passthrough, plaintext, failed or blocked",
-            &TreatmentKind::ALL.map(TreatmentKind::word),
-            |text| TreatmentKind::ALL.into_iter().find(|k| k.word().eq_ignore_ascii_case(text)),
-        )?),
+        Key::Treatment => Term::Treatment(treatments(values)?),
         Key::Status => Term::Status(each(key, values, STATUS, span::read_status)?),
         Key::Size => Term::Size(each(key, values, SIZE, sizes)?),
         Key::Up => Term::Up(each(key, values, SIZE, sizes)?),
@@ -75,13 +63,7 @@ pub(super) fn term(position: usize, raw: RawTerm) -> Result<Term, FilterError> {
             "-10m, a date, an RFC 3339 time or a range a..b of them",
             Period::read,
         )?),
-        Key::Has => Term::Has(each_word(
-            key,
-            values,
-            "identifier, flag, lookup, operator, country, anycast, exchange, response or body",
-            &Has::ALL.map(Has::word),
-            |text| Has::ALL.into_iter().find(|has| has.word().eq_ignore_ascii_case(text)),
-        )?),
+        Key::Has => Term::Has(things(values)?),
         Key::Connection => {
             Term::Connection(each(key, values, "a connection such as c12", connection)?)
         }
@@ -132,6 +114,27 @@ fn each_word<T>(
         })
     };
     values.into_iter().map(read).collect()
+}
+
+fn places(values: Vec<RawValue>) -> Result<Vec<Place>, FilterError> {
+    let expected = "agreed, disagreed, unknown or a two-letter country code";
+    each_word(Key::Location, values, expected, &["agreed", "disagreed", "unknown"], place)
+}
+
+fn treatments(values: Vec<RawValue>) -> Result<Vec<TreatmentKind>, FilterError> {
+    let expected = "intercepted, passthrough, plaintext, failed or blocked";
+    let words = TreatmentKind::ALL.map(TreatmentKind::word);
+    each_word(Key::Treatment, values, expected, &words, |text| {
+        TreatmentKind::ALL.into_iter().find(|kind| kind.word().eq_ignore_ascii_case(text))
+    })
+}
+
+fn things(values: Vec<RawValue>) -> Result<Vec<Has>, FilterError> {
+    let expected =
+        "identifier, flag, lookup, operator, country, anycast, exchange, response or body";
+    each_word(Key::Has, values, expected, &Has::ALL.map(Has::word), |text| {
+        Has::ALL.into_iter().find(|has| has.word().eq_ignore_ascii_case(text))
+    })
 }
 
 fn place(text: &str) -> Option<Place> {

@@ -3,9 +3,10 @@
 use super::cell::{InsertError, address_key, clean, execute, id, number};
 use crate::record::connection::{
     ConnectionClose, ConnectionDial, ConnectionOpen, ConnectionTarget, ConnectionTreatment,
-    StreamClose, TlsClient, TlsClientHello,
+    StreamClose,
 };
 use crate::record::store::{Direction, Frames, Leg};
+use crate::record::tls::{TlsClient, TlsClientHello};
 use flow::address::Host;
 use rusqlite::{Connection, params};
 

@@ -1,8 +1,8 @@
 //! Records about names and addresses into the tables: look-ups, claims, assessments.
 
 use super::cell::{InsertError, clean, execute, id, number, number_of_id};
-use crate::record::connection::Dns;
 use crate::record::destination::{Assessment, Claims, LocationShape, Says};
+use crate::record::dns::Dns;
 use rusqlite::{Connection, params};
 
 pub(super) fn lookup(db: &Connection, dns: &Dns, seq: u64, at: i64) -> Result<(), InsertError> {

@@ -4,9 +4,10 @@ use crate::directory::SessionDir;
 use crate::frame::{HEADER_BYTES, Header};
 use crate::record::connection::{
     ConnectionClose, ConnectionDial, ConnectionOpen, ConnectionTarget, ConnectionTreatment,
-    Counted, Dns, StreamClose,
+    Counted, StreamClose,
 };
 use crate::record::destination::{Assessment, Claims};
+use crate::record::dns::Dns;
 use crate::record::exchange::{ExchangeClose, ExchangeRequest, ExchangeResponse};
 use crate::record::session::{CloseWhy, SessionClose, SessionOpen, Tool};
 use crate::record::store::{Frames, Run};

@@ -3,11 +3,13 @@
 
 use super::rows::FlowRow;
 use crate::record::connection::{
-    ConnectionClose, ConnectionDial, ConnectionOpen, ConnectionTarget, ConnectionTreatment, Dns,
-    StreamClose, TlsClient, TlsClientHello, TlsUpstream,
+    ConnectionClose, ConnectionDial, ConnectionOpen, ConnectionTarget, ConnectionTreatment,
+    StreamClose,
 };
+use crate::record::dns::Dns;
 use crate::record::exchange::{ExchangeClose, ExchangeRequest, ExchangeResponse, LostSync};
 use crate::record::session::Gap;
+use crate::record::tls::{TlsClient, TlsClientHello, TlsUpstream};
 use crate::record::{Body, Record};
 use flow::time::Stamp;
 

@@ -1,16 +1,13 @@
 //! Records about connections: asked for, dialled, treated, ended.
 
-use super::value::{Base64, Count, Spelled, Text};
-use bytes::Bytes;
-use flow::address::{DnsName, Host};
-use flow::dns::{AnswerData, Lookup, LookupOutcome, Resolver, Transport};
+use super::value::{Count, Spelled};
+use flow::address::Host;
 use flow::event::{Closed, Dialled, Opened};
-use flow::id::{ConnectionId, LookupId};
-use flow::tls::{self, Verification};
+use flow::id::ConnectionId;
 use flow::treatment::Treatment;
 use flow::treatment::{BlockedWhy, Cause, Failure, Outcome, PassthroughWhy, PlaintextWhy};
 use serde::{Deserialize, Serialize};
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 
 /// `connection.open`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,11 +1,13 @@
 use super::*;
-use crate::record::connection::{Agreed, Answer, FailureShape, ResolverShape, TimingsShape};
+use crate::record::connection::{FailureShape, TimingsShape};
 use crate::record::destination::{
     ClaimShape, FlagShape, LocationShape, OperatorShape, ReasonShape, Says,
 };
+use crate::record::dns::{Answer, ResolverShape};
 use crate::record::exchange::{BodyShape, End, FramingWord, Upgrade};
 use crate::record::session::{CloseWhy, GapWhy, Missing, Previous, SourceShape, Tool};
 use crate::record::store::{Direction, Extent, Leg, Run};
+use crate::record::tls::Agreed;
 use crate::record::value::{Spelled, Text};
 use flow::id::{ConnectionId, ExchangeId, LookupId, SessionId};
 use flow::time::{MonoNanos, WallNanos};

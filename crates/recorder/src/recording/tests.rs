@@ -2,8 +2,9 @@ use super::*;
 use crate::fixture::sound::check_sound;
 use crate::fixture::{exchange, setup};
 use crate::notice::{Exchanged, Moment};
-use crate::record::Record;
+use crate::record::{Body, Record};
 use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 
 /// Records three exchanges that wait in the channel already.
 async fn record(data_dir: &Path) -> (SessionDir, Summary) {
@@ -80,6 +81,8 @@ async fn marks_are_durable_when_they_return() {
     let control = recording.control();
     control.mark("upload tapped".to_owned()).await.unwrap();
     control.phase("consent refused".to_owned()).await.unwrap();
+    let long = "x".repeat(MAX_TEXT_BYTES + 1);
+    assert!(matches!(control.mark(long).await, Err(Error::TextTooLong { .. })));
     let log = std::fs::read(recording.directory().log_file()).unwrap();
     let kinds: Vec<_> = log
         .split(|byte| *byte == b'\n')
@@ -140,35 +143,4 @@ async fn a_failing_disk_ends_the_recording_with_its_path() {
     let error = recording.finish().await.unwrap_err();
     assert!(error.to_string().contains("000001.frames"), "{error}");
     assert!(sender.send(crate::fixture::opened(2)).await.is_err(), "connections learn of it");
-}
-
-#[test]
-fn names_that_leave_the_directory_are_refused() {
-    for name in ["", ".", "..", "a/b", "-x", "caf\u{e9}", "a b", &"x".repeat(101)] {
-        assert!(matches!(check_name(name), Err(Error::BadName(_))), "{name}");
-    }
-    for name in ["a", "2026-11-20_111305", "Case.7", &"x".repeat(100)] {
-        check_name(name).unwrap();
-    }
-}
-
-#[test]
-fn a_taken_name_is_refused() {
-    let temp = tempfile::tempdir().unwrap();
-    let start = || {
-        let setup = Setup { name: Some("case-7".to_owned()), ..setup(temp.path()) };
-        begin(setup, broadcast::channel(1).0)
-    };
-    start().unwrap();
-    assert!(matches!(start(), Err(Error::NameTaken(_))));
-}
-
-#[test]
-fn no_session_is_begun_below_the_floor() {
-    let temp = tempfile::tempdir().unwrap();
-    let mut setup = setup(temp.path());
-    setup.limits.free_disk_bytes = u64::MAX;
-    let error = begin(setup, broadcast::channel(1).0).unwrap_err();
-    assert!(error.hint().unwrap().contains("limits.free_disk_bytes"), "{error}");
-    assert_eq!(std::fs::read_dir(temp.path().join("sessions")).unwrap().count(), 0);
 }

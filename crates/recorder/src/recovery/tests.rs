@@ -2,8 +2,9 @@ use super::*;
 use crate::fixture::sound::check_sound;
 use crate::fixture::{Ticking, beginning, chunk, exchange, setup, tool, writer};
 use crate::frame::Frame;
+use crate::opening::begin;
 use crate::record::Record;
-use crate::recording::begin;
+use crate::record::session::Missing;
 use crate::session::SessionWriter;
 use flow::id::ConnectionId;
 use flow::stream::Direction;
@@ -223,6 +224,33 @@ fn a_signed_log_that_was_shortened_or_changed_is_refused_and_left_alone() {
         assert!(matches!(error, Error::RolledBack { .. }), "{error}");
         assert!(std::fs::read(&path).unwrap() == tampered);
     }
+}
+
+#[test]
+fn each_segment_is_recovered_for_itself() {
+    let temp = temp();
+    let mut writer = writer(temp.path());
+    let directory = writer.parts.directory.clone();
+    writer.parts.store.segment_bytes = 1;
+    for number in 1..=4 {
+        exchange(number).into_iter().for_each(|event| writer.handle(event).unwrap());
+        if number < 4 {
+            writer.commit().unwrap();
+        }
+    }
+    writer.write().unwrap();
+    drop(writer);
+    assert!(directory.segment_file(4).exists() && !directory.segment_file(5).exists());
+    std::fs::remove_file(directory.segment_file(2)).unwrap();
+    let signer = Signer::load_or_create(temp.path()).unwrap();
+    let clock: SharedClock = Arc::new(Ticking::default());
+    let Some(Recovered::Closed(recovery)) = recover(&directory, &signer, &clock, &tool()).unwrap()
+    else {
+        panic!("not recovered")
+    };
+    assert_eq!(recovery.missing_frames, [Missing { count: Count(2), first: Count(2) }]);
+    assert_eq!(recovery.adopted_frames, Count(2));
+    check_sound(&directory);
 }
 
 #[test]

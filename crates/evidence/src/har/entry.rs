@@ -1,0 +1,119 @@
+//! One entry of an archive: an exchange, or a connection on which none was seen.
+
+use super::content::Content;
+use super::message::{Request, Response};
+use super::timings::Timings;
+use crate::error::Error;
+use crate::shape::Shown;
+use flow::address::Host;
+use flow::claim::Country;
+use flow::filter::TreatmentKind;
+use flow::id::{ConnectionId, FlowId};
+use recorder::read::{FlowDetail, FlowRow, Session};
+use recorder::record::value::Wall;
+use serde::Serialize;
+use std::net::IpAddr;
+
+/// An entry.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Entry {
+    started_date_time: Wall,
+    /// Milliseconds: the sum of the timings that apply, `ssl` being part of `connect`.
+    time: f64,
+    request: Request,
+    response: Response,
+    cache: Cache,
+    timings: Timings,
+    #[serde(rename = "serverIPAddress", skip_serializing_if = "Option::is_none")]
+    server_ip_address: Option<IpAddr>,
+    connection: Shown<ConnectionId>,
+    #[serde(rename = "_id")]
+    id: Shown<FlowId>,
+    #[serde(rename = "_treatment", skip_serializing_if = "Option::is_none")]
+    treatment: Option<&'static str>,
+    #[serde(rename = "_why", skip_serializing_if = "Option::is_none")]
+    why: Option<String>,
+    #[serde(rename = "_host", skip_serializing_if = "Option::is_none")]
+    host: Option<Shown<Host>>,
+    #[serde(rename = "_country", skip_serializing_if = "Option::is_none")]
+    country: Option<Shown<Country>>,
+    #[serde(rename = "_operator", skip_serializing_if = "Option::is_none")]
+    operator: Option<String>,
+    #[serde(rename = "_flags", skip_serializing_if = "Vec::is_empty")]
+    flags: Vec<String>,
+    #[serde(rename = "_bytesUp", skip_serializing_if = "Option::is_none")]
+    bytes_up: Option<u64>,
+    #[serde(rename = "_bytesDown", skip_serializing_if = "Option::is_none")]
+    bytes_down: Option<u64>,
+    #[serde(rename = "_simulated", skip_serializing_if = "std::ops::Not::not")]
+    simulated: bool,
+    /// Why there is no whole response.
+    #[serde(rename = "_error", skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
+}
+
+/// What a browser's cache did: there is none.
+#[derive(Serialize)]
+struct Cache {}
+
+impl Entry {
+    /// Reads what the entry needs beside its row.
+    pub(super) fn read(session: &Session, row: &FlowRow) -> Result<Self, Error> {
+        let detail = session.flow(row.id)?;
+        let timings = Timings::new(&detail);
+        let (request, response) = match row.id {
+            FlowId::Exchange(id) => {
+                let sent = Content::read(session, id, recorder::read::Part::Request, &detail)?;
+                let received = Content::read(session, id, recorder::read::Part::Response, &detail)?;
+                (Request::of_exchange(&detail, sent), Response::of_exchange(&detail, received))
+            }
+            FlowId::Connection(_) => (Request::of_connection(&detail), Response::none()),
+        };
+        let annotation = row.annotation.as_deref();
+        let of_connection = matches!(row.id, FlowId::Connection(_));
+        Ok(Self {
+            started_date_time: Wall(row.time),
+            time: timings.total(),
+            request,
+            response,
+            cache: Cache {},
+            timings,
+            server_ip_address: row.address,
+            connection: Shown(row.connection()),
+            id: Shown(row.id),
+            treatment: row.treatment.map(TreatmentKind::word),
+            why: row.why.clone(),
+            host: row.host.clone().map(Shown),
+            country: annotation.and_then(|a| a.location.country()).map(Shown),
+            operator: annotation.and_then(|a| a.operator.as_ref()).map(|o| o.group.clone()),
+            flags: annotation
+                .map(|a| a.flags.iter().map(|flag| flag.policy.clone()).collect())
+                .unwrap_or_default(),
+            bytes_up: row.request_bytes.filter(|_| of_connection),
+            bytes_down: row.response_bytes.filter(|_| of_connection),
+            simulated: row.simulated,
+            error: error(row, &detail),
+        })
+    }
+}
+
+/// What went wrong, if something did.
+fn error(row: &FlowRow, detail: &FlowDetail) -> Option<String> {
+    match (row.id, row.treatment) {
+        (FlowId::Connection(_), Some(TreatmentKind::Failed | TreatmentKind::Blocked)) => {
+            Some(row.why.clone().unwrap_or_else(|| "failed".to_owned()))
+        }
+        (FlowId::Connection(_), None) => {
+            Some("the connection ended before it was decided how to treat it".to_owned())
+        }
+        // Nothing was opened, so there is nothing to miss.
+        (FlowId::Connection(_), Some(_)) => None,
+        (FlowId::Exchange(_), _) => match row.outcome.as_deref() {
+            Some("complete") => None,
+            Some(outcome) => Some(outcome.to_owned()),
+            None if detail.connection.close.is_some() => Some("not followed to its end".to_owned()),
+            None => Some("still running".to_owned()),
+        },
+    }
+}

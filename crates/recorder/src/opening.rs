@@ -1,0 +1,231 @@
+//! Opening a session: its name, its directory, its secrets and its first record.
+
+use crate::directory::{SessionDir, private_dir, replace_file, sync_dir};
+use crate::enrich::{Annotator, Sources};
+use crate::entropy::Entropy;
+use crate::error::{Error, Failed};
+use crate::frame::FrameSeed;
+use crate::log::RecordLog;
+use crate::notice::Notice;
+use crate::record::Body;
+use crate::record::session::{Previous, SessionOpen, Tool};
+use crate::record::value::Spelled;
+use crate::session::{Parts, SessionWriter, check_free_space};
+use crate::signer::Signer;
+use crate::store::StreamStore;
+use flow::id::SessionId;
+use flow::limits::Limits;
+use flow::time::SharedClock;
+use std::io::{ErrorKind, Write};
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+use time::OffsetDateTime;
+use tokio::sync::broadcast;
+
+/// What a recording is made of.
+pub struct Setup {
+    /// The data directory; the session goes to `sessions/<name>` below it.
+    pub data_dir: PathBuf,
+    /// The session's name; without one, the time.
+    pub name: Option<String>,
+    pub case: Option<String>,
+    /// The device's label.
+    pub device: Option<String>,
+    /// The person at the machine.
+    pub operator: Option<String>,
+    pub tool: ToolFacts,
+    /// The configuration in effect, as TOML.
+    pub effective_config: String,
+    /// Some address, name or database is simulated.
+    pub simulated: bool,
+    pub limits: Limits,
+    pub clock: SharedClock,
+    pub databases: Sources,
+    pub entropy: Entropy,
+}
+
+/// The program that records.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ToolFacts {
+    pub version: String,
+    /// SHA-256 of the executable, hex, where it could be read.
+    pub binary_sha256: Option<String>,
+}
+
+/// Creates the session's directory and writes its first record.
+pub(crate) fn begin(
+    setup: Setup,
+    notices: broadcast::Sender<Notice>,
+) -> Result<SessionWriter, Error> {
+    let sessions = SessionDir::all_below(&setup.data_dir);
+    private_dir().recursive(true).create(&sessions).failed("create", &sessions)?;
+    check_free_space(&sessions, setup.limits.free_disk_bytes)?;
+    let signer = Signer::load_or_create(&setup.data_dir)?;
+    let now = setup.clock.now();
+    let previous = previous(&sessions)?;
+    let directory = create_directory(&sessions, setup.name.as_deref(), now.wall.0)?;
+    let session = SessionId(setup.entropy.session);
+    let Some(mut lock) = directory.lock()? else {
+        return Err(Error::Busy(directory.path().to_owned()));
+    };
+    let lock_path = directory.lock_file();
+    lock.write_all(format!("{session}\n").as_bytes())
+        .and_then(|()| lock.sync_all())
+        .failed("write", &lock_path)?;
+    replace_file(&directory.seed_file(), &setup.entropy.frame_seed)?;
+    let mut log = RecordLog::create(&directory, setup.entropy.nonces())?;
+    let open = SessionOpen {
+        boot_id: boot_id(),
+        case: setup.case,
+        config: setup.effective_config,
+        databases: setup.databases.databases,
+        device: setup.device,
+        key: signer.public_key().into(),
+        name: directory.name(),
+        operator: setup.operator,
+        previous,
+        session: Spelled(session),
+        simulated: setup.simulated,
+        tool: Tool { sha256: setup.tool.binary_sha256, version: setup.tool.version },
+    };
+    log.append(now, Body::SessionOpen(Box::new(open)));
+    log.commit()?;
+    let store = StreamStore::new(directory.clone(), FrameSeed::new(&setup.entropy.frame_seed));
+    Ok(SessionWriter::new(Parts {
+        session,
+        directory,
+        lock,
+        log,
+        store,
+        annotator: Annotator::new(setup.databases.ask),
+        signer,
+        limits: setup.limits,
+        clock: setup.clock,
+        notices,
+        indexer: None,
+    }))
+}
+
+fn create_directory(
+    sessions: &Path,
+    name: Option<&str>,
+    wall_ns: u64,
+) -> Result<SessionDir, Error> {
+    if let Some(name) = name {
+        check_name(name)?;
+        let directory = SessionDir::new(sessions.join(name));
+        return match directory.create() {
+            Err(taken) if taken.kind() == ErrorKind::AlreadyExists => {
+                Err(Error::NameTaken(directory.path().to_owned()))
+            }
+            created => {
+                created.failed("create", directory.path())?;
+                sync_dir(sessions).failed("write", sessions).map(|()| directory)
+            }
+        };
+    }
+    let base = name_of_time(wall_ns);
+    for attempt in 1..=MAX_ATTEMPTS {
+        let name = if attempt == 1 { base.clone() } else { format!("{base}-{attempt}") };
+        let directory = SessionDir::new(sessions.join(name));
+        match directory.create() {
+            Err(taken) if taken.kind() == ErrorKind::AlreadyExists => {}
+            created => {
+                created.failed("create", directory.path())?;
+                return sync_dir(sessions).failed("write", sessions).map(|()| directory);
+            }
+        }
+    }
+    Err(Error::NameTaken(sessions.join(base)))
+}
+
+/// `2026-11-20_111305`, in UTC.
+fn name_of_time(wall_ns: u64) -> String {
+    let at = OffsetDateTime::from_unix_timestamp_nanos(i128::from(wall_ns))
+        .unwrap_or(OffsetDateTime::UNIX_EPOCH);
+    format!(
+        "{:04}-{:02}-{:02}_{:02}{:02}{:02}",
+        at.year(),
+        u8::from(at.month()),
+        at.day(),
+        at.hour(),
+        at.minute(),
+        at.second()
+    )
+}
+
+fn check_name(name: &str) -> Result<(), Error> {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_');
+    let good = (1..=MAX_NAME_BYTES).contains(&name.len())
+        && name.bytes().all(plain)
+        && !name.starts_with(['.', '-']);
+    if good { Ok(()) } else { Err(Error::BadName(name.to_owned())) }
+}
+
+/// The checkpoint that was written last among the sessions.
+fn previous(sessions: &Path) -> Result<Option<Previous>, Error> {
+    let mut newest: Option<(SystemTime, SessionDir)> = None;
+    for entry in std::fs::read_dir(sessions).failed("list", sessions)? {
+        let directory = SessionDir::new(entry.failed("list", sessions)?.path());
+        let written = std::fs::metadata(directory.checkpoint_file()).and_then(|at| at.modified());
+        // A session without a checkpoint has nothing to cite.
+        let Ok(written) = written else { continue };
+        let newer = |(at, other): &(SystemTime, SessionDir)| {
+            (written, directory.path()) > (*at, other.path())
+        };
+        if newest.as_ref().is_none_or(newer) {
+            newest = Some((written, directory));
+        }
+    }
+    let Some((_, directory)) = newest else { return Ok(None) };
+    let path = directory.checkpoint_file();
+    let checkpoint = std::fs::read_to_string(&path).failed("read", &path)?;
+    Ok(Some(Previous { checkpoint, name: directory.name() }))
+}
+
+/// The identity of the machine's current boot, where the system has one.
+fn boot_id() -> Option<String> {
+    let id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
+    Some(id.trim().to_owned())
+}
+
+const MAX_NAME_BYTES: usize = 100;
+/// Sessions that start in the same second.
+const MAX_ATTEMPTS: u32 = 1_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture::setup;
+
+    #[test]
+    fn names_that_leave_the_directory_are_refused() {
+        for name in ["", ".", "..", "a/b", "-x", "caf\u{e9}", "a b", &"x".repeat(101)] {
+            assert!(matches!(check_name(name), Err(Error::BadName(_))), "{name}");
+        }
+        for name in ["a", "2026-11-20_111305", "Case.7", &"x".repeat(100)] {
+            check_name(name).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_taken_name_is_refused() {
+        let temp = tempfile::tempdir().unwrap();
+        let start = || {
+            let setup = Setup { name: Some("case-7".to_owned()), ..setup(temp.path()) };
+            begin(setup, broadcast::channel(1).0)
+        };
+        start().unwrap();
+        assert!(matches!(start(), Err(Error::NameTaken(_))));
+    }
+
+    #[test]
+    fn no_session_is_begun_below_the_floor() {
+        let temp = tempfile::tempdir().unwrap();
+        let mut setup = setup(temp.path());
+        setup.limits.free_disk_bytes = u64::MAX;
+        let error = begin(setup, broadcast::channel(1).0).unwrap_err();
+        assert!(error.hint().unwrap().contains("limits.free_disk_bytes"), "{error}");
+        assert_eq!(std::fs::read_dir(temp.path().join("sessions")).unwrap().count(), 0);
+    }
+}

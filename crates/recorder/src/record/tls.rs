@@ -1,0 +1,126 @@
+//! Records about TLS: what the device offered, what the upstream showed, what was agreed.
+
+use super::value::{Base64, Spelled, Text};
+use bytes::Bytes;
+use flow::id::ConnectionId;
+use flow::tls::{self, Verification};
+use serde::{Deserialize, Serialize};
+
+/// `tls.client.hello`: what the device offered. Lists are in wire order.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TlsClientHello {
+    pub alpn: Vec<Text>,
+    pub cipher_suites: Vec<u16>,
+    pub connection: Spelled<ConnectionId>,
+    /// ECH or GREASE.
+    pub encrypted_client_hello: bool,
+    pub extensions: Vec<u16>,
+    pub groups: Vec<u16>,
+    pub ja3: String,
+    pub ja4: String,
+    pub legacy_version: u16,
+    pub point_formats: Vec<u8>,
+    /// The handshake message.
+    pub raw: Base64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub server_name: Option<String>,
+    pub signature_algorithms: Vec<u16>,
+    pub versions: Vec<u16>,
+}
+
+impl TlsClientHello {
+    pub(crate) fn new(connection: ConnectionId, hello: &tls::ClientHello) -> Self {
+        Self {
+            alpn: hello.alpn.iter().map(|name| text(name)).collect(),
+            cipher_suites: hello.cipher_suites.clone(),
+            connection: Spelled(connection),
+            encrypted_client_hello: hello.encrypted_client_hello,
+            extensions: hello.extensions.clone(),
+            groups: hello.groups.clone(),
+            ja3: hello.ja3.clone(),
+            ja4: hello.ja4.clone(),
+            legacy_version: hello.legacy_version,
+            point_formats: hello.point_formats.clone(),
+            raw: Base64(hello.raw.clone()),
+            server_name: hello.server_name.clone(),
+            signature_algorithms: hello.signature_algorithms.clone(),
+            versions: hello.versions.clone(),
+        }
+    }
+}
+
+/// `tls.client`: the handshake with the device is complete.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TlsClient {
+    pub agreed: Agreed,
+    pub connection: Spelled<ConnectionId>,
+}
+
+/// What a handshake agreed on; numbers are those on the wire.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Agreed {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub alpn: Option<Text>,
+    pub cipher_suite: u16,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<u16>,
+    pub version: u16,
+}
+
+impl From<&tls::Agreed> for Agreed {
+    fn from(agreed: &tls::Agreed) -> Self {
+        Self {
+            alpn: agreed.alpn.as_deref().map(text),
+            cipher_suite: agreed.cipher_suite,
+            group: agreed.group,
+            version: agreed.version,
+        }
+    }
+}
+
+/// `tls.upstream`: what the upstream showed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TlsUpstream {
+    /// Absent when the handshake failed before both sides agreed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agreed: Option<Agreed>,
+    /// DER, leaf first, as sent.
+    pub chain: Vec<Base64>,
+    pub connection: Spelled<ConnectionId>,
+    /// The stapled OCSP response, DER.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ocsp: Option<Base64>,
+    /// Why the chain did not verify; absent when it did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    pub server_name: String,
+    /// `verified`; `refused` or `recorded` when it did not verify.
+    pub verification: String,
+}
+
+impl TlsUpstream {
+    pub(crate) fn new(connection: ConnectionId, upstream: &tls::UpstreamTls) -> Self {
+        let (verification, reason) = match &upstream.verification {
+            Verification::Verified => ("verified", None),
+            Verification::Refused(reason) => ("refused", Some(reason.clone())),
+            Verification::Recorded(reason) => ("recorded", Some(reason.clone())),
+        };
+        Self {
+            agreed: upstream.agreed.as_ref().map(Into::into),
+            chain: upstream.chain.iter().cloned().map(Base64).collect(),
+            connection: Spelled(connection),
+            ocsp: (!upstream.ocsp.is_empty()).then(|| Base64(upstream.ocsp.clone())),
+            reason,
+            server_name: upstream.server_name.clone(),
+            verification: verification.to_owned(),
+        }
+    }
+}
+
+fn text(bytes: &[u8]) -> Text {
+    Text(Bytes::copy_from_slice(bytes))
+}
