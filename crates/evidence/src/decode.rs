@@ -80,7 +80,9 @@ impl fmt::Display for DecodeError {
         match self {
             Self::Unknown(coding) => write!(f, "the content coding {coding:?} is not known"),
             Self::TooManyLayers => write!(f, "more than {MOST_LAYERS} content codings"),
-            Self::TooLarge => write!(f, "the decoded body is larger than {MOST_DECODED_BYTES} bytes"),
+            Self::TooLarge => {
+                write!(f, "the decoded body is larger than {MOST_DECODED_BYTES} bytes")
+            }
             Self::Zstd(_) => f.write_str("the zstd decoder did not start"),
         }
     }
@@ -198,7 +200,7 @@ mod tests {
         check("zstd", &encode("zstd", &text), &text);
         check("deflate, gzip", &encode("gzip", &encode("zlib", &text)), &text);
         // An uncompressed meta-block of four bytes and an empty last one (RFC 7932 section 9.2).
-        check("br", &[0x0c, 0x00, 0x80, b'a', b'b', b'c', b'd', 0x03], b"abcd");
+        check("br", &[0x30, 0x00, 0x10, b'a', b'b', b'c', b'd', 0x03], b"abcd");
     }
 
     #[test]

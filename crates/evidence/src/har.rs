@@ -110,7 +110,8 @@ struct SessionHead<'a> {
     tool: Option<&'a str>,
 }
 
-const RECORDED: &str = "Derived from a Landfall session; the session is the evidence, not this file.";
+const RECORDED: &str =
+    "Derived from a Landfall session; the session is the evidence, not this file.";
 const SIMULATED: &str = "SIMULATED: addresses or names were simulated, so that this shows no real \
                          traffic. Derived from a Landfall session.";
 const LONGEST_RECORD_BYTES: u64 = 16 * 1024 * 1024;

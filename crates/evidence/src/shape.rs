@@ -8,6 +8,7 @@ mod destination;
 mod detail;
 mod flag;
 mod flow;
+mod notice;
 mod session;
 
 pub use address::AddressShape;
@@ -16,6 +17,7 @@ pub use destination::DestinationShape;
 pub use detail::FlowDetailShape;
 pub use flag::{FlagReasons, FlagShape};
 pub use flow::{FLOW_KEYS, FlowShape};
+pub use notice::NoticeShape;
 pub use session::SessionShape;
 
 use serde::{Serialize, Serializer};

@@ -15,6 +15,8 @@ pub(crate) enum Exit {
     /// Databases are missing or unreadable.
     Databases,
     CannotBind,
+    /// Ctrl-C before the end.
+    Interrupted,
 }
 
 impl Exit {
@@ -26,6 +28,7 @@ impl Exit {
             Self::Condition => 3,
             Self::Databases => 5,
             Self::CannotBind => 6,
+            Self::Interrupted => 130,
         }
     }
 }

@@ -38,6 +38,16 @@ impl From<ReadError> for Error {
     }
 }
 
+impl From<evidence::Error> for Error {
+    fn from(error: evidence::Error) -> Self {
+        match error {
+            evidence::Error::Read(error) => error.into(),
+            evidence::Error::Output(error) => Self::output(&error),
+            error => hinted(Exit::Runtime, &error, None),
+        }
+    }
+}
+
 fn hinted(exit: Exit, error: &dyn std::error::Error, hint: Option<&str>) -> Error {
     let mut shown = Error::new(exit, error.to_string());
     if let Some(source) = error.source() {

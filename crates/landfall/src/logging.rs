@@ -22,4 +22,5 @@ pub(crate) fn start(verbose: u8, quiet: bool) {
 }
 
 const OURS_INFO: &str = "warn,landfall=info,proxy=info,recorder=info,resolver=info,geoip=info";
-const OURS_DEBUG: &str = "warn,landfall=debug,proxy=debug,recorder=debug,resolver=debug,geoip=debug";
+const OURS_DEBUG: &str =
+    "warn,landfall=debug,proxy=debug,recorder=debug,resolver=debug,geoip=debug";

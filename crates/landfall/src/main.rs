@@ -10,6 +10,7 @@ mod failure;
 mod interfaces;
 mod logging;
 mod output;
+mod run;
 mod suggest;
 
 use error::{Error, Exit};

@@ -16,6 +16,14 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+/// Opens the port that devices connect to.
+///
+/// # Errors
+/// The operating system's.
+pub async fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    TcpListener::bind(address).await
+}
+
 /// Serves until `stop` is cancelled, then drains within `limits.shutdown_grace`. Returns once every
 /// connection has ended and its record is closed; the event sender is dropped with it.
 pub async fn serve(

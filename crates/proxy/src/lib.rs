@@ -25,7 +25,7 @@ mod upstream_tls;
 mod upstream_trust;
 mod wire;
 
-pub use accept::serve;
+pub use accept::{listen, serve};
 pub use onboarding::OWN_HOST;
 pub use policy::{HostPattern, NotAHostPattern, Rules};
 pub use setup::{DialTable, Setup};

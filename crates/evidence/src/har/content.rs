@@ -44,7 +44,10 @@ impl Content {
         let Some(exchange) = &detail.exchange else { return Ok(Self::default()) };
         let fields = match part {
             Part::Request => exchange.request.as_ref().map(|request| &request.body.fields),
-            Part::Response => exchange.responses.iter().rfind(|r| r.body.status >= 200)
+            Part::Response => exchange
+                .responses
+                .iter()
+                .rfind(|r| r.body.status >= 200)
                 .map(|response| &response.body.fields),
         };
         let fields = fields.map(Vec::as_slice).unwrap_or_default();
@@ -101,11 +104,9 @@ impl Content {
             }),
             None => Ok(Self::of(decoded, None)),
             Some(Failed::Reading(why)) => Ok(Self::of(decoded, Some(why))),
-            Some(Failed::Decoding(why)) if encoding.is_empty() => Ok(Self {
-                size: shape.bytes.0,
-                comment: Some(why),
-                ..Self::default()
-            }),
+            Some(Failed::Decoding(why)) if encoding.is_empty() => {
+                Ok(Self { size: shape.bytes.0, comment: Some(why), ..Self::default() })
+            }
             Some(Failed::Decoding(why)) => {
                 // As transferred, and said so.
                 let content = Self::decoded(session, id, part, shape, "")?;

@@ -204,12 +204,16 @@ fn query(url: &str) -> Vec<Pair> {
 
 /// Cookies of a request (RFC 6265 section 4.2).
 fn cookies(fields: &[(Text, Text)]) -> Vec<Cookie> {
-    values(fields, b"cookie").flat_map(|value| value.split(';').map(cookie).collect::<Vec<_>>()).collect()
+    values(fields, b"cookie")
+        .flat_map(|value| value.split(';').map(cookie).collect::<Vec<_>>())
+        .collect()
 }
 
 /// Cookies that a response sets, without their attributes (RFC 6265 section 4.1).
 fn set_cookies(fields: &[(Text, Text)]) -> Vec<Cookie> {
-    values(fields, b"set-cookie").map(|value| cookie(value.split(';').next().unwrap_or(""))).collect()
+    values(fields, b"set-cookie")
+        .map(|value| cookie(value.split(';').next().unwrap_or("")))
+        .collect()
 }
 
 fn values<'a>(fields: &'a [(Text, Text)], name: &'a [u8]) -> impl Iterator<Item = String> + 'a {
@@ -256,7 +260,10 @@ mod tests {
     fn content_size_is_decoded_and_compression_the_difference() {
         let content = Content { transferred: Some(40), size: 100, ..Content::default() };
         let shape = serde_json::to_value(ContentShape::new(content)).unwrap();
-        assert_eq!(shape, serde_json::json!({"size": 100, "compression": 60, "mimeType": "x-unknown"}));
+        assert_eq!(
+            shape,
+            serde_json::json!({"size": 100, "compression": 60, "mimeType": "x-unknown"})
+        );
         let plain = Content { transferred: Some(7), size: 7, ..Content::default() };
         assert!(ContentShape::new(plain).compression.is_none());
     }

@@ -73,8 +73,15 @@ fn millis(later: MonoNanos, earlier: MonoNanos) -> f64 {
 }
 
 const NANOS_PER_MILLI: f64 = 1e6;
-const NOTHING: Timings =
-    Timings { blocked: -1.0, dns: -1.0, connect: -1.0, ssl: -1.0, send: -1.0, wait: -1.0, receive: -1.0 };
+const NOTHING: Timings = Timings {
+    blocked: -1.0,
+    dns: -1.0,
+    connect: -1.0,
+    ssl: -1.0,
+    send: -1.0,
+    wait: -1.0,
+    receive: -1.0,
+};
 
 #[cfg(test)]
 mod tests {
@@ -82,8 +89,15 @@ mod tests {
 
     #[test]
     fn the_handshake_is_not_counted_twice() {
-        let timings =
-            Timings { dns: 1.0, connect: 5.0, ssl: 3.0, send: 0.5, wait: 2.0, receive: 1.5, ..NOTHING };
+        let timings = Timings {
+            dns: 1.0,
+            connect: 5.0,
+            ssl: 3.0,
+            send: 0.5,
+            wait: 2.0,
+            receive: 1.5,
+            ..NOTHING
+        };
         assert!((timings.total() - 10.0).abs() < 1e-9);
         assert!(NOTHING.total().abs() < 1e-9);
     }

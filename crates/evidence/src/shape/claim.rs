@@ -1,7 +1,7 @@
 //! Claims: what one source says.
 
-use serde::Serialize;
 use flow::claim::{Claim, Statement};
+use serde::Serialize;
 
 /// One claim: `{"source":"dbip-country","built":"2026-06-01","about":"located","value":"CN",…}`.
 #[derive(Clone, Debug, Serialize)]

@@ -8,7 +8,7 @@ mod verb;
 
 pub(crate) use export::{ExportArgs, ExportFormat};
 pub(crate) use output::OutputArgs;
-pub(crate) use run::RunArgs;
+pub(crate) use run::{LiveFormat, RunArgs};
 pub(crate) use verb::{
     CaVerb, CertificateFormat, DestVerb, FlowVerb, GeoVerb, Part, SessionVerb, Verb,
 };
@@ -110,7 +110,11 @@ mod tests {
     use clap::error::ErrorKind;
 
     fn words(line: &str) -> impl Iterator<Item = OsString> {
-        format!("landfall {line}").split_whitespace().map(OsString::from).collect::<Vec<_>>().into_iter()
+        format!("landfall {line}")
+            .split_whitespace()
+            .map(OsString::from)
+            .collect::<Vec<_>>()
+            .into_iter()
     }
 
     fn cli(line: &str) -> Cli {
@@ -143,7 +147,9 @@ mod tests {
         ] {
             assert!(matches!(cli(line).verb, Verb::Run(_)), "{line}");
         }
-        for line in ["session list", "--data d session list", "-Sx session list", "-o json session list"] {
+        for line in
+            ["session list", "--data d session list", "-Sx session list", "-o json session list"]
+        {
             assert!(matches!(cli(line).verb, Verb::Session(_)), "{line}");
         }
     }

@@ -10,6 +10,9 @@ use std::path::PathBuf;
 /// Options of `landfall run`.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub(crate) struct RunArgs {
+    /// How to write the live lines [default: table on a terminal, jsonl into a pipe].
+    #[arg(short = 'o', long = "output", value_name = "FORMAT")]
+    pub(crate) output: Option<LiveFormat>,
     /// Address and port on which devices reach the proxy [default: 0.0.0.0:8080].
     #[arg(long, value_name = "ADDR:PORT")]
     pub(crate) listen: Option<SocketAddr>,
@@ -46,4 +49,11 @@ pub(crate) struct RunArgs {
     /// Exit with 3 when a recorded flow matches this filter.
     #[arg(long, value_name = "FILTER")]
     pub(crate) fail_on: Option<FilterText>,
+}
+
+/// How live lines are written: one by one, so that there is no array and no header.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum LiveFormat {
+    Table,
+    Jsonl,
 }

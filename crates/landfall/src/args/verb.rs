@@ -46,9 +46,7 @@ pub(crate) enum Verb {
     /// Write a session in a form that other programs read.
     Export(ExportArgs),
     /// A completion script for a shell, on stdout.
-    Completions {
-        shell: clap_complete::Shell,
-    },
+    Completions { shell: clap_complete::Shell },
 }
 
 #[derive(Debug, clap::Subcommand)]

@@ -22,19 +22,27 @@ pub(crate) fn show(context: &Context, output: OutputArgs) -> Result<Exit, Error>
         page.section("Authority");
         page.line("name", &row.name);
         page.line("SHA-256", &row.fingerprint);
-        page.line("valid from", row.not_before);
-        page.line("valid until", row.not_after);
+        page.line("valid from", super::session::time(row.not_before.0));
+        page.line("valid until", super::session::time(row.not_after.0));
         page.line("certificate", &row.certificate);
         page.section("What to do");
-        page.note("iOS      open the certificate on the phone, install the profile, then turn it on in");
+        page.note(
+            "iOS      open the certificate on the phone, install the profile, then turn it on in",
+        );
         page.note("         Settings > General > About > Certificate Trust Settings");
-        page.note("Android  Settings > Security > Encryption & credentials > Install a certificate > CA;");
-        page.note("         apps trust it only if they say so, or in the system's store of a test phone");
+        page.note(
+            "Android  Settings > Security > Encryption & credentials > Install a certificate > CA;",
+        );
+        page.note(
+            "         apps trust it only if they say so, or in the system's store of a test phone",
+        );
         page.note(format_args!(
             "both     through the running proxy, the phone gets it from http://{}/",
             proxy::OWN_HOST
         ));
-        page.note("Compare the name and the fingerprint on the phone with those above, and remove the");
+        page.note(
+            "Compare the name and the fingerprint on the phone with those above, and remove the",
+        );
         page.note("certificate from the phone when you are done.");
     })?;
     Ok(Exit::Ok)

@@ -1,12 +1,12 @@
 //! What every command starts from: the settings, the session that was picked, and how to print.
 
-use crate::args::{GlobalArgs, OutputArgs, RunArgs};
+use crate::args::{GlobalArgs, LiveFormat, OutputArgs, RunArgs};
 use crate::config;
 use crate::config::settings::{DataDir, Settings};
 use crate::error::Error;
-use crate::output::Output;
 use crate::output::colour::When;
 use crate::output::escape::printable;
+use crate::output::{Format, Output};
 use recorder::read::{Session, Sessions};
 use std::io::Write;
 use std::path::PathBuf;
@@ -67,6 +67,21 @@ impl Context {
             drop(writeln!(std::io::stderr(), "warning: the log is damaged: {}", printable(&text)));
         }
         Ok(session)
+    }
+
+    /// The format of live lines that was asked for before the verb.
+    ///
+    /// # Errors
+    /// Usage: an option that makes no sense for lines that come one by one.
+    pub(crate) fn live_format(&self) -> Result<Option<LiveFormat>, Error> {
+        match (self.before_verb.format, self.before_verb.given()) {
+            (Some(Format::Table), Some("--output")) => Ok(Some(LiveFormat::Table)),
+            (Some(Format::Jsonl), Some("--output")) => Ok(Some(LiveFormat::Jsonl)),
+            (_, None) => Ok(None),
+            (_, Some(option)) => Err(Error::usage("a run prints lines as they come")
+                .at(option)
+                .hint("take -o table or -o jsonl; `landfall flow list` has the other forms")),
+        }
     }
 
     /// Refuses row options for a command that prints no rows.

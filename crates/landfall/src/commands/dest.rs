@@ -22,8 +22,10 @@ pub(crate) fn list(
     output: OutputArgs,
 ) -> Result<Exit, Error> {
     let mut output = context.output(output);
-    let mut query =
-        DestinationQuery { by, ..DestinationQuery::all(filter(words)?, clock::wall(SystemTime::now())) };
+    let mut query = DestinationQuery {
+        by,
+        ..DestinationQuery::all(filter(words)?, clock::wall(SystemTime::now()))
+    };
     if let Some((column, order)) = take_sort(&mut output, |key| column(by, key)) {
         query.sort = vec![(column, order)];
     }
@@ -45,7 +47,8 @@ pub(crate) fn show(context: &Context, name: &str, output: OutputArgs) -> Result<
     })?;
     let session = context.session(None)?;
     let now = clock::wall(SystemTime::now());
-    let mut found = session.destinations(&DestinationQuery::all(filter(&[format!("host:\"{host}\"")])?, now))?;
+    let mut found = session
+        .destinations(&DestinationQuery::all(filter(&[format!("host:\"{host}\"")])?, now))?;
     if let (true, Host::Ip(address)) = (found.is_empty(), &host) {
         let query = DestinationQuery::all(filter(&[format!("address:{address}")])?, now);
         found = session.destinations(&DestinationQuery { by: GroupBy::Address, ..query })?;
@@ -78,7 +81,11 @@ fn fill(page: &mut Page, row: &DestinationRow) {
         }
     }
     if row.simulated {
-        page.inked_line("simulated", "another address stood for it: no finding on real traffic", Ink::Notice);
+        page.inked_line(
+            "simulated",
+            "another address stood for it: no finding on real traffic",
+            Ink::Notice,
+        );
     }
     levels::fill(page, row);
     for seen in &row.addresses {
@@ -88,17 +95,23 @@ fn fill(page: &mut Page, row: &DestinationRow) {
 
 fn address(page: &mut Page, seen: &AddressSeen) {
     match seen.annotation.as_deref() {
-        Some(annotation) => lookup::describe(page, annotation),
+        Some(annotation) => lookup::facts(page, annotation),
         None => page.section(&format!("Address {}", seen.address)),
     }
-    page.line("seen", format_args!(
-        "{} to {}, {} connections",
-        session::time(seen.first_seen),
-        session::time(seen.last_seen),
-        seen.connections
-    ));
+    page.line(
+        "seen",
+        format_args!(
+            "{} to {}, {} connections",
+            session::time(seen.first_seen),
+            session::time(seen.last_seen),
+            seen.connections
+        ),
+    );
     if !seen.looked_up {
         page.line("look-up", "no answer of this session holds the address");
+    }
+    if let Some(annotation) = seen.annotation.as_deref() {
+        lookup::claims(page, annotation);
     }
 }
 

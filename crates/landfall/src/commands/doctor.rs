@@ -205,10 +205,9 @@ fn names(settings: &Settings) -> Check {
         Err(error) => return Check::fail("resolver", error.to_string(), error.hint()),
     };
     let asked = resolver.describe();
-    let (Ok(runtime), Ok(name)) = (
-        tokio::runtime::Builder::new_current_thread().enable_all().build(),
-        KNOWN_NAME.parse(),
-    ) else {
+    let (Ok(runtime), Ok(name)) =
+        (tokio::runtime::Builder::new_current_thread().enable_all().build(), KNOWN_NAME.parse())
+    else {
         return Check::fail("resolver", "the runtime did not start", hint);
     };
     let lookup = runtime.block_on(resolver.look_up(&name, None));
@@ -220,7 +219,9 @@ fn names(settings: &Settings) -> Check {
         LookupOutcome::ServerFailure(code) => {
             Check::warn("resolver", format!("{asked} answers {code} for {KNOWN_NAME}"), hint)
         }
-        LookupOutcome::TimedOut => Check::warn("resolver", format!("{asked} does not answer"), hint),
+        LookupOutcome::TimedOut => {
+            Check::warn("resolver", format!("{asked} does not answer"), hint)
+        }
         LookupOutcome::Unreachable(why) => {
             Check::warn("resolver", format!("{asked} cannot be asked: {why}"), hint)
         }

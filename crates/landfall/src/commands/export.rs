@@ -3,7 +3,6 @@
 use super::Context;
 use crate::args::{ExportArgs, ExportFormat};
 use crate::error::{Error, Exit};
-use recorder::read::Session;
 use std::fs::OpenOptions;
 use std::io::{BufWriter, Write};
 use std::os::unix::fs::OpenOptionsExt;
@@ -13,9 +12,15 @@ use std::path::Path;
 pub(crate) fn run(context: &Context, args: &ExportArgs) -> Result<Exit, Error> {
     context.no_rows()?;
     let session = context.session(args.session.as_deref())?;
+    let notices = geoip::Databases::open(&context.settings.geoip)?.attributions();
+    let write = |out: &mut dyn Write| match args.format {
+        ExportFormat::Jsonl => evidence::flows::write_jsonl(&session, out),
+        ExportFormat::Csv => evidence::flows::write_csv(&session, out),
+        ExportFormat::Har => evidence::har::write(&session, &notices, out),
+    };
     if args.out == Path::new("-") {
         let mut out = BufWriter::new(std::io::stdout().lock());
-        write(&session, args.format, &mut out)?;
+        write(&mut out)?;
         out.flush().map_err(|error| Error::output(&error))?;
         return Ok(Exit::Ok);
     }
@@ -34,7 +39,8 @@ pub(crate) fn run(context: &Context, args: &ExportArgs) -> Result<Exit, Error> {
         .open(partial)
         .map_err(failed)?;
     let mut out = BufWriter::new(file);
-    let written = write(&session, args.format, &mut out)
+    let written = write(&mut out)
+        .map_err(Error::from)
         .and_then(|()| out.flush().map_err(failed))
         .and_then(|()| std::fs::rename(partial, &args.out).map_err(failed));
     if written.is_err() {
@@ -42,13 +48,4 @@ pub(crate) fn run(context: &Context, args: &ExportArgs) -> Result<Exit, Error> {
         drop(std::fs::remove_file(partial));
     }
     written.map(|()| Exit::Ok)
-}
-
-fn write(session: &Session, format: ExportFormat, out: &mut dyn Write) -> Result<(), Error> {
-    match format {
-        ExportFormat::Jsonl => evidence::flows::write_jsonl(session, out)?,
-        ExportFormat::Csv => evidence::flows::write_csv(session, out)?,
-        ExportFormat::Har => evidence::har::write(session, out)?,
-    }
-    Ok(())
 }

@@ -15,11 +15,7 @@ use std::ops::ControlFlow;
 use std::time::SystemTime;
 
 /// The flows that match, one by one.
-pub(crate) fn list(
-    context: &Context,
-    words: &[String],
-    output: OutputArgs,
-) -> Result<Exit, Error> {
+pub(crate) fn list(context: &Context, words: &[String], output: OutputArgs) -> Result<Exit, Error> {
     let mut output = context.output(output);
     let mut query = FlowQuery::all(filter(words)?, clock::wall(SystemTime::now()));
     if let Some((column, order)) = take_sort(&mut output, column) {

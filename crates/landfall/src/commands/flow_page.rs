@@ -6,8 +6,9 @@ use crate::output::cell::bytes;
 use crate::output::colour::Ink;
 use crate::output::page::Page;
 use recorder::read::{ConnectionDetail, DestinationRow, ExchangeDetail, FlowDetail};
-use recorder::record::connection::{Agreed, Dns, TlsClientHello, TlsUpstream};
+use recorder::record::dns::Dns;
 use recorder::record::exchange::BodyShape;
+use recorder::record::tls::{Agreed, TlsClientHello, TlsUpstream};
 use recorder::record::value::{Count, Text};
 use rustls::{CipherSuite, NamedGroup, ProtocolVersion};
 use std::time::Duration;
@@ -22,7 +23,8 @@ pub(super) fn fill(page: &mut Page, detail: &FlowDetail, levels: Option<&Destina
     tls(page, &detail.connection);
     dns(page, &detail.connection);
     if let Some(annotation) = detail.row.annotation.as_deref() {
-        lookup::describe(page, annotation);
+        lookup::facts(page, annotation);
+        lookup::claims(page, annotation);
     }
     timing(page, &detail.connection);
     if let Some(row) = levels {
@@ -52,7 +54,11 @@ fn overview(page: &mut Page, detail: &FlowDetail) {
     page.some("received", row.response_bytes.map(bytes));
     page.some("lasted", row.duration.map(duration));
     if row.simulated {
-        page.inked_line("simulated", "the address was not dialled; another stood for it", Ink::Notice);
+        page.inked_line(
+            "simulated",
+            "the address was not dialled; another stood for it",
+            Ink::Notice,
+        );
     }
     if row.address.is_some() && !row.looked_up {
         page.line("look-up", "no answer of this session holds the address");
@@ -181,13 +187,16 @@ fn dns(page: &mut Page, connection: &ConnectionDetail) {
         let took = nanos(lookup.took_ns);
         page.line("outcome", format_args!("{}{detail}, {took}{cached}", lookup.outcome));
     }
+    if !connection.dials.is_empty() {
+        page.section("Dialled");
+    }
     for dial in connection.dials.iter().map(|dial| &dial.body) {
         let result = match (&dial.error, dial.took_ns) {
             (Some(error), _) => error.clone(),
             (None, Some(took)) => format!("connected in {}", nanos(took)),
             (None, None) => "connected".to_owned(),
         };
-        page.line("dialled", format_args!("{}: {result}", dial.address.0));
+        page.line("address", format_args!("{}: {result}", dial.address.0));
         page.some("in its place", dial.simulated_by.as_ref().map(|socket| socket.0));
     }
 }
@@ -246,7 +255,7 @@ mod tests {
             version: 0x0304,
         };
         assert_eq!(agreed(&shape), "TLS 1.3, TLS_AES_128_GCM_SHA256, X25519, ALPN h2");
-        let unknown = Agreed { alpn: None, cipher_suite: 0xfefe, group: None, version: 0x0303 };
-        assert_eq!(agreed(&unknown), "TLS 1.2, suite 0xfefe");
+        let unknown = Agreed { alpn: None, cipher_suite: 0xfdfd, group: None, version: 0x0303 };
+        assert_eq!(agreed(&unknown), "TLS 1.2, suite 0xfdfd");
     }
 }

@@ -7,15 +7,24 @@ use recorder::read::{Contact, ContentLevel, DestinationRow, LocationLevel, Opera
 pub(super) fn fill(page: &mut Page, row: &DestinationRow) {
     page.section("Evidence levels");
     page.line("contact", format_args!("{} {}", row.contact.code(), contact(row.contact)));
-    page.line("operator", match row.operator_level {
-        Some(level) => format!("{} {}", level.code(), operator(level)),
-        None => NOTHING.to_owned(),
-    });
-    page.line("location", match row.location_level {
-        Some(level) => format!("{} {}", level.code(), location(level)),
-        None => NOTHING.to_owned(),
-    });
-    page.line("content", format_args!("{} {}", row.content_level.code(), content(row.content_level)));
+    page.line(
+        "operator",
+        match row.operator_level {
+            Some(level) => format!("{} {}", level.code(), operator(level)),
+            None => NOTHING.to_owned(),
+        },
+    );
+    page.line(
+        "location",
+        match row.location_level {
+            Some(level) => format!("{} {}", level.code(), location(level)),
+            None => NOTHING.to_owned(),
+        },
+    );
+    page.line(
+        "content",
+        format_args!("{} {}", row.content_level.code(), content(row.content_level)),
+    );
 }
 
 fn contact(level: Contact) -> &'static str {

@@ -5,11 +5,11 @@ use super::Context;
 use crate::args::OutputArgs;
 use crate::clock::SystemClock;
 use crate::error::{Error, Exit};
+use crate::output::Format;
 use crate::output::escape::printable;
 use crate::output::page::Page;
 use crate::output::row::{Column, Kind, Row};
 use crate::output::rows::Rows;
-use crate::output::Format;
 use evidence::shape::{AddressShape, ClaimShape};
 use flow::address::{DnsName, Host};
 use flow::annotation::{Annotation, Location};
@@ -29,7 +29,10 @@ pub(crate) fn run(context: &Context, what: &[String], output: OutputArgs) -> Res
         && let Ok(Host::Ip(address)) = one.parse()
     {
         let annotation = databases.annotate(address, &[]);
-        output.page(|page| describe(page, &annotation))?;
+        output.page(|page| {
+            facts(page, &annotation);
+            claims(page, &annotation);
+        })?;
         return Ok(Exit::Ok);
     }
     let mut asker = Asker {
@@ -133,7 +136,12 @@ impl Asker<'_> {
         }
     }
 
-    fn print(&mut self, address: IpAddr, chain: &[DnsName], simulated: bool) -> Result<bool, Error> {
+    fn print(
+        &mut self,
+        address: IpAddr,
+        chain: &[DnsName],
+        simulated: bool,
+    ) -> Result<bool, Error> {
         let annotation = self.databases.annotate(address, chain);
         self.rows.push(&AddressShape::new(&annotation, chain, simulated))
     }
@@ -158,8 +166,8 @@ fn outcome(outcome: &LookupOutcome) -> String {
     }
 }
 
-/// Everything known of one address, for people.
-pub(crate) fn describe(page: &mut Page, annotation: &Annotation) {
+/// What is known of one address, for people.
+pub(crate) fn facts(page: &mut Page, annotation: &Annotation) {
     page.section(&format!("Address {}", annotation.address));
     page.some("special range", annotation.special_range.as_deref());
     page.line("location", location(&annotation.location));
@@ -170,7 +178,8 @@ pub(crate) fn describe(page: &mut Page, annotation: &Annotation) {
     page.some("announced by", announced);
     page.some("AS", annotation.as_registered.map(|country| format!("registered in {country}")));
     if let Some(operator) = &annotation.operator {
-        let seat = operator.headquarters.map_or_else(String::new, |c| format!(", headquarters in {c}"));
+        let seat =
+            operator.headquarters.map_or_else(String::new, |c| format!(", headquarters in {c}"));
         let confidence = operator.confidence.as_str();
         page.line(
             "operator",
@@ -185,7 +194,11 @@ pub(crate) fn describe(page: &mut Page, annotation: &Annotation) {
             page.inked_line(&flag.policy, reason, crate::output::colour::Ink::Notice);
         }
     }
-    page.section("Claims");
+}
+
+/// Who says so.
+pub(crate) fn claims(page: &mut Page, annotation: &Annotation) {
+    page.section(&format!("Claims about {}", annotation.address));
     for claim in &annotation.claims {
         let shape = ClaimShape::new(claim);
         let built = claim.source.built.as_deref().unwrap_or("no date");
@@ -228,7 +241,7 @@ impl Row for AddressShape<'_> {
         Column::hidden("registered_country", Kind::Text),
         Column::hidden("as_registered_country", Kind::Text),
         Column::hidden("anycast", Kind::Text),
-        Column::hidden("special_range", Kind::Text),
+        Column::shown("special_range", "range", Kind::Text),
         Column::hidden("operator_level", Kind::Text),
         Column::hidden("location_level", Kind::Text),
         Column::shown("flags", "flags", Kind::Flags),

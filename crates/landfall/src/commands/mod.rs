@@ -51,7 +51,11 @@ pub(crate) fn run(cli: Cli) -> Result<Exit, Error> {
             dest::show(&plain(global, before)?, &name, output)
         }
         Verb::Export(args) => export::run(&plain(global, before)?, &args),
-        Verb::Run(run) => crate::run::run(Context::new(global, before, run)?),
+        Verb::Run(args) => {
+            let output = args.output;
+            let context = Context::new(global, before, args)?;
+            crate::run::run(&context, output.or(context.live_format()?))
+        }
         Verb::Completions { shell } => completions::print(shell),
     }
 }
@@ -59,9 +63,7 @@ pub(crate) fn run(cli: Cli) -> Result<Exit, Error> {
 fn of_session(context: &Context, verb: SessionVerb) -> Result<Exit, Error> {
     match verb {
         SessionVerb::List { output } => session::list(context, output),
-        SessionVerb::Show { session, output } => {
-            session::show(context, session.as_deref(), output)
-        }
+        SessionVerb::Show { session, output } => session::show(context, session.as_deref(), output),
         SessionVerb::Reindex { session } => session::reindex(context, session.as_deref()),
     }
 }

@@ -55,7 +55,10 @@ pub(crate) fn show(
         }
         page.line("connections", summary.connections);
         page.line("exchanges", summary.exchanges);
-        page.line("destinations", format_args!("{} ({} flagged)", summary.destinations, summary.flagged));
+        page.line(
+            "destinations",
+            format_args!("{} ({} flagged)", summary.destinations, summary.flagged),
+        );
         page.line("sent", bytes(summary.bytes_up));
         page.line("received", bytes(summary.bytes_down));
         page.line("directory", summary.directory.display());
@@ -71,7 +74,8 @@ pub(crate) fn reindex(context: &Context, named: Option<&str>) -> Result<Exit, Er
     let running = session.summary()?.state == SessionState::Running;
     drop(session);
     if running {
-        return Err(Error::runtime("the session is being recorded").at(directory.name())
+        return Err(Error::runtime("the session is being recorded")
+            .at(directory.name())
             .hint("wait for its end: the recording keeps its index up to date"));
     }
     recorder::index::reindex(&directory).map_err(|error| {

@@ -10,8 +10,9 @@ use std::fmt::Display;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// All settings that a run depends on. Paths are as they are used.
-pub(super) fn text(settings: &Settings) -> String {
+/// All settings that a run depends on, defaults included: what a session records. Paths are as they
+/// are used.
+pub(crate) fn canonical(settings: &Settings) -> String {
     let verify = match settings.upstream_verify {
         UpstreamVerify::Refuse => "refuse",
         UpstreamVerify::Record => "record",
@@ -46,7 +47,8 @@ pub(super) fn text(settings: &Settings) -> String {
             ("duration", settings.duration.map(time)),
             ("fail-on", settings.fail_on.as_ref().map(ToString::to_string)),
         ];
-        let given = optional.into_iter().filter_map(|(key, text)| Some((key.to_owned(), text?.into())));
+        let given =
+            optional.into_iter().filter_map(|(key, text)| Some((key.to_owned(), text?.into())));
         object.extend(given);
     }
     // Only a key that is no string or a null could fail, and there is neither.
@@ -91,7 +93,7 @@ fn geo(settings: &Settings) -> Value {
                 ("country", o.country.map(|country| country.to_string().into())),
                 ("asn", o.asn.map(|asn| asn.0.into())),
                 ("operator", o.operator.clone().map(Value::from)),
-                ("note", o.note.clone().map(Value::from)),
+                ("note", (!o.note.is_empty()).then(|| o.note.clone().into())),
             ];
             let given = optional.into_iter().filter_map(|(key, value)| Some((key, value?)));
             let network = ("network", Value::from(o.network.to_string()));
@@ -112,4 +114,39 @@ fn texts<T: Display>(values: &[T]) -> Vec<String> {
 
 fn paths(paths: &[PathBuf]) -> Vec<String> {
     paths.iter().map(|path| path.display().to_string()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::sample::EVERYTHING;
+    use super::super::settings::DataDir;
+    use super::super::{File, parse};
+    use super::*;
+    use crate::args::RunArgs;
+    use std::path::Path;
+
+    fn settings(text: &str, path: Option<&str>) -> Settings {
+        let written = parse(text, Path::new("landfall.toml")).unwrap();
+        let file = File { path: path.map(PathBuf::from), written };
+        let data = DataDir::new(Some("data".into())).unwrap();
+        Settings::new(file, RunArgs::default(), data).unwrap()
+    }
+
+    #[test]
+    fn the_effective_configuration_is_complete_and_means_the_same() {
+        let text = canonical(&settings(EVERYTHING, Some("conf/landfall.toml")));
+        for line in [
+            "idle-time = \"1h\"",
+            "recorded-connection-bytes = \"16GiB\"",
+            "\"8.136.0.1\" = \"127.0.0.1:18443\"",
+            "fail-on = \"country:CN\"",
+            "network = \"203.0.113.0/24\"",
+            "upstream-ca = [\"conf/ca.pem\"]",
+        ] {
+            assert!(text.lines().any(|l| l == line), "{line} is missing from\n{text}");
+        }
+        let table: toml::Table = text.parse().unwrap();
+        assert_eq!(table.get("limits").and_then(|limits| limits.as_table()).unwrap().len(), 16);
+        assert_eq!(canonical(&settings(&text, None)), text);
+    }
 }

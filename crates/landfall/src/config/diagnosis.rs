@@ -5,9 +5,10 @@ use std::path::Path;
 
 /// The error of the TOML reader as ours.
 pub(super) fn explain(text: &str, path: &Path, error: &toml::de::Error) -> Error {
-    let line = error.span().and_then(|span| text.get(..span.start)).map(|before| {
-        before.bytes().filter(|byte| *byte == b'\n').count() + 1
-    });
+    let line = error
+        .span()
+        .and_then(|span| text.get(..span.start))
+        .map(|before| before.bytes().filter(|byte| *byte == b'\n').count() + 1);
     let place = match line {
         Some(line) => format!("{}, line {line}", path.display()),
         None => path.display().to_string(),
@@ -21,7 +22,9 @@ pub(super) fn explain(text: &str, path: &Path, error: &toml::de::Error) -> Error
             };
             Error::usage(what).at(place).hint(hint)
         }
-        None => Error::usage(format!("the configuration is not valid: {}", error.message())).at(place),
+        None => {
+            Error::usage(format!("the configuration is not valid: {}", error.message())).at(place)
+        }
     }
 }
 

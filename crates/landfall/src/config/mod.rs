@@ -5,11 +5,14 @@
 mod canonical;
 mod diagnosis;
 mod resolve;
+#[cfg(test)]
+mod sample;
 pub(crate) mod settings;
 mod text;
 mod unit;
 mod written;
 
+pub(crate) use canonical::canonical;
 pub(crate) use text::FilterText;
 pub(crate) use unit::DurationText;
 pub(crate) use written::UpstreamVerify;
@@ -84,7 +87,11 @@ mod tests {
         refused("[resolve]\n\"a.b\" = { adresses = [] }", "line 2", &["\"addresses\"?"]);
         refused("[dial]\n\"8.136.0.1\" = \"127.0.0.1\"", "line 2", &["socket address"]);
         refused("[[geo.override]]\ncountry = \"CN\"", "line 1", &["network"]);
-        refused("[[geo.override]]\nnetwork = \"::/0\"\ncountry = \"China\"", "line 3", &["two-letter"]);
+        refused(
+            "[[geo.override]]\nnetwork = \"::/0\"\ncountry = \"China\"",
+            "line 3",
+            &["two-letter"],
+        );
         refused("upstream-verify = \"maybe\"", "line 1", &["maybe", "refuse"]);
         refused("case = \"a\"\ncase = \"b\"", "line 2", &["duplicate key"]);
     }

@@ -1,11 +1,11 @@
 //! The configuration as meant: file, command line and defaults together, in the types of the
 //! crates that use them. Values that do not go together are refused here.
 
+use super::File;
 use super::resolve::Answer;
 use super::text::{DialKey, FilterText, Text};
 use super::unit::{DurationText, SizeText};
 use super::written::{GeoOverride, LimitsTable, UpstreamVerify};
-use super::{File, canonical};
 use crate::args::RunArgs;
 use crate::error::Error;
 use flow::address::DnsName;
@@ -67,7 +67,6 @@ impl DataDir {
     pub(crate) fn authority(&self) -> PathBuf {
         self.0.join("authority")
     }
-
 }
 
 impl Settings {
@@ -113,9 +112,9 @@ impl Settings {
         })
     }
 
-    /// Every value in effect, defaults included, as canonical TOML: what a session records.
-    pub(crate) fn canonical(&self) -> String {
-        canonical::text(self)
+    /// Whether names or addresses are simulated, which marks the whole session.
+    pub(crate) fn simulates(&self) -> bool {
+        !self.dial.is_empty() || !self.resolver.overrides.is_empty()
     }
 }
 
@@ -157,7 +156,9 @@ fn limits(written: &LimitsTable, place: &Place<'_>) -> Result<Limits, Error> {
         value => Ok(value.unwrap_or(default)),
     };
     let bytes = |key, value: Option<Text<SizeText>>, default| match value {
-        Some(Text(SizeText(0))) => Err(place.refuse(&format!("limits.{key}"), "must be at least 1B")),
+        Some(Text(SizeText(0))) => {
+            Err(place.refuse(&format!("limits.{key}"), "must be at least 1B"))
+        }
         Some(Text(SizeText(bytes))) => usize::try_from(bytes)
             .map_err(|_wide| place.refuse(&format!("limits.{key}"), "is too large here")),
         None => Ok(default),
@@ -240,7 +241,8 @@ impl Place<'_> {
         match &value {
             Some(name) if name.trim().is_empty() => Err(self.refuse(key, "must not be empty")),
             Some(name) if name.len() > LONGEST_NAME_BYTES => {
-                Err(self.refuse(key, &format!("must not be longer than {LONGEST_NAME_BYTES} bytes")))
+                Err(self
+                    .refuse(key, &format!("must not be longer than {LONGEST_NAME_BYTES} bytes")))
             }
             Some(name) if name.chars().any(char::is_control) => {
                 Err(self.refuse(key, "must not hold control characters"))
@@ -264,7 +266,7 @@ const LONGEST_NAME_BYTES: usize = 200;
 
 #[cfg(test)]
 mod tests {
-    use super::super::parse;
+    use super::super::{parse, sample::EVERYTHING};
     use super::*;
 
     fn settings(text: &str, run: RunArgs) -> Result<Settings, Error> {
@@ -307,7 +309,8 @@ mod tests {
         assert_eq!(settings.case.as_deref(), Some("flag"));
         assert_eq!(settings.device.as_deref(), Some("phone"));
         assert!(settings.rules.allow_local);
-        let passthrough: Vec<_> = settings.rules.passthrough.iter().map(|p| p.to_string()).collect();
+        let passthrough: Vec<_> =
+            settings.rules.passthrough.iter().map(|p| p.to_string()).collect();
         assert_eq!(passthrough, ["b.example", "a.example"]);
         let expected = ["here.mmdb", "conf/one.mmdb", "/abs/two.mmdb", "conf/three.mmdb"];
         assert_eq!(settings.geoip.extra_mmdb, expected.map(PathBuf::from));
@@ -331,27 +334,6 @@ mod tests {
     }
 
     #[test]
-    fn the_effective_configuration_is_canonical_and_complete() {
-        let canonical = settings(EVERYTHING, RunArgs::default()).unwrap().canonical();
-        for line in [
-            "idle-time = \"1h\"",
-            "recorded-connection-bytes = \"16GiB\"",
-            "\"8.136.0.1\" = \"127.0.0.1:18443\"",
-            "fail-on = \"country:CN\"",
-            "network = \"203.0.113.0/24\"",
-            "upstream-ca = [\"conf/ca.pem\"]",
-        ] {
-            assert!(canonical.lines().any(|l| l == line), "{line} is missing from\n{canonical}");
-        }
-        let table: toml::Table = canonical.parse().unwrap();
-        assert_eq!(table["limits"].as_table().unwrap().len(), 16);
-        // It is a configuration file itself, and means the same.
-        let again = File { path: None, written: parse(&canonical, Path::new("again")).unwrap() };
-        let again = Settings::new(again, RunArgs::default(), DataDir("data".into())).unwrap();
-        assert_eq!(again.canonical(), canonical);
-    }
-
-    #[test]
     fn values_that_make_no_sense_are_refused_by_key() {
         for (text, key) in [
             ("case = \"\"", "\"case\""),
@@ -367,35 +349,4 @@ mod tests {
         }
         settings("[limits]\nshutdown-grace = \"0s\"", RunArgs::default()).unwrap();
     }
-
-    const EVERYTHING: &str = r#"
-        listen = "127.0.0.1:0"
-        case = "c"
-        session = "s"
-        device = "d"
-        upstream-verify = "record"
-        upstream-ca = ["ca.pem"]
-        passthrough = ["*.bank.example"]
-        allow = ["203.0.113.0/24"]
-        duration = "10m"
-        fail-on = "country:CN"
-        [limits]
-        connections = 5
-        client-hello-bytes = "32KiB"
-        idle-time = "1h"
-        [resolver]
-        servers = ["127.0.0.1:53"]
-        [resolve]
-        "host.example" = ["1.2.3.4"]
-        "cdn.example" = { cnames = ["a.cdn-zone.example"], addresses = ["1.2.3.4", "::1"] }
-        [dial]
-        "8.136.0.1" = "127.0.0.1:18443"
-        "[2001:db8::1]:443" = "127.0.0.1:18444"
-        [[geo.override]]
-        network = "203.0.113.0/24"
-        country = "CN"
-        asn = 64496
-        operator = "Example Group"
-        note = "measured"
-    "#;
 }

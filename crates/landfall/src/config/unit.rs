@@ -64,7 +64,7 @@ impl fmt::Display for DurationText {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let milliseconds = self.0.as_millis();
         for (unit, size) in [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000)] {
-            if milliseconds > 0 && milliseconds % size == 0 {
+            if milliseconds > 0 && milliseconds.is_multiple_of(size) {
                 return write!(f, "{}{unit}", milliseconds / size);
             }
         }
@@ -83,8 +83,7 @@ impl FromStr for SizeText {
     fn from_str(text: &str) -> Result<Self, UnitError> {
         let (number, after) = number(text.trim()).ok_or(UnitError::NotASize)?;
         let unit = after.trim_start();
-        let (_, size) =
-            SIZES.iter().find(|(name, _)| *name == unit).ok_or(UnitError::NotASize)?;
+        let (_, size) = SIZES.iter().find(|(name, _)| *name == unit).ok_or(UnitError::NotASize)?;
         number.checked_mul(*size).map(Self).ok_or(UnitError::TooLarge)
     }
 }

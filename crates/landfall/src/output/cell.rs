@@ -73,8 +73,18 @@ mod tests {
             (json!(u64::MAX), Kind::Bytes, "18.4 EB", "18446744073709551615"),
             (json!(true), Kind::Text, "yes", "yes"),
             (json!(["a", "b"]), Kind::Text, "a, b", "a;b"),
-            (json!({"dbip": "CN", "ipfire": "SG"}), Kind::Text, "dbip=CN, ipfire=SG", "dbip=CN;ipfire=SG"),
-            (json!("2026-11-20T11:38:06.12Z"), Kind::Time, "2026-11-20 11:38:06", "2026-11-20T11:38:06.12Z"),
+            (
+                json!({"dbip": "CN", "ipfire": "SG"}),
+                Kind::Text,
+                "dbip=CN, ipfire=SG",
+                "dbip=CN;ipfire=SG",
+            ),
+            (
+                json!("2026-11-20T11:38:06.12Z"),
+                Kind::Time,
+                "2026-11-20 11:38:06",
+                "2026-11-20T11:38:06.12Z",
+            ),
             (json!("\u{e9}"), Kind::Time, "\u{e9}", "\u{e9}"),
         ] {
             assert_eq!(for_table(Some(&value), kind), table);

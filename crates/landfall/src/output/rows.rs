@@ -1,8 +1,9 @@
 //! A list being written in the format asked for. Without `--sort`, rows pass through as they come.
 
+use super::choice::{Format, Output};
+use super::escape;
 use super::row::Column;
 use super::table::Table;
-use super::{Format, Output, escape};
 use crate::error::Error;
 use evidence::csv;
 use serde::Serialize;
@@ -26,11 +27,7 @@ pub(crate) struct Rows<'a, W: Write> {
 }
 
 impl<'a, W: Write> Rows<'a, W> {
-    pub(super) fn new(
-        output: &'a Output,
-        all: &'static [Column],
-        out: W,
-    ) -> Result<Self, Error> {
+    pub(super) fn new(output: &'a Output, all: &'static [Column], out: W) -> Result<Self, Error> {
         let columns = output.columns(all)?;
         Ok(Self {
             output,
@@ -127,7 +124,8 @@ impl<'a, W: Write> Rows<'a, W> {
             self.line.extend_from_slice(if self.written == 0 { b"[\n" } else { b",\n" });
         }
         self.line.push(b'{');
-        let present = self.columns.iter().filter_map(|column| Some((column.key, row.get(column.key)?)));
+        let present =
+            self.columns.iter().filter_map(|column| Some((column.key, row.get(column.key)?)));
         for (index, (key, value)) in present.enumerate() {
             if index > 0 {
                 self.line.push(b',');
@@ -182,7 +180,7 @@ fn compare(a: Option<&Value>, b: Option<&Value>) -> Ordering {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Sort;
+    use super::super::choice::Sort;
     use super::super::row::{Kind, Row};
     use super::*;
 
@@ -194,10 +192,8 @@ mod tests {
     }
 
     impl Row for Fruit {
-        const COLUMNS: &'static [Column] = &[
-            Column::shown("name", "fruit", Kind::Text),
-            Column::hidden("weight", Kind::Number),
-        ];
+        const COLUMNS: &'static [Column] =
+            &[Column::shown("name", "fruit", Kind::Text), Column::hidden("weight", Kind::Number)];
     }
 
     const FRUITS: [Fruit; 3] = [

@@ -1,7 +1,8 @@
 //! Tables: aligned columns whose widths come from the first rows, cut to the terminal's width.
 //! Rows after those stream through, so a long list needs no memory.
 
-use super::{Output, cell};
+use super::cell;
+use super::choice::Output;
 use super::colour::Ink;
 use super::escape::printable;
 use super::row::Column;
@@ -38,7 +39,11 @@ impl Table {
         }
     }
 
-    pub(super) fn push(&mut self, row: &Map<String, Value>, out: &mut impl Write) -> io::Result<()> {
+    pub(super) fn push(
+        &mut self,
+        row: &Map<String, Value>,
+        out: &mut impl Write,
+    ) -> io::Result<()> {
         let cell = |column: &&'static Column| {
             let value = row.get(column.key);
             let text = printable(&cell::for_table(value, column.kind)).into_owned();
@@ -164,7 +169,7 @@ const GAP: &str = "  ";
 
 #[cfg(test)]
 mod tests {
-    use super::super::Format;
+    use super::super::choice::Format;
     use super::super::row::Kind;
     use super::*;
     use serde_json::json;

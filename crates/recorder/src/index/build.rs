@@ -7,6 +7,7 @@ use super::error::IndexError;
 use super::insert::{Place, insert};
 use super::log::{LogLines, line_at};
 use super::schema;
+use super::writer::is_written;
 use crate::directory::{SessionDir, private_file};
 use crate::record::Record;
 use aws_lc_rs::digest::{SHA256, digest};
@@ -28,11 +29,14 @@ pub(crate) enum State {
 
 /// Makes the index of a session anew, beside the old one, and puts it in its place.
 ///
-/// Nobody may be recording into the session; processes that read it keep the old index.
+/// Processes that read the session keep the old one.
 ///
 /// # Errors
-/// [`IndexError`]; the old index is then still in place.
+/// [`IndexError::Running`] while somebody is recording into the session; otherwise the old index is then still in place.
 pub fn reindex(session: &SessionDir) -> Result<(), IndexError> {
+    if is_written(session)? {
+        return Err(IndexError::Running { path: session.path().to_owned() });
+    }
     rebuild(session, log_length(session)?)
 }
 

@@ -19,6 +19,8 @@ pub enum IndexError {
     LongLine { path: PathBuf, offset: u64, limit: u64 },
     /// A number of the record is larger than a database can hold.
     Number { seq: u64, number: u64 },
+    /// Somebody is recording into the session and keeps its index.
+    Running { path: PathBuf },
     /// The index thread ended without a result.
     ThreadGone,
 }
@@ -35,6 +37,7 @@ impl IndexError {
                 "the log is damaged or from a later version: `landfall verify` says which"
             }
             Self::Number { .. } => "the log was not written by Landfall: `landfall verify` it",
+            Self::Running { .. } => "wait until the recording has ended, or end it",
             Self::ThreadGone => "this is a bug in Landfall; `landfall session reindex` repairs it",
         }
     }
@@ -73,6 +76,7 @@ impl fmt::Display for IndexError {
             Self::Number { seq, number } => {
                 write!(f, "record {seq}: the number {number} is out of range")
             }
+            Self::Running { path } => write!(f, "{} is being recorded", path.display()),
             Self::ThreadGone => f.write_str("the index thread ended without a result"),
         }
     }
@@ -87,6 +91,7 @@ impl std::error::Error for IndexError {
             Self::Sequence { .. }
             | Self::LongLine { .. }
             | Self::Number { .. }
+            | Self::Running { .. }
             | Self::ThreadGone => None,
         }
     }

@@ -16,6 +16,7 @@ mod schema;
 pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
+pub(crate) mod writer;
 
 pub use build::reindex;
 pub use error::IndexError;

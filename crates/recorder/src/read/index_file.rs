@@ -5,9 +5,9 @@ use super::error::ReadError;
 use super::rows::SessionState;
 use crate::directory::SessionDir;
 use crate::index::IndexError;
-use crate::index::build::{self, State};
+use crate::index::build::{self, Journal, State};
+use crate::index::writer::is_written;
 use rusqlite::{Connection, OpenFlags};
-use std::fs::{File, TryLockError};
 use std::io::ErrorKind;
 
 /// An index to read from.
@@ -41,10 +41,10 @@ pub(super) fn open(session: &SessionDir) -> Result<Opened, ReadError> {
     };
     if let Some(db) = open_as_it_is(session, length) {
         // Only an index of a session that is not closed is asked who writes it.
-        let running = !is_closed(&db) && is_locked(session)?;
+        let running = !is_closed(&db) && is_written(session)?;
         return checked(session, Opened { db, running, damage: None });
     }
-    let running = is_locked(session)?;
+    let running = is_written(session)?;
     if running {
         if let Some(db) = open_beside_its_writer(session) {
             return checked(session, Opened { db, running, damage: None });
@@ -94,7 +94,8 @@ fn bring_up(session: &SessionDir, length: u64) -> Option<(Connection, Option<Ind
         Err(_) => return None,
     };
     match build::catch_up(&mut db, &path, &log, length) {
-        Ok(()) => Some((db, None)),
+        // Its writer may have left a journal beside it.
+        Ok(()) => build::set_journal(&db, &path, Journal::Nowhere).ok().map(|()| (db, None)),
         Err(error) if is_damage(&error) => Some((db, Some(error))),
         Err(error) if error.is_corruption() => {
             let mut db = replaced(session, length)?;
@@ -138,7 +139,10 @@ fn is_damage(error: &IndexError) -> bool {
         | IndexError::Sequence { .. }
         | IndexError::LongLine { .. }
         | IndexError::Number { .. } => true,
-        IndexError::Io { .. } | IndexError::Database { .. } | IndexError::ThreadGone => false,
+        IndexError::Io { .. }
+        | IndexError::Database { .. }
+        | IndexError::Running { .. }
+        | IndexError::ThreadGone => false,
     }
 }
 
@@ -160,20 +164,4 @@ fn has_session(db: &Connection) -> bool {
 fn is_closed(db: &Connection) -> bool {
     let closed = db.query_row("SELECT closed IS NOT NULL FROM session", [], |row| row.get(0));
     closed.unwrap_or(false)
-}
-
-/// Whether somebody holds the session's lock. Asking takes it for a moment, shared.
-fn is_locked(session: &SessionDir) -> Result<bool, ReadError> {
-    let path = session.lock_file();
-    let file = match File::open(&path) {
-        Ok(file) => file,
-        Err(source) if source.kind() == ErrorKind::NotFound => return Ok(false),
-        Err(source) => return Err(ReadError::File { doing: "open", path, source }),
-    };
-    match file.try_lock_shared() {
-        // It ends with the file.
-        Ok(()) => Ok(false),
-        Err(TryLockError::WouldBlock) => Ok(true),
-        Err(TryLockError::Error(source)) => Err(ReadError::File { doing: "lock", path, source }),
-    }
 }

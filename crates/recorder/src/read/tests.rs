@@ -5,6 +5,7 @@ mod bodies;
 mod destinations;
 mod filters;
 mod opening;
+mod recorded;
 
 use super::query::{DestinationQuery, FlowQuery, GroupBy};
 use super::session::Session;

@@ -16,6 +16,8 @@ use serde_json::Value;
 
 const AT: Stamp = Stamp { wall: WallNanos(1_795_173_185_000_000_001), mono: MonoNanos(u64::MAX) };
 
+const FORMAT: &str = include_str!("../../../../docs/FORMAT.md");
+
 /// RFC 8785 by its definition, for what the log may hold: sorted keys, no floats.
 fn jcs(value: &Value) -> String {
     match value {
@@ -43,6 +45,25 @@ fn check(body: Body) {
     let value: Value = serde_json::from_slice(&line).unwrap();
     assert_eq!(jcs(&value), String::from_utf8(line.clone()).unwrap());
     assert_eq!(Record::parse(&line).unwrap(), record);
+    assert!(FORMAT.contains(&format!("`{}`", record.body.kind())), "{}", record.body.kind());
+    check_documented(&value);
+}
+
+/// Every key is a word of the documented format.
+#[track_caller]
+fn check_documented(value: &Value) {
+    let is_word = |key: &str| {
+        FORMAT.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').any(|word| word == key)
+    };
+    match value {
+        Value::Object(map) => map.iter().for_each(|(key, value)| {
+            // The counts of `session.close` have kinds for keys.
+            assert!(is_word(key) || key.contains('.'), "{key} is not documented");
+            check_documented(value);
+        }),
+        Value::Array(items) => items.iter().for_each(check_documented),
+        _ => {}
+    }
 }
 
 fn base64(bytes: &'static [u8]) -> Base64 {

@@ -44,8 +44,12 @@ fn a_running_session_is_read_as_far_as_its_writer_has_indexed_it() {
     assert_eq!(session.summary().unwrap().state, SessionState::Running);
     assert_eq!(ids(&session, "").len(), 6);
     assert!(!made.session.index_file().exists());
+    assert!(matches!(reindex(&made.session), Err(IndexError::Running { .. })));
 
-    reindex(&made.session).unwrap();
+    crate::index::Indexer::start(&made.session)
+        .inspect(|indexer| indexer.notify(made.log_length()))
+        .and_then(crate::index::Indexer::finish)
+        .unwrap();
     made.open(6, 50, Ingress::Connect);
     let session = open(&made);
     assert_eq!(session.summary().unwrap().state, SessionState::Running);

@@ -1,0 +1,32 @@
+//! A configuration file with every table, for tests.
+
+pub(super) const EVERYTHING: &str = r#"
+        listen = "127.0.0.1:0"
+        case = "c"
+        session = "s"
+        device = "d"
+        upstream-verify = "record"
+        upstream-ca = ["ca.pem"]
+        passthrough = ["*.bank.example"]
+        allow = ["203.0.113.0/24"]
+        duration = "10m"
+        fail-on = "country:CN"
+        [limits]
+        connections = 5
+        client-hello-bytes = "32KiB"
+        idle-time = "1h"
+        [resolver]
+        servers = ["127.0.0.1:53"]
+        [resolve]
+        "host.example" = ["1.2.3.4"]
+        "cdn.example" = { cnames = ["a.cdn-zone.example"], addresses = ["1.2.3.4", "::1"] }
+        [dial]
+        "8.136.0.1" = "127.0.0.1:18443"
+        "[2001:db8::1]:443" = "127.0.0.1:18444"
+        [[geo.override]]
+        network = "203.0.113.0/24"
+        country = "CN"
+        asn = 64496
+        operator = "Example Group"
+        note = "measured"
+    "#;

@@ -1,0 +1,71 @@
+//! What was asked for on the command line: the format, the keys, the order, the number of rows.
+
+use super::row::Column;
+use crate::error::Error;
+
+/// How rows are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Format {
+    /// For people: aligned columns, coloured and cut to the terminal's width.
+    Table,
+    /// One array.
+    Json,
+    /// One object per line.
+    Jsonl,
+    /// RFC 4180 with a header line, guarded against spreadsheet formulas.
+    Csv,
+}
+
+/// What was asked for on the command line, resolved against what stdout is.
+#[derive(Clone, Debug)]
+pub(crate) struct Output {
+    pub(crate) format: Format,
+    pub(crate) colours: bool,
+    /// Columns of the terminal; `None` when stdout is none and nothing is cut.
+    pub(crate) width: Option<usize>,
+    /// Keys to show, in this order; empty = the default ones.
+    pub(crate) fields: Vec<String>,
+    pub(crate) sort: Option<Sort>,
+    pub(crate) limit: Option<usize>,
+}
+
+/// `--sort key` or `--sort -key`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Sort {
+    pub(crate) key: String,
+    pub(crate) descending: bool,
+}
+
+impl std::str::FromStr for Sort {
+    type Err = std::convert::Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let key = text.strip_prefix('-').unwrap_or(text);
+        Ok(Self { key: key.to_owned(), descending: text.starts_with('-') })
+    }
+}
+
+impl Output {
+    /// The columns to show of rows that have `all`.
+    pub(super) fn columns(&self, all: &'static [Column]) -> Result<Vec<&'static Column>, Error> {
+        if let Some(sort) = &self.sort {
+            find(all, "--sort", &sort.key)?;
+        }
+        if !self.fields.is_empty() {
+            return self.fields.iter().map(|key| find(all, "--fields", key)).collect();
+        }
+        let of_table = |column: &&Column| column.heading.is_some() || self.format != Format::Table;
+        Ok(all.iter().filter(of_table).collect())
+    }
+}
+
+fn find(all: &'static [Column], option: &str, key: &str) -> Result<&'static Column, Error> {
+    all.iter().find(|column| column.key == key).ok_or_else(|| {
+        let keys = || all.iter().map(|column| column.key);
+        let error = Error::usage(format!("there is no field {key:?} here")).at(option);
+        error.hint(match crate::suggest::nearest(key, keys()) {
+            Some(nearest) => format!("did you mean {nearest:?}?"),
+            None => format!("the fields are {}", keys().collect::<Vec<_>>().join(", ")),
+        })
+    })
+}

@@ -1,0 +1,195 @@
+//! `landfall run`: puts the parts together, serves until it is told to stop, and takes them down in
+//! order. The one place that knows both the proxy and the recorder.
+
+mod banner;
+mod live;
+mod signals;
+mod tool;
+mod trust;
+
+use crate::args::LiveFormat;
+use crate::clock::{self, SystemClock};
+use crate::commands::Context;
+use crate::config;
+use crate::config::settings::Settings;
+use crate::error::{Error, Exit};
+use certs::{Authority, LeafMinter};
+use flow::filter::Filter;
+use flow::time::SharedClock;
+use geoip::Databases;
+use live::Live;
+use recorder::read::{FlowQuery, Session};
+use recorder::{Entropy, Recording, Sources, Summary, ToolFacts};
+use resolver::NameResolver;
+use signals::Signals;
+use std::io::{self, ErrorKind};
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+use tokio_util::sync::CancellationToken;
+
+/// Serves and records until a signal, the end of `--duration`, or a failure of the recording.
+pub(crate) fn run(context: &Context, output: Option<LiveFormat>) -> Result<Exit, Error> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Error::runtime("the runtime did not start").because(&error))?;
+    let exit = runtime.block_on(serve(context, output));
+    // What still runs was asked to stop and did not, or must not be waited for.
+    runtime.shutdown_background();
+    exit
+}
+
+async fn serve(context: &Context, output: Option<LiveFormat>) -> Result<Exit, Error> {
+    let settings = &context.settings;
+    let mut signals = Signals::listen()?;
+    let tool = tool::facts();
+    let clock: SharedClock = Arc::new(SystemClock::start());
+    let authority =
+        Arc::new(Authority::load_or_create(&settings.data.authority(), SystemTime::now())?);
+    let databases = Arc::new(Databases::open(&settings.geoip)?);
+    let setup = Arc::new(proxy_setup(settings, &authority, &clock)?);
+    for report in recorder::recover_all(settings.data.path(), &clock, &tool)? {
+        banner::recovered(context, &report);
+    }
+    let listener =
+        proxy::listen(settings.listen).await.map_err(|error| not_bound(settings.listen, &error))?;
+    let (events, received) = feed::channel(settings.limits.events_in_flight_bytes);
+    let recording = recorder::start(recorder_setup(settings, tool, &clock, &databases)?, received)?;
+    let directory = recording.directory().clone();
+    let live = Live::start(recording.notices(), context.colour, output)?;
+
+    let address = listener.local_addr().unwrap_or(settings.listen);
+    banner::welcome(context, &authority, address, &directory.name());
+    banner::ready(address, &directory.name());
+    let stop = CancellationToken::new();
+    let serving = tokio::spawn(proxy::serve(listener, setup, events, stop.clone()));
+    let mut ended = tokio::spawn(recording_end(recording));
+    let why = tokio::select! {
+        () = signals.stop() => Why::Asked,
+        () = elapsed(settings.duration) => Why::Elapsed,
+        early = &mut ended => Why::Failed(joined(early)),
+    };
+    stop.cancel();
+    let summary = match why {
+        Why::Failed(result) => result,
+        Why::Asked | Why::Elapsed => {
+            banner::stopping(context, why.word(), settings.limits.shutdown_grace);
+            tokio::select! {
+                // The proxy drops its sender of events, with which the recording ends.
+                result = async { drop(serving.await); joined(ended.await) } => result,
+                () = signals.stop() => return Ok(Exit::Interrupted),
+            }
+        }
+    }?;
+    live.finish().await;
+    banner::summary(context, &summary);
+    fail_on(settings.fail_on.as_ref(), &summary.directory)
+}
+
+/// Why the run comes to its end.
+enum Why {
+    Asked,
+    Elapsed,
+    /// The recording ended by itself.
+    Failed(Result<Summary, Error>),
+}
+
+impl Why {
+    fn word(&self) -> &'static str {
+        match self {
+            Self::Asked => "Stopping",
+            Self::Elapsed => "The time is over",
+            Self::Failed(_) => "The recording ended",
+        }
+    }
+}
+
+async fn recording_end(recording: Recording) -> Result<Summary, recorder::Error> {
+    recording.finish().await
+}
+
+fn joined(
+    ended: Result<Result<Summary, recorder::Error>, tokio::task::JoinError>,
+) -> Result<Summary, Error> {
+    match ended {
+        Ok(result) => Ok(result?),
+        Err(error) => Err(Error::runtime("the recording ended abnormally").because(&error)),
+    }
+}
+
+async fn elapsed(duration: Option<Duration>) {
+    match duration {
+        Some(duration) => tokio::time::sleep(duration).await,
+        None => std::future::pending().await,
+    }
+}
+
+fn proxy_setup(
+    settings: &Settings,
+    authority: &Arc<Authority>,
+    clock: &SharedClock,
+) -> Result<proxy::Setup, Error> {
+    let limits = settings.limits.clone();
+    Ok(proxy::Setup {
+        authority: Arc::clone(authority),
+        leaves: LeafMinter::new(Arc::clone(authority), limits.leaf_cache_entries)?,
+        names: NameResolver::new(settings.resolver.clone(), &limits, Arc::clone(clock))?,
+        trust: trust::load(&settings.upstream_ca, settings.upstream_verify)?,
+        rules: settings.rules.clone(),
+        dial: settings.dial.clone(),
+        limits,
+        clock: Arc::clone(clock),
+    })
+}
+
+fn recorder_setup(
+    settings: &Settings,
+    tool: ToolFacts,
+    clock: &SharedClock,
+    databases: &Arc<Databases>,
+) -> Result<recorder::Setup, Error> {
+    Ok(recorder::Setup {
+        data_dir: settings.data.path().to_owned(),
+        name: settings.session.clone(),
+        case: settings.case.clone(),
+        device: settings.device.clone(),
+        operator: None,
+        tool,
+        effective_config: config::canonical(settings),
+        simulated: settings.simulates(),
+        limits: settings.limits.clone(),
+        clock: Arc::clone(clock),
+        databases: Sources::new(Arc::clone(databases)),
+        entropy: Entropy::draw()?,
+    })
+}
+
+/// What to do about a port that cannot be opened.
+fn not_bound(listen: SocketAddr, error: &io::Error) -> Error {
+    let hint = match error.kind() {
+        ErrorKind::AddrInUse => format!(
+            "port {} is used by another program, perhaps another landfall: stop it, or choose \
+                 another port with --listen",
+            listen.port()
+        ),
+        ErrorKind::PermissionDenied => {
+            format!("port {} needs privileges: choose one above 1023 with --listen", listen.port())
+        }
+        ErrorKind::AddrNotAvailable => {
+            format!("this machine has no address {}: `landfall doctor` lists them", listen.ip())
+        }
+        _ => "choose another address with --listen".to_owned(),
+    };
+    Error::new(Exit::CannotBind, "cannot listen").at(listen).because(error).hint(hint)
+}
+
+/// Whether a recorded flow meets the condition.
+fn fail_on(condition: Option<&Filter>, directory: &Path) -> Result<Exit, Error> {
+    let Some(condition) = condition else { return Ok(Exit::Ok) };
+    let now = clock::wall(SystemTime::now());
+    let query = FlowQuery { limit: Some(1), ..FlowQuery::all(condition.clone(), now) };
+    let met = !Session::open(directory)?.flows(&query)?.is_empty();
+    Ok(if met { Exit::Condition } else { Exit::Ok })
+}

@@ -1,0 +1,113 @@
+//! What a run says on stderr: how to connect the phone, what it recovered, how it ended.
+
+use crate::commands::Context;
+use crate::interfaces;
+use crate::output::cell::bytes;
+use crate::output::escape::printable;
+use certs::Authority;
+use recorder::{Recovered, RecoveryReport, Summary};
+use std::io::Write;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+/// How to connect the phone.
+pub(super) fn welcome(context: &Context, authority: &Authority, address: SocketAddr, name: &str) {
+    if context.quiet {
+        return;
+    }
+    let settings = &context.settings;
+    say(&format!("Landfall {} records the session {name}.", env!("CARGO_PKG_VERSION")));
+    let reachable = interfaces::reachable(address.ip());
+    if reachable.is_empty() {
+        say(&format!("  proxy      {address} (only this machine reaches it)"));
+    }
+    for (interface, ip) in reachable {
+        say(&format!("  proxy      {ip}, port {} (interface {interface})", address.port()));
+    }
+    say(&format!(
+        "  authority  {}; the phone gets it from http://{}/",
+        authority.name(),
+        proxy::OWN_HOST
+    ));
+    if let Some(file) = &settings.file {
+        say(&format!("  settings   {}", file.display()));
+    }
+    if settings.simulates() {
+        say("  SIMULATED  names or addresses are simulated: this shows no real traffic");
+    }
+    if let Some(duration) = settings.duration {
+        say(&format!("  stops      by itself after {}", crate::config::DurationText(duration)));
+    }
+    say("  Ctrl-C ends the recording.");
+}
+
+/// The line for programs that wait for the proxy. Always printed.
+pub(super) fn ready(address: SocketAddr, session: &str) {
+    say(&format!("ready proxy={address} session={session}"));
+}
+
+/// What was found of an earlier run that did not end.
+pub(super) fn recovered(context: &Context, report: &RecoveryReport) {
+    let name = report.directory.name();
+    match &report.result {
+        Ok(_) if context.quiet => {}
+        Ok(Recovered::Signed) => {
+            say(&format!("The session {name} had been closed; it is signed now."))
+        }
+        Ok(Recovered::Closed(recovery)) => {
+            let cut = recovery.cut_log_bytes.0 + recovery.cut_store_bytes.0;
+            let missing: u64 = recovery.missing_frames.iter().map(|missing| missing.count.0).sum();
+            say(&format!(
+                "The session {name} had been interrupted; it is closed now: {} connections were open, \
+                 {} was cut off, {} chunks were adopted, {missing} are missing.",
+                recovery.open_connections.0,
+                bytes(cut),
+                recovery.adopted_frames.0,
+            ));
+        }
+        Err(error) => {
+            say(&format!("warning: the session {name} could not be recovered: {error}"));
+            if let Some(hint) = error.hint() {
+                say(&format!("hint: {hint}"));
+            }
+        }
+    }
+}
+
+pub(super) fn stopping(context: &Context, why: &str, grace: Duration) {
+    if !context.quiet {
+        let grace = crate::config::DurationText(grace);
+        say(&format!(
+            "{why}: running connections get {grace} to finish; Ctrl-C again exits at once."
+        ));
+    }
+}
+
+/// What the session amounts to.
+pub(super) fn summary(context: &Context, summary: &Summary) {
+    if context.quiet {
+        return;
+    }
+    let name = summary.directory.file_name().unwrap_or_default().to_string_lossy();
+    say(&format!(
+        "The session {name} holds {} connections and {} exchanges with {} destinations ({} flagged).",
+        summary.connections, summary.exchanges, summary.destinations, summary.flagged
+    ));
+    let treatments = summary.treatments.iter().map(|(word, count)| format!("{count} {word}"));
+    let treatments: Vec<_> = treatments.collect();
+    if !treatments.is_empty() {
+        say(&format!("  {}", treatments.join(", ")));
+    }
+    say(&format!(
+        "  {} sent, {} received, {} records",
+        bytes(summary.bytes_up),
+        bytes(summary.bytes_down),
+        summary.records
+    ));
+    say(&format!("  landfall dest list -S {name}"));
+}
+
+/// A line on stderr. Without a stderr there is nobody to tell.
+fn say(line: &str) {
+    drop(writeln!(std::io::stderr(), "{}", printable(line)));
+}

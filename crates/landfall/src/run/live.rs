@@ -1,0 +1,271 @@
+//! The live lines of a run on stdout: one per exchange, and one per connection that holds none. A
+//! thread of its own writes them, so that a slow terminal holds up nothing; what it misses then is
+//! counted, and is in the record all the same.
+
+use crate::args::LiveFormat;
+use crate::error::Error;
+use crate::output::cell::short_time;
+use crate::output::colour::{Ink, When};
+use crate::output::escape::{printable, write_json};
+use evidence::shape::NoticeShape;
+use flow::id::ConnectionId;
+use flow::treatment::Treatment;
+use recorder::record::value::Wall;
+use recorder::{Moment, Notice};
+use std::collections::HashSet;
+use std::io::{IsTerminal, Write};
+use std::time::Duration;
+use tokio::sync::broadcast::Receiver;
+use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::oneshot;
+
+/// The thread that prints.
+pub(super) struct Live {
+    ended: oneshot::Receiver<()>,
+}
+
+impl Live {
+    /// Prints notices until their channel ends.
+    pub(super) fn start(
+        notices: Receiver<Notice>,
+        colour: When,
+        format: Option<LiveFormat>,
+    ) -> Result<Self, Error> {
+        let terminal = std::io::stdout().is_terminal();
+        let default = if terminal { LiveFormat::Table } else { LiveFormat::Jsonl };
+        let printer = Printer {
+            format: format.unwrap_or(default),
+            colours: colour.applies(terminal),
+            with_exchanges: HashSet::new(),
+        };
+        let (end, ended) = oneshot::channel();
+        std::thread::Builder::new()
+            .name("live".to_owned())
+            .spawn(move || {
+                printer.run(notices);
+                // Nobody waits any more when the run was interrupted.
+                let _nobody_waits = end.send(());
+            })
+            .map_err(|error| Error::runtime("a thread did not start").because(&error))?;
+        Ok(Self { ended })
+    }
+
+    /// Waits for the last lines, but not for a stdout that takes none.
+    pub(super) async fn finish(self) {
+        drop(tokio::time::timeout(LAST_LINES, self.ended).await);
+    }
+}
+
+struct Printer {
+    format: LiveFormat,
+    colours: bool,
+    /// Running connections that were shown by their exchanges.
+    with_exchanges: HashSet<ConnectionId>,
+}
+
+impl Printer {
+    fn run(mut self, mut notices: Receiver<Notice>) {
+        let mut line = Vec::new();
+        loop {
+            line.clear();
+            match notices.blocking_recv() {
+                Ok(notice) if self.is_worth_a_line(&notice) => self.write(&notice, &mut line),
+                Ok(_) => continue,
+                Err(RecvError::Lagged(count)) => self.lagged(count, &mut line),
+                Err(RecvError::Closed) => return,
+            }
+            let mut out = std::io::stdout().lock();
+            if out.write_all(&line).and_then(|()| out.flush()).is_err() {
+                // Whoever read the lines is gone; the recording goes on.
+                return;
+            }
+        }
+    }
+
+    /// An exchange is; so is the treatment of a connection in which none can be seen; so is the end
+    /// of one in which none was.
+    fn is_worth_a_line(&mut self, notice: &Notice) -> bool {
+        let connection = notice.flow.connection();
+        match notice.moment {
+            Moment::Exchanged(_) => {
+                if self.with_exchanges.len() >= MOST_CONNECTIONS {
+                    self.with_exchanges.clear();
+                }
+                self.with_exchanges.insert(connection);
+                true
+            }
+            Moment::Treated => !may_hold_exchanges(notice),
+            Moment::Closed => {
+                let shown = self.with_exchanges.remove(&connection);
+                !shown && may_hold_exchanges(notice)
+            }
+        }
+    }
+
+    fn write(&self, notice: &Notice, line: &mut Vec<u8>) {
+        match self.format {
+            LiveFormat::Jsonl => {
+                // A notice has nothing that JSON cannot express.
+                let written = write_json(line, &NoticeShape::from(notice));
+                debug_assert!(written.is_ok());
+            }
+            LiveFormat::Table => line.extend_from_slice(self.text(notice).as_bytes()),
+        }
+        line.push(b'\n');
+    }
+
+    fn text(&self, notice: &Notice) -> String {
+        let time = Wall(notice.at.wall).to_string();
+        let time = short_time(&time);
+        let clock = time.get(11..).unwrap_or(&time);
+        let word = notice.treatment.as_ref().map_or("undecided", Treatment::word);
+        let (method, status, path) = match &notice.moment {
+            Moment::Exchanged(exchanged) => (
+                exchanged.method.as_str(),
+                exchanged.status.map_or_else(|| "-".to_owned(), |status| status.to_string()),
+                exchanged.path.as_str(),
+            ),
+            Moment::Treated | Moment::Closed => ("", String::new(), ""),
+        };
+        let target = notice.target.as_ref().map_or_else(
+            || "-".to_owned(),
+            |target| {
+                if path.is_empty() { target.to_string() } else { target.host.to_string() }
+            },
+        );
+        let device = notice.device.0.ip().to_string();
+        let known = known(notice);
+        let ink = |ink: Ink, text: &str, width: usize| {
+            let text = printable(text);
+            let padding = width.saturating_sub(text.chars().count());
+            format!("{}{:padding$}", ink.on(&text, self.colours), "")
+        };
+        let flags = notice.destination.as_ref().is_some_and(|known| !known.flags.is_empty());
+        let line = [
+            ink(Ink::Faint, clock, 8),
+            ink(Ink::Plain, &device, 15),
+            ink(Ink::of_word(word), word, 11),
+            ink(Ink::Plain, method, 6),
+            ink(Ink::Plain, &status, 3),
+            ink(Ink::Title, &format!("{target}{}", cut(path)), 0),
+            ink(if flags { Ink::Notice } else { Ink::Faint }, &known, 0),
+        ];
+        line.join(" ").trim_end().to_owned()
+    }
+
+    fn lagged(&self, count: u64, line: &mut Vec<u8>) {
+        let text = match self.format {
+            LiveFormat::Table => format!("… {count} lines skipped; the record holds them\n"),
+            LiveFormat::Jsonl => format!("{{\"schema\":1,\"skipped\":{count}}}\n"),
+        };
+        line.extend_from_slice(text.as_bytes());
+    }
+}
+
+fn may_hold_exchanges(notice: &Notice) -> bool {
+    matches!(notice.treatment, Some(Treatment::Intercepted | Treatment::Plaintext(_)))
+}
+
+/// Country, operator and flags; for what was not relayed, why.
+fn known(notice: &Notice) -> String {
+    let mut parts = Vec::new();
+    if let Some(annotation) = &notice.destination {
+        match annotation.location.country() {
+            Some(country) => parts.push(country.to_string()),
+            None if annotation.special_range.is_some() => {
+                parts.extend(annotation.special_range.clone());
+            }
+            None => parts.push("??".to_owned()),
+        }
+        parts.extend(annotation.operator.as_ref().map(|operator| operator.group.clone()));
+        for flag in &annotation.flags {
+            let mut words: Vec<_> = flag.reasons.iter().map(|reason| reason.word()).collect();
+            words.dedup();
+            parts.push(format!("{}: {}", flag.policy, words.join(", ")));
+        }
+    }
+    if let Some(
+        treatment @ (Treatment::Failed(_) | Treatment::Blocked(_) | Treatment::Passthrough(_)),
+    ) = &notice.treatment
+    {
+        parts.push(treatment.why());
+    }
+    if parts.is_empty() { String::new() } else { format!("[{}]", parts.join("; ")) }
+}
+
+/// A path without the end that fits no line.
+fn cut(path: &str) -> String {
+    match path.char_indices().nth(LONGEST_PATH) {
+        Some((end, _)) => format!("{}…", path.get(..end).unwrap_or(path)),
+        None => path.to_owned(),
+    }
+}
+
+const LAST_LINES: Duration = Duration::from_secs(1);
+const MOST_CONNECTIONS: usize = 100_000;
+const LONGEST_PATH: usize = 80;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use flow::address::DeviceAddr;
+    use flow::id::{ExchangeId, FlowId};
+    use flow::time::{MonoNanos, Stamp, WallNanos};
+    use flow::treatment::BlockedWhy;
+    use recorder::Exchanged;
+
+    fn notice(moment: Moment, treatment: Treatment) -> Notice {
+        let connection = ConnectionId(7);
+        let flow = match moment {
+            Moment::Exchanged(_) => FlowId::Exchange(ExchangeId { connection, number: 1 }),
+            Moment::Treated | Moment::Closed => FlowId::Connection(connection),
+        };
+        Notice {
+            at: Stamp { wall: WallNanos(1_795_173_185_000_000_001), mono: MonoNanos(0) },
+            flow,
+            moment,
+            device: DeviceAddr("192.168.1.7:50000".parse().unwrap()),
+            target: Some(flow::address::Target::parse("a.example:443", None).unwrap()),
+            treatment: Some(treatment),
+            destination: None,
+            bytes_up: 0,
+            bytes_down: 0,
+        }
+    }
+
+    fn printer(format: LiveFormat) -> Printer {
+        Printer { format, colours: false, with_exchanges: HashSet::new() }
+    }
+
+    #[test]
+    fn every_connection_gets_a_line_once() {
+        let mut printer = printer(LiveFormat::Table);
+        let mut worth = |moment, treatment| printer.is_worth_a_line(&notice(moment, treatment));
+        assert!(!worth(Moment::Treated, Treatment::Intercepted));
+        assert!(worth(Moment::Exchanged(Exchanged::default()), Treatment::Intercepted));
+        assert!(!worth(Moment::Closed, Treatment::Intercepted));
+        assert!(worth(Moment::Closed, Treatment::Intercepted), "without an exchange");
+        assert!(worth(Moment::Treated, Treatment::Blocked(BlockedWhy::DiskFull)));
+        assert!(!worth(Moment::Closed, Treatment::Blocked(BlockedWhy::DiskFull)));
+    }
+
+    #[test]
+    fn lines_are_safe_and_say_what_happened() {
+        let exchanged = Exchanged {
+            method: "GET".to_owned(),
+            path: "/\u{1b}[2J".to_owned(),
+            authority: None,
+            status: Some(200),
+        };
+        let notice = notice(Moment::Exchanged(exchanged), Treatment::Intercepted);
+        assert_eq!(
+            printer(LiveFormat::Table).text(&notice),
+            "11:13:05 192.168.1.7     intercepted GET    200 a.example/\\x1b[2J"
+        );
+        let mut line = Vec::new();
+        printer(LiveFormat::Jsonl).write(&notice, &mut line);
+        let value: serde_json::Value = serde_json::from_slice(&line).unwrap();
+        assert_eq!(value.get("id").and_then(|id| id.as_str()), Some("c7.1"));
+        assert_eq!(value.get("status").and_then(|status| status.as_u64()), Some(200));
+    }
+}

@@ -1,0 +1,70 @@
+//! Whom the upstream leg trusts: the platform's root certificates and those of `--upstream-ca`.
+
+use crate::config::UpstreamVerify;
+use crate::error::Error;
+use proxy::{OnUnverified, UpstreamTrust};
+use rustls::RootCertStore;
+use rustls_pki_types::CertificateDer;
+use rustls_pki_types::pem::PemObject;
+use std::path::{Path, PathBuf};
+
+/// Reads all roots.
+///
+/// # Errors
+/// A file that cannot be read or holds no certificate; no root at all.
+pub(super) fn load(files: &[PathBuf], verify: UpstreamVerify) -> Result<UpstreamTrust, Error> {
+    let mut roots = RootCertStore::empty();
+    let platform = rustls_native_certs::load_native_certs();
+    for error in &platform.errors {
+        tracing::warn!(%error, "Could not read some of the platform's root certificates");
+    }
+    // Platforms carry roots that are no valid X.509; they are of no use to anybody.
+    roots.add_parsable_certificates(platform.certs);
+    for file in files {
+        add(&mut roots, file)?;
+    }
+    let on_unverified = match verify {
+        UpstreamVerify::Refuse => OnUnverified::Refuse,
+        UpstreamVerify::Record => OnUnverified::Record,
+    };
+    UpstreamTrust::new(roots, on_unverified).map_err(|error| {
+        Error::runtime(error.to_string())
+            .hint("install the system's root certificates (the package ca-certificates), or name a file with --upstream-ca")
+    })
+}
+
+fn add(roots: &mut RootCertStore, file: &Path) -> Result<(), Error> {
+    let unreadable = |error: rustls_pki_types::pem::Error| {
+        Error::usage("the root certificates cannot be read").at(file.display()).because(&error)
+    };
+    let mut found = false;
+    for certificate in CertificateDer::pem_file_iter(file).map_err(unreadable)? {
+        roots.add(certificate.map_err(unreadable)?).map_err(|error| {
+            Error::usage("a root certificate cannot be used").at(file.display()).because(&error)
+        })?;
+        found = true;
+    }
+    if found {
+        Ok(())
+    } else {
+        Err(Error::usage("the file holds no certificate")
+            .at(file.display())
+            .hint("--upstream-ca takes PEM files: -----BEGIN CERTIFICATE-----"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_without_certificates_is_refused() {
+        let directory = tempfile::tempdir().unwrap();
+        let empty = directory.path().join("empty.pem");
+        std::fs::write(&empty, "nothing").unwrap();
+        let mut roots = RootCertStore::empty();
+        assert_eq!(add(&mut roots, &empty).unwrap_err().exit().code(), 2);
+        let missing = directory.path().join("missing.pem");
+        assert!(add(&mut roots, &missing).unwrap_err().to_string().contains("missing.pem"));
+    }
+}
