@@ -149,6 +149,7 @@ async fn serve(listener: TcpListener, place: Place, tls: Option<TlsAcceptor>) {
 }
 
 async fn connection(tcp: TcpStream, place: Place, tls: Option<TlsAcceptor>) -> io::Result<()> {
+    tcp.set_nodelay(true)?;
     match tls {
         Some(tls) => {
             let tls = tls.accept(tcp).await?;

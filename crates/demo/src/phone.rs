@@ -21,10 +21,11 @@ use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-/// A phone that uses `proxy` and has installed the certificate `trusted`.
+/// A phone that uses `proxy` and whose user has installed a certificate.
 pub struct Phone {
     proxy: SocketAddr,
     trusted: CertificateDer<'static>,
+    built_in: CertificateDer<'static>,
     provider: Arc<CryptoProvider>,
 }
 
@@ -37,12 +38,14 @@ pub struct Played {
 }
 
 impl Phone {
+    /// Most apps trust `trusted`, which the user installed; those that pin trust `built_in` alone.
     pub fn new(
         proxy: SocketAddr,
         trusted: CertificateDer<'static>,
+        built_in: CertificateDer<'static>,
         provider: Arc<CryptoProvider>,
     ) -> Self {
-        Self { proxy, trusted, provider }
+        Self { proxy, trusted, built_in, provider }
     }
 
     /// Plays every app once. An app that fails is a result, not an error.
@@ -65,16 +68,22 @@ impl Phone {
             host if host == cast::NOTES.host() => self.upload(place).await,
             host if host == cast::GAME.host() => self.websocket(place).await,
             host if host == cast::TRACKER.host() => self.tracker(place).await,
-            host if host == cast::BANK.host() => self.pinned(place).await,
-            host if host == cast::WALLET.host() => self.pinned(place).await,
+            host if host == cast::BANK.host() => self.many_at_once(place, &BANK_PATHS).await,
+            host if host == cast::WALLET.host() => self.many_at_once(place, &BANK_PATHS).await,
             host if host == cast::PUSH.host() => self.push(place).await,
             _ => self.upload(place).await,
         }
     }
 
+    async fn connect(&self) -> io::Result<TcpStream> {
+        let tcp = TcpStream::connect(self.proxy).await?;
+        tcp.set_nodelay(true)?;
+        Ok(tcp)
+    }
+
     /// Opens a tunnel to the place.
     async fn tunnel(&self, place: &Place) -> io::Result<TcpStream> {
-        let mut tcp = TcpStream::connect(self.proxy).await?;
+        let mut tcp = self.connect().await?;
         let authority = place.authority();
         let request = format!("CONNECT {authority} HTTP/1.1\r\nHost: {authority}\r\n\r\n");
         tcp.write_all(request.as_bytes()).await?;
@@ -89,17 +98,12 @@ impl Phone {
         Err(io::Error::other(String::from_utf8_lossy(line).into_owned()))
     }
 
-    /// TLS to the place, trusting what the user installed, or nothing for an app that pins.
-    async fn tls(
-        &self,
-        place: &Place,
-        alpn: &[&[u8]],
-        pins: bool,
-    ) -> io::Result<TlsStream<TcpStream>> {
+    /// TLS to the place, with the one root that the app trusts.
+    async fn tls(&self, place: &Place, alpn: &[&[u8]]) -> io::Result<TlsStream<TcpStream>> {
+        let pins = [cast::BANK.host(), cast::WALLET.host()].contains(&place.host());
+        let root = if pins { &self.built_in } else { &self.trusted };
         let mut roots = RootCertStore::empty();
-        if !pins {
-            roots.add(self.trusted.clone()).map_err(io::Error::other)?;
-        }
+        roots.add(root.clone()).map_err(io::Error::other)?;
         let mut config = ClientConfig::builder_with_provider(Arc::clone(&self.provider))
             .with_safe_default_protocol_versions()
             .map_err(io::Error::other)?
@@ -113,7 +117,7 @@ impl Phone {
 
     /// An app with an HTTP/2 API: several requests on one connection.
     async fn many_at_once(&self, place: &Place, paths: &[&str]) -> io::Result<String> {
-        let tls = self.tls(place, &[b"h2", b"http/1.1"], false).await?;
+        let tls = self.tls(place, &[b"h2", b"http/1.1"]).await?;
         let handshake =
             hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(tls));
         let (sender, connection) = handshake.await.map_err(io::Error::other)?;
@@ -144,7 +148,7 @@ impl Phone {
 
     /// An app that uploads a JSON document over HTTP/1.1.
     async fn upload(&self, place: &Place) -> io::Result<String> {
-        let tls = self.tls(place, &[b"http/1.1"], false).await?;
+        let tls = self.tls(place, &[b"http/1.1"]).await?;
         let body = format!(
             "{{\"device\":\"{DEVICE_ID}\",\"contacts\":214,\"clipboard\":\"Meet at six\"}}"
         );
@@ -159,7 +163,7 @@ impl Phone {
 
     /// A game that opens a WebSocket.
     async fn websocket(&self, place: &Place) -> io::Result<String> {
-        let tls = self.tls(place, &[b"http/1.1"], false).await?;
+        let tls = self.tls(place, &[b"http/1.1"]).await?;
         let request = Request::get("/lobby")
             .header(HOST, place.host())
             .header(USER_AGENT, AGENT)
@@ -182,7 +186,7 @@ impl Phone {
 
     /// A tracker that an app calls without TLS: a request in absolute form.
     async fn tracker(&self, place: &Place) -> io::Result<String> {
-        let tcp = TcpStream::connect(self.proxy).await?;
+        let tcp = self.connect().await?;
         let uri = format!("http://{}/p.gif?id={DEVICE_ID}&app=postcards&bat=71", place.host());
         let request = Request::get(uri)
             .header(HOST, place.host())
@@ -190,14 +194,6 @@ impl Phone {
             .body(Full::<Bytes>::default())
             .map_err(io::Error::other)?;
         self.http1(tcp, request).await
-    }
-
-    /// An app that trusts its own certificate alone.
-    async fn pinned(&self, place: &Place) -> io::Result<String> {
-        match self.tls(place, &[b"h2"], true).await {
-            Ok(_) => Ok("connected".to_owned()),
-            Err(error) => Err(io::Error::other(format!("certificate refused: {error}"))),
-        }
     }
 
     /// An app with a protocol of its own.
@@ -239,4 +235,5 @@ const FEED_PATHS: [&str; 5] = [
     "/img/postcard-2.jpg",
     "/gone/old-endpoint",
 ];
+const BANK_PATHS: [&str; 1] = ["/v3/accounts"];
 const CHAT_PATHS: [&str; 2] = ["/session/open?imei=490154203237518", "/poll?since=0"];

@@ -3,11 +3,14 @@
 //! the number of layers and the memory of each are bounded.
 
 use flate2::write::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
+use recorder::read::{FlowDetail, Part};
+use recorder::record::value::Text;
 use std::fmt;
 use std::io::{self, Write};
 use zstd::stream::raw::DParameter;
 
-/// A writer that undoes the codings of a `Content-Encoding` field on the way to `sink`.
+/// A writer that undoes the codings of a `Content-Encoding` field on the way to `sink`. It fails once
+/// the decoded body passes 1 GiB. Flush it at the end: decoders hold bytes back.
 ///
 /// # Errors
 /// A coding that is not known, or too many of them.
@@ -16,7 +19,7 @@ pub fn decoder<'a>(
     sink: impl Write + 'a,
 ) -> Result<Box<dyn Write + 'a>, DecodeError> {
     let codings = content_encoding.split(',').map(str::trim).filter(|coding| !coding.is_empty());
-    let mut writer: Box<dyn Write + 'a> = Box::new(sink);
+    let mut writer: Box<dyn Write + 'a> = Box::new(Capped { sink, passed: 0 });
     // Codings are listed in the order in which they were applied: the last is undone first, so its
     // decoder is the outermost writer.
     for (layer, coding) in codings.enumerate() {
@@ -35,6 +38,26 @@ pub fn decoder<'a>(
     Ok(writer)
 }
 
+/// The codings of a body, in the order in which they were applied; empty when there is none.
+pub fn content_encoding(detail: &FlowDetail, part: Part) -> String {
+    let named = |(name, _): &&(Text, Text)| name.0.eq_ignore_ascii_case(b"content-encoding");
+    let values = fields(detail, part).iter().filter(named);
+    values.map(|(_, value)| value.to_string_lossy()).collect::<Vec<_>>().join(",")
+}
+
+/// The fields of the message that carries the body: of the final response, not of interim ones.
+pub(crate) fn fields(detail: &FlowDetail, part: Part) -> &[(Text, Text)] {
+    let Some(exchange) = &detail.exchange else { return &[] };
+    let fields = match part {
+        Part::Request => exchange.request.as_ref().map(|request| &request.body.fields),
+        Part::Response => {
+            let last = exchange.responses.iter().rfind(|response| response.body.status >= 200);
+            last.map(|response| &response.body.fields)
+        }
+    };
+    fields.map(Vec::as_slice).unwrap_or_default()
+}
+
 /// A decoded body in memory: the first bytes of it, and how many there are.
 #[derive(Debug, Default)]
 pub(crate) struct Decoded {
@@ -51,9 +74,6 @@ impl Decoded {
 
 impl Write for &mut Decoded {
     fn write(&mut self, piece: &[u8]) -> io::Result<usize> {
-        if self.total > MOST_DECODED_BYTES {
-            return Err(io::Error::other(DecodeError::TooLarge));
-        }
         self.total += piece.len() as u64;
         let room = MOST_KEPT_BYTES.saturating_sub(self.bytes.len());
         self.bytes.extend_from_slice(piece.get(..room).unwrap_or(piece));
@@ -62,6 +82,27 @@ impl Write for &mut Decoded {
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
+    }
+}
+
+/// Lets so many bytes pass and no more.
+struct Capped<W> {
+    sink: W,
+    passed: u64,
+}
+
+impl<W: Write> Write for Capped<W> {
+    fn write(&mut self, piece: &[u8]) -> io::Result<usize> {
+        if self.passed >= MOST_DECODED_BYTES {
+            return Err(io::Error::other(DecodeError::TooLarge));
+        }
+        let written = self.sink.write(piece)?;
+        self.passed += written as u64;
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.sink.flush()
     }
 }
 
@@ -218,10 +259,11 @@ mod tests {
 
     #[test]
     fn a_bomb_ends_at_the_bound() {
-        let layer = encode("gzip", &vec![0; 1 << 20]);
-        let mut decoded = Decoded { total: MOST_DECODED_BYTES - (1 << 19), ..Decoded::default() };
-        let mut writer = decoder("gzip", &mut decoded).unwrap();
-        assert!(writer.write_all(&layer).and_then(|()| writer.flush()).is_err());
+        let mut capped = Capped { sink: io::sink(), passed: MOST_DECODED_BYTES - 1 };
+        let bomb = encode("gzip", &vec![0; 1 << 20]);
+        let mut writer = MultiGzDecoder::new(&mut capped);
+        let error = writer.write_all(&bomb).and_then(|()| writer.flush()).unwrap_err();
+        assert!(error.to_string().contains("larger than"), "{error}");
     }
 
     proptest! {

@@ -4,6 +4,7 @@
 mod banner;
 mod live;
 mod signals;
+mod stage;
 mod tool;
 mod trust;
 
@@ -14,6 +15,7 @@ use crate::config;
 use crate::config::settings::Settings;
 use crate::error::{Error, Exit};
 use certs::{Authority, LeafMinter};
+use demo::phone::Played;
 use flow::filter::Filter;
 use flow::time::SharedClock;
 use geoip::Databases;
@@ -22,6 +24,7 @@ use recorder::read::{FlowQuery, Session};
 use recorder::{Entropy, Recording, Sources, Summary, ToolFacts};
 use resolver::NameResolver;
 use signals::Signals;
+use stage::Stage;
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::path::Path;
@@ -31,17 +34,33 @@ use tokio_util::sync::CancellationToken;
 
 /// Serves and records until a signal, the end of `--duration`, or a failure of the recording.
 pub(crate) fn run(context: &Context, output: Option<LiveFormat>) -> Result<Exit, Error> {
+    within_runtime(serve(context, output, None))
+}
+
+/// The same around a simulated phone and its servers. Without `--duration` it ends with the phone.
+pub(crate) fn demo(mut context: Context, output: Option<LiveFormat>) -> Result<Exit, Error> {
+    within_runtime(async move {
+        let stage = Stage::set(&mut context.settings).await?;
+        serve(&context, output, Some(&stage)).await
+    })
+}
+
+fn within_runtime(work: impl Future<Output = Result<Exit, Error>>) -> Result<Exit, Error> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .map_err(|error| Error::runtime("the runtime did not start").because(&error))?;
-    let exit = runtime.block_on(serve(context, output));
+    let exit = runtime.block_on(work);
     // What still runs was asked to stop and did not, or must not be waited for.
     runtime.shutdown_background();
     exit
 }
 
-async fn serve(context: &Context, output: Option<LiveFormat>) -> Result<Exit, Error> {
+async fn serve(
+    context: &Context,
+    output: Option<LiveFormat>,
+    stage: Option<&Stage>,
+) -> Result<Exit, Error> {
     let settings = &context.settings;
     let mut signals = Signals::listen()?;
     let tool = tool::facts();
@@ -49,7 +68,7 @@ async fn serve(context: &Context, output: Option<LiveFormat>) -> Result<Exit, Er
     let authority =
         Arc::new(Authority::load_or_create(&settings.data.authority(), SystemTime::now())?);
     let databases = Arc::new(Databases::open(&settings.geoip)?);
-    let setup = Arc::new(proxy_setup(settings, &authority, &clock)?);
+    let setup = Arc::new(proxy_setup(settings, &authority, &clock, stage)?);
     for report in recorder::recover_all(settings.data.path(), &clock, &tool)? {
         banner::recovered(context, &report);
     }
@@ -69,12 +88,18 @@ async fn serve(context: &Context, output: Option<LiveFormat>) -> Result<Exit, Er
     let why = tokio::select! {
         () = signals.stop() => Why::Asked,
         () = elapsed(settings.duration) => Why::Elapsed,
+        played = played(stage, address, &authority, settings.duration) => Why::Played(played),
         early = &mut ended => Why::Failed(joined(early)),
     };
     stop.cancel();
+    let played = match &why {
+        Why::Played(played) => played.as_slice(),
+        _ => &[],
+    };
+    banner::played(context, played);
     let summary = match why {
         Why::Failed(result) => result,
-        Why::Asked | Why::Elapsed => {
+        Why::Asked | Why::Elapsed | Why::Played(_) => {
             banner::stopping(context, why.word(), settings.limits.shutdown_grace);
             tokio::select! {
                 // The proxy drops its sender of events, with which the recording ends.
@@ -92,6 +117,8 @@ async fn serve(context: &Context, output: Option<LiveFormat>) -> Result<Exit, Er
 enum Why {
     Asked,
     Elapsed,
+    /// The demonstration's phone has played all its apps.
+    Played(Vec<Played>),
     /// The recording ended by itself.
     Failed(Result<Summary, Error>),
 }
@@ -101,6 +128,7 @@ impl Why {
         match self {
             Self::Asked => "Stopping",
             Self::Elapsed => "The time is over",
+            Self::Played(_) => "The demonstration is over",
             Self::Failed(_) => "The recording ended",
         }
     }
@@ -126,17 +154,40 @@ async fn elapsed(duration: Option<Duration>) {
     }
 }
 
+/// Lets the demonstration's phone play; never returns where there is none, or where a duration says
+/// how long to go on.
+async fn played(
+    stage: Option<&Stage>,
+    proxy: SocketAddr,
+    authority: &Authority,
+    duration: Option<Duration>,
+) -> Vec<Played> {
+    match (stage, duration) {
+        (Some(stage), None) => stage.play(proxy, authority.certificate_der()).await,
+        (Some(stage), Some(_)) => {
+            stage.play(proxy, authority.certificate_der()).await;
+            std::future::pending().await
+        }
+        (None, _) => std::future::pending().await,
+    }
+}
+
 fn proxy_setup(
     settings: &Settings,
     authority: &Arc<Authority>,
     clock: &SharedClock,
+    stage: Option<&Stage>,
 ) -> Result<proxy::Setup, Error> {
     let limits = settings.limits.clone();
     Ok(proxy::Setup {
         authority: Arc::clone(authority),
         leaves: LeafMinter::new(Arc::clone(authority), limits.leaf_cache_entries)?,
         names: NameResolver::new(settings.resolver.clone(), &limits, Arc::clone(clock))?,
-        trust: trust::load(&settings.upstream_ca, settings.upstream_verify)?,
+        trust: trust::load(
+            &settings.upstream_ca,
+            stage.map(Stage::root),
+            settings.upstream_verify,
+        )?,
         rules: settings.rules.clone(),
         dial: settings.dial.clone(),
         limits,

@@ -162,7 +162,7 @@ impl SessionWriter {
     /// How long until a commit is due; `None` when there is nothing to commit.
     pub(crate) fn due_in(&self) -> Option<Duration> {
         let since = self.dirty_since?;
-        Some(LOSS_WINDOW.saturating_sub(self.parts.clock.now().mono.since(since)))
+        Some(COMMIT_AFTER.saturating_sub(self.parts.clock.now().mono.since(since)))
     }
 
     pub(crate) fn commit_if_due(&mut self) -> Result<(), Error> {
@@ -376,8 +376,9 @@ pub(crate) fn check_free_space(path: &std::path::Path, floor_bytes: u64) -> Resu
     Ok(())
 }
 
-/// What a crash can lose at most: an event is durable this long after it was handled.
-const LOSS_WINDOW: Duration = Duration::from_millis(200);
+/// Age of the oldest event that is not durable at which a commit begins: half of the 200 ms that a
+/// crash may lose, so that the commit itself fits into the other half.
+const COMMIT_AFTER: Duration = Duration::from_millis(100);
 /// Lines held back; a commit follows when there are more.
 const PENDING_BYTES: usize = 4 << 20;
 

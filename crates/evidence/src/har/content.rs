@@ -1,6 +1,6 @@
 //! Bodies in an archive: decoded, as text where they are some, else base64.
 
-use crate::decode::{Decoded, decoder};
+use crate::decode::{Decoded, content_encoding, decoder, fields};
 use crate::error::Error;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -42,15 +42,7 @@ impl Content {
         detail: &FlowDetail,
     ) -> Result<Self, Error> {
         let Some(exchange) = &detail.exchange else { return Ok(Self::default()) };
-        let fields = match part {
-            Part::Request => exchange.request.as_ref().map(|request| &request.body.fields),
-            Part::Response => exchange
-                .responses
-                .iter()
-                .rfind(|r| r.body.status >= 200)
-                .map(|response| &response.body.fields),
-        };
-        let fields = fields.map(Vec::as_slice).unwrap_or_default();
+        let fields = fields(detail, part);
         let media_type = field(fields, "content-type");
         let close = exchange.close.as_ref().map(|close| &close.body);
         let shape = close.and_then(|close| match part {
@@ -62,12 +54,7 @@ impl Content {
         if shape.bytes.0 == 0 {
             return Ok(Self { transferred, media_type, ..Self::default() });
         }
-        let encoding = fields
-            .iter()
-            .filter(|(name, _)| name.0.eq_ignore_ascii_case(b"content-encoding"))
-            .map(|(_, value)| value.to_string_lossy())
-            .collect::<Vec<_>>()
-            .join(",");
+        let encoding = content_encoding(detail, part);
         let content = Self::decoded(session, id, part, shape, &encoding)?;
         Ok(Self { transferred, media_type, ..content })
     }

@@ -36,22 +36,22 @@ pub(crate) struct Cli {
 pub(crate) struct GlobalArgs {
     /// Directory of the authority, the sessions and the unpacked databases [default: the
     /// platform's data directory].
-    #[arg(long, global = true, value_name = "DIR", env = "LANDFALL_DATA", hide_env_values = true)]
+    #[arg(help_heading = EVERYWHERE, long, global = true, value_name = "DIR", env = "LANDFALL_DATA", hide_env_values = true)]
     pub(crate) data: Option<PathBuf>,
     /// Configuration file [default: landfall.toml in the data directory, if it is there].
-    #[arg(long, global = true, value_name = "FILE")]
+    #[arg(help_heading = EVERYWHERE, long, global = true, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
     /// Session to read: a name, an id or the beginning of one [default: the newest].
-    #[arg(short = 'S', global = true, value_name = "SESSION", id = "pick")]
+    #[arg(help_heading = EVERYWHERE, short = 'S', global = true, value_name = "SESSION", id = "pick")]
     pub(crate) session: Option<String>,
     /// When to use colours.
-    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    #[arg(help_heading = EVERYWHERE, long, global = true, value_name = "WHEN", default_value = "auto")]
     pub(crate) color: When,
     /// Say more on stderr; twice for the libraries as well.
-    #[arg(short, long, global = true, action = ArgAction::Count, conflicts_with = "quiet")]
+    #[arg(help_heading = EVERYWHERE, short, long, global = true, action = ArgAction::Count, conflicts_with = "quiet")]
     pub(crate) verbose: u8,
     /// Say only errors on stderr.
-    #[arg(short, long, global = true)]
+    #[arg(help_heading = EVERYWHERE, short, long, global = true)]
     pub(crate) quiet: bool,
 }
 
@@ -103,6 +103,8 @@ fn is_spelled(arg: &Arg, word: &str) -> bool {
         None => arg.get_short() == word.chars().nth(1),
     }
 }
+
+const EVERYWHERE: &str = "Options of every command";
 
 #[cfg(test)]
 mod tests {

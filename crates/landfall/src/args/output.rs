@@ -7,16 +7,16 @@ use crate::output::{Format, Output, Sort};
 #[derive(Clone, Debug, Default, clap::Args)]
 pub(crate) struct OutputArgs {
     /// How to write rows [default: table on a terminal, jsonl into a pipe].
-    #[arg(short = 'o', long = "output", value_name = "FORMAT")]
+    #[arg(help_heading = "Output", short = 'o', long = "output", value_name = "FORMAT")]
     pub(crate) format: Option<Format>,
     /// Keys to show, in this order.
-    #[arg(long, value_name = "KEYS", value_delimiter = ',')]
+    #[arg(help_heading = "Output", long, value_name = "KEYS", value_delimiter = ',')]
     pub(crate) fields: Vec<String>,
     /// Key to sort by; `-KEY` for the largest first.
-    #[arg(long, value_name = "KEY", allow_hyphen_values = true)]
+    #[arg(help_heading = "Output", long, value_name = "KEY", allow_hyphen_values = true)]
     pub(crate) sort: Option<Sort>,
     /// Rows to show at most.
-    #[arg(long, value_name = "N")]
+    #[arg(help_heading = "Output", long, value_name = "N")]
     pub(crate) limit: Option<usize>,
 }
 

@@ -9,6 +9,9 @@ use std::path::PathBuf;
 pub(crate) enum Verb {
     /// Serve devices as their proxy and record a session.
     Run(RunArgs),
+    /// The same with a simulated phone and servers on loopback; ends with the phone, or with
+    /// `--duration`.
+    Demo(RunArgs),
     /// The authority that devices are told to trust.
     #[command(subcommand)]
     Ca(CaVerb),
@@ -110,12 +113,15 @@ pub(crate) enum FlowVerb {
         #[command(flatten)]
         output: OutputArgs,
     },
-    /// A body, as transferred, on stdout.
+    /// A body on stdout, as transferred unless told otherwise.
     Body {
         /// cN.M (an exchange).
         id: FlowId,
         #[arg(long, default_value = "response")]
         part: Part,
+        /// Undo the content encoding: gzip, deflate, br, zstd.
+        #[arg(long)]
+        decoded: bool,
     },
 }
 

@@ -55,8 +55,13 @@ pub(crate) fn show(context: &Context, id: FlowId, output: OutputArgs) -> Result<
     Ok(Exit::Ok)
 }
 
-/// A body as transferred, on stdout.
-pub(crate) fn body(context: &Context, id: FlowId, part: args::Part) -> Result<Exit, Error> {
+/// A body on stdout.
+pub(crate) fn body(
+    context: &Context,
+    id: FlowId,
+    part: args::Part,
+    decoded: bool,
+) -> Result<Exit, Error> {
     context.no_rows()?;
     let FlowId::Exchange(exchange) = id else {
         return Err(Error::usage("a connection has no body of its own")
@@ -69,7 +74,19 @@ pub(crate) fn body(context: &Context, id: FlowId, part: args::Part) -> Result<Ex
     };
     let session = context.session(None)?;
     let mut out = BufWriter::new(std::io::stdout().lock());
-    session.body(exchange, part, &mut out)?;
+    if decoded {
+        let encoding = evidence::decode::content_encoding(&session.flow(id)?, part);
+        let mut decoder = evidence::decode::decoder(&encoding, &mut out).map_err(|error| {
+            Error::runtime("the body cannot be decoded")
+                .at(id)
+                .because(&error)
+                .hint("leave --decoded out to get it as it was transferred")
+        })?;
+        session.body(exchange, part, &mut decoder)?;
+        decoder.flush().map_err(|error| Error::output(&error))?;
+    } else {
+        session.body(exchange, part, &mut out)?;
+    }
     out.flush().map_err(|error| Error::output(&error))?;
     Ok(Exit::Ok)
 }

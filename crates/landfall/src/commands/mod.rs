@@ -18,6 +18,7 @@ pub(crate) use context::Context;
 use crate::args::{CaVerb, Cli, DestVerb, FlowVerb, GeoVerb, RunArgs, SessionVerb, Verb};
 use crate::error::{Error, Exit};
 use context::with_databases;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 /// Runs what the command line asks for.
 ///
@@ -56,6 +57,13 @@ pub(crate) fn run(cli: Cli) -> Result<Exit, Error> {
             let context = Context::new(global, before, args)?;
             crate::run::run(&context, output.or(context.live_format()?))
         }
+        Verb::Demo(args) => {
+            let output = args.output;
+            let listen = args.listen.or(Some(DEMO_LISTEN));
+            let context = Context::new(global, before, RunArgs { listen, ..args })?;
+            let output = output.or(context.live_format()?);
+            crate::run::demo(context, output)
+        }
         Verb::Completions { shell } => completions::print(shell),
     }
 }
@@ -72,6 +80,9 @@ fn of_flow(context: &Context, verb: FlowVerb) -> Result<Exit, Error> {
     match verb {
         FlowVerb::List { filter, output } => flow::list(context, &filter, output),
         FlowVerb::Show { id, output } => flow::show(context, id, output),
-        FlowVerb::Body { id, part } => flow::body(context, id, part),
+        FlowVerb::Body { id, part, decoded } => flow::body(context, id, part, decoded),
     }
 }
+
+/// Where the demonstration listens unless told otherwise: any free port, for this machine alone.
+const DEMO_LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);

@@ -5,6 +5,7 @@ use crate::interfaces;
 use crate::output::cell::bytes;
 use crate::output::escape::printable;
 use certs::Authority;
+use demo::phone::Played;
 use recorder::{Recovered, RecoveryReport, Summary};
 use std::io::Write;
 use std::net::SocketAddr;
@@ -80,6 +81,21 @@ pub(super) fn stopping(context: &Context, why: &str, grace: Duration) {
         say(&format!(
             "{why}: running connections get {grace} to finish; Ctrl-C again exits at once."
         ));
+    }
+}
+
+/// How the demonstration's apps fared, and what each was there to show.
+pub(super) fn played(context: &Context, played: &[Played]) {
+    if context.quiet {
+        return;
+    }
+    for Played { place, result } in played {
+        let result = match result {
+            Ok(text) => text.clone(),
+            Err(text) => format!("gave up: {text}"),
+        };
+        say(&format!("  {:<24} {}", place.host(), place.shows));
+        say(&format!("  {:<24}   the app: {result}", ""));
     }
 }
 

@@ -8,11 +8,15 @@ use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
 use std::path::{Path, PathBuf};
 
-/// Reads all roots.
+/// Reads all roots; `extra` is one more.
 ///
 /// # Errors
 /// A file that cannot be read or holds no certificate; no root at all.
-pub(super) fn load(files: &[PathBuf], verify: UpstreamVerify) -> Result<UpstreamTrust, Error> {
+pub(super) fn load(
+    files: &[PathBuf],
+    extra: Option<&CertificateDer<'static>>,
+    verify: UpstreamVerify,
+) -> Result<UpstreamTrust, Error> {
     let mut roots = RootCertStore::empty();
     let platform = rustls_native_certs::load_native_certs();
     for error in &platform.errors {
@@ -23,6 +27,7 @@ pub(super) fn load(files: &[PathBuf], verify: UpstreamVerify) -> Result<Upstream
     for file in files {
         add(&mut roots, file)?;
     }
+    roots.add_parsable_certificates(extra.cloned());
     let on_unverified = match verify {
         UpstreamVerify::Refuse => OnUnverified::Refuse,
         UpstreamVerify::Record => OnUnverified::Record,

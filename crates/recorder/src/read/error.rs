@@ -2,8 +2,8 @@
 
 use crate::frame::FrameError;
 use crate::index::IndexError;
-use flow::id::{ExchangeId, FlowId};
-use flow::stream::StreamKey;
+use flow::id::{ConnectionId, ExchangeId, FlowId};
+use flow::stream::{Direction, Leg, StreamKey};
 use std::fmt;
 use std::io;
 use std::path::PathBuf;
@@ -80,6 +80,15 @@ impl Part {
             Self::Request => "request",
             Self::Response => "response",
         }
+    }
+
+    /// The stream that it is part of.
+    pub(super) fn stream(self, connection: ConnectionId) -> StreamKey {
+        let direction = match self {
+            Self::Request => Direction::Up,
+            Self::Response => Direction::Down,
+        };
+        StreamKey { connection, leg: Leg::Relay, direction }
     }
 }
 

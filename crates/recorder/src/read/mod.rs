@@ -19,6 +19,7 @@ mod session;
 mod sessions;
 #[cfg(test)]
 mod tests;
+mod unfinished;
 
 pub use destination::{AddressSeen, DestinationKey, DestinationRow, Held};
 pub use detail::{ConnectionDetail, ExchangeDetail, FlowDetail, Recorded};

@@ -3,7 +3,7 @@
 //! does it.
 
 use super::annotations::Annotations;
-use super::bytes;
+use super::bytes as stored;
 use super::destination::DestinationRow;
 use super::detail::{ConnectionDetail, ExchangeDetail, FlowDetail, MOST_RECORDS};
 use super::error::{Part, ReadError};
@@ -14,11 +14,12 @@ use super::order;
 use super::query::{DestinationQuery, FlowQuery};
 use super::records::{Records, whole};
 use super::rows::{FlowRow, SessionSummary};
+use super::unfinished;
 use crate::directory::SessionDir;
 use crate::index::IndexError;
-use crate::record::exchange::BodyShape;
+use bytes::Bytes;
 use flow::id::{ExchangeId, FlowId, SessionId};
-use flow::stream::{Direction, Extent, Leg, StreamKey};
+use flow::stream::{Extent, StreamKey};
 use flow::time::WallNanos;
 use observe::body::BodyReader;
 use rusqlite::OptionalExtension;
@@ -160,7 +161,8 @@ impl Session {
         Ok(rows.into_iter().skip(skipped).take(most).collect())
     }
 
-    /// Writes a body to `output` as it was transferred: framing removed, content encodings kept.
+    /// Writes a body to `output` as it was transferred: framing removed, content encodings kept. Of
+    /// an exchange without an end, which still runs or was interrupted, what there is of it.
     /// Memory does not grow with it.
     ///
     /// # Errors
@@ -172,26 +174,45 @@ impl Session {
         part: Part,
         output: &mut dyn Write,
     ) -> Result<(), ReadError> {
-        let body = self.body_shape(exchange, part)?;
-        let direction = match part {
-            Part::Request => Direction::Up,
-            Part::Response => Direction::Down,
+        let detail = self.exchange(exchange)?;
+        let stream = part.stream(exchange.connection);
+        let ended = match (&detail.close, part) {
+            (Some(close), Part::Request) => Some(Some(&close.body.request_body)),
+            (Some(close), Part::Response) => Some(close.body.response_body.as_ref()),
+            (None, _) => None,
         };
-        let stream = StreamKey { connection: exchange.connection, leg: Leg::Relay, direction };
-        let mut reader = BodyReader::new(body.framing());
+        let (framing, extent, recorded) = match ended {
+            Some(body) => {
+                let body = body.ok_or(ReadError::NoBody(exchange, part))?;
+                (body.framing(), body.extent.into(), Some(body.bytes.0))
+            }
+            None => {
+                let mut read = |extent: Extent| {
+                    let mut head = Vec::new();
+                    self.range(stream, extent, &mut head).map(|()| Bytes::from(head))
+                };
+                let (framing, extent) = unfinished::body(&detail, part, &mut read)?
+                    .ok_or(ReadError::NoBody(exchange, part))?;
+                (framing, extent, None)
+            }
+        };
+        let mut reader = BodyReader::new(framing);
         let mut payload = Vec::new();
         let mut found: u64 = 0;
-        self.copy(stream, body.extent.into(), &mut |piece| {
+        let copied = self.copy(stream, extent, &mut |piece| {
             payload.clear();
             reader.feed(piece, &mut payload);
             found += payload.len() as u64;
             output.write_all(&payload).map_err(ReadError::Output)
-        })?;
-        let recorded = body.bytes.0;
-        if found == recorded {
-            return Ok(());
+        });
+        match (copied, recorded) {
+            // The rest of it has not come, or never will.
+            (Err(ReadError::Gap { .. }), None) => Ok(()),
+            (Ok(()), Some(recorded)) if recorded != found => {
+                Err(ReadError::BodyLength { exchange, part, recorded, found })
+            }
+            (copied, _) => copied,
         }
-        Err(ReadError::BodyLength { exchange, part, recorded, found })
     }
 
     /// Writes the kept bytes of a stream to `output`, from its start. A stream of which nothing was
@@ -220,22 +241,17 @@ impl Session {
         extent: Extent,
         sink: &mut dyn FnMut(&[u8]) -> Result<(), ReadError>,
     ) -> Result<(), ReadError> {
-        bytes::copy(&self.records(), &self.directory, stream, extent, sink)
+        stored::copy(&self.records(), &self.directory, stream, extent, sink)
     }
 
-    fn body_shape(&self, exchange: ExchangeId, part: Part) -> Result<BodyShape, ReadError> {
+    fn exchange(&self, exchange: ExchangeId) -> Result<ExchangeDetail, ReadError> {
         let not_there = || ReadError::NoFlow(FlowId::Exchange(exchange));
         let connection = i64::try_from(exchange.connection.0).map_err(|_large| not_there())?;
         let of_exchange = self.records().of_flow(connection, exchange.number, MOST_RECORDS)?;
         if of_exchange.is_empty() {
             return Err(not_there());
         }
-        let close = ExchangeDetail::collect(of_exchange).close.map(|close| close.body);
-        let body = close.and_then(|close| match part {
-            Part::Request => Some(close.request_body),
-            Part::Response => close.response_body,
-        });
-        body.ok_or(ReadError::NoBody(exchange, part))
+        Ok(ExchangeDetail::collect(of_exchange))
     }
 
     fn records(&self) -> Records<'_> {
