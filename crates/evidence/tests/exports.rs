@@ -1,6 +1,8 @@
 //! Exports of a recorded session: an exchange with a compressed body, one with a binary body, a
 //! refused connection and a passed-through one.
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a failing test panics")]
+
 use bytes::Bytes;
 use flow::address::{DeviceAddr, Target, Upstream};
 use flow::event::{Closed, Dialled, Event, Ingress, Opened, StreamClosed, Timings};

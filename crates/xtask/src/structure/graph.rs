@@ -29,7 +29,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("observe", &["flow"]),
     ("proxy", &["certs", "feed", "flow", "observe", "resolver"]),
     ("recorder", &["feed", "flow", "geoip", "observe"]),
-    ("evidence", &["flow", "geoip", "observe", "recorder"]),
+    // The feed for its tests alone, which record a session.
+    ("evidence", &["feed", "flow", "geoip", "observe", "recorder"]),
     // A phone and servers, as unrelated to the product as real ones.
     ("demo", &[]),
     (
