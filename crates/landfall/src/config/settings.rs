@@ -151,56 +151,38 @@ fn geo_override(written: GeoOverride) -> geoip::Override {
 
 fn limits(written: &LimitsTable, place: &Place<'_>) -> Result<Limits, Error> {
     let default = Limits::default();
-    let count = |key, value: Option<usize>, default| match value {
-        Some(0) => Err(place.refuse(&format!("limits.{key}"), "must be at least 1")),
-        value => Ok(value.unwrap_or(default)),
-    };
-    let bytes = |key, value: Option<Text<SizeText>>, default| match value {
-        Some(Text(SizeText(0))) => {
-            Err(place.refuse(&format!("limits.{key}"), "must be at least 1B"))
-        }
-        Some(Text(SizeText(bytes))) => usize::try_from(bytes)
-            .map_err(|_wide| place.refuse(&format!("limits.{key}"), "is too large here")),
-        None => Ok(default),
-    };
-    let time = |key, value: Option<Text<DurationText>>, default| match value {
-        Some(Text(DurationText(Duration::ZERO))) => {
-            Err(place.refuse(&format!("limits.{key}"), "must be at least 1ms"))
-        }
-        value => Ok(value.map_or(default, |Text(DurationText(time))| time)),
-    };
     let size = |value: Option<Text<SizeText>>, default| value.map_or(default, |Text(size)| size.0);
     Ok(Limits {
-        connections: count("connections", written.connections, default.connections)?,
-        client_hello_bytes: bytes(
+        connections: place.count("connections", written.connections, default.connections)?,
+        client_hello_bytes: place.bytes(
             "client-hello-bytes",
             written.client_hello_bytes,
             default.client_hello_bytes,
         )?,
-        request_head_bytes: bytes(
+        request_head_bytes: place.bytes(
             "request-head-bytes",
             written.request_head_bytes,
             default.request_head_bytes,
         )?,
-        observed_header_bytes: bytes(
+        observed_header_bytes: place.bytes(
             "observed-header-bytes",
             written.observed_header_bytes,
             default.observed_header_bytes,
         )?,
-        observed_streams: count(
+        observed_streams: place.count(
             "observed-streams",
             written.observed_streams,
             default.observed_streams,
         )?,
-        request_head_time: time(
+        request_head_time: place.time(
             "request-head-time",
             written.request_head_time,
             default.request_head_time,
         )?,
-        resolve_time: time("resolve-time", written.resolve_time, default.resolve_time)?,
-        connect_time: time("connect-time", written.connect_time, default.connect_time)?,
-        tls_time: time("tls-time", written.tls_time, default.tls_time)?,
-        idle_time: time("idle-time", written.idle_time, default.idle_time)?,
+        resolve_time: place.time("resolve-time", written.resolve_time, default.resolve_time)?,
+        connect_time: place.time("connect-time", written.connect_time, default.connect_time)?,
+        tls_time: place.time("tls-time", written.tls_time, default.tls_time)?,
+        idle_time: place.time("idle-time", written.idle_time, default.idle_time)?,
         // Zero means something for the next three: no grace, nothing kept, no floor.
         shutdown_grace: written
             .shutdown_grace
@@ -210,12 +192,12 @@ fn limits(written: &LimitsTable, place: &Place<'_>) -> Result<Limits, Error> {
             default.recorded_connection_bytes,
         ),
         free_disk_bytes: size(written.free_disk_bytes, default.free_disk_bytes),
-        events_in_flight_bytes: bytes(
+        events_in_flight_bytes: place.bytes(
             "events-in-flight-bytes",
             written.events_in_flight_bytes,
             default.events_in_flight_bytes,
         )?,
-        leaf_cache_entries: count(
+        leaf_cache_entries: place.count(
             "leaf-cache-entries",
             written.leaf_cache_entries,
             default.leaf_cache_entries,
@@ -228,6 +210,40 @@ fn limits(written: &LimitsTable, place: &Place<'_>) -> Result<Limits, Error> {
 struct Place<'a>(Option<&'a Path>);
 
 impl Place<'_> {
+    fn count(&self, key: &str, value: Option<usize>, default: usize) -> Result<usize, Error> {
+        match value {
+            Some(0) => Err(self.refuse(&format!("limits.{key}"), "must be at least 1")),
+            value => Ok(value.unwrap_or(default)),
+        }
+    }
+
+    fn bytes(
+        &self,
+        key: &str,
+        value: Option<Text<SizeText>>,
+        default: usize,
+    ) -> Result<usize, Error> {
+        let Some(Text(SizeText(bytes))) = value else { return Ok(default) };
+        if bytes == 0 {
+            return Err(self.refuse(&format!("limits.{key}"), "must be at least 1B"));
+        }
+        usize::try_from(bytes)
+            .map_err(|_wide| self.refuse(&format!("limits.{key}"), "is too large here"))
+    }
+
+    fn time(
+        &self,
+        key: &str,
+        value: Option<Text<DurationText>>,
+        default: Duration,
+    ) -> Result<Duration, Error> {
+        let Some(Text(DurationText(time))) = value else { return Ok(default) };
+        if time.is_zero() {
+            return Err(self.refuse(&format!("limits.{key}"), "must be at least 1ms"));
+        }
+        Ok(time)
+    }
+
     /// Paths in the file are relative to the file.
     fn resolve(&self, path: PathBuf) -> PathBuf {
         match self.0.and_then(Path::parent) {
