@@ -77,7 +77,7 @@ async fn serve(
     let (events, received) = feed::channel(settings.limits.events_in_flight_bytes);
     let recording = recorder::start(recorder_setup(settings, tool, &clock, &databases)?, received)?;
     let directory = recording.directory().clone();
-    let live = Live::start(recording.notices(), context.colour, output)?;
+    let live = Live::start(recording.notices(), context.colour, output, settings.simulates())?;
 
     let address = listener.local_addr().unwrap_or(settings.listen);
     banner::welcome(context, &authority, address, &directory.name());

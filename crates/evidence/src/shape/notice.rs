@@ -44,10 +44,12 @@ pub struct NoticeShape<'a> {
     flags: Option<Vec<&'a str>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     flag_reasons: Option<FlagReasons<'a>>,
+    simulated: bool,
 }
 
-impl<'a> From<&'a Notice> for NoticeShape<'a> {
-    fn from(notice: &'a Notice) -> Self {
+impl<'a> NoticeShape<'a> {
+    /// The line of a notice in a session that is simulated, or is not.
+    pub fn new(notice: &'a Notice, simulated: bool) -> Self {
         let exchanged = match &notice.moment {
             Moment::Exchanged(exchanged) => Some(exchanged),
             Moment::Treated | Moment::Closed => None,
@@ -76,6 +78,7 @@ impl<'a> From<&'a Notice> for NoticeShape<'a> {
             flag_reasons: known
                 .filter(|annotation| !annotation.flags.is_empty())
                 .map(|annotation| FlagReasons(&annotation.flags)),
+            simulated,
         }
     }
 }

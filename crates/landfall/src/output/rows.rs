@@ -9,7 +9,7 @@ use evidence::csv;
 use serde::Serialize;
 use serde_json::{Map, Value};
 use std::cmp::Ordering;
-use std::io::{BufWriter, Write};
+use std::io::{self, BufWriter, Write};
 
 /// A writer of rows of one kind.
 pub(crate) struct Rows<'a, W: Write> {
@@ -22,6 +22,8 @@ pub(crate) struct Rows<'a, W: Write> {
     /// Rows kept for sorting.
     kept: Vec<Map<String, Value>>,
     written: usize,
+    /// A row says that it is simulated; a table shows no such column, and says it below.
+    simulated: bool,
     /// JSON without the array: there is exactly one row.
     single: bool,
 }
@@ -37,6 +39,7 @@ impl<'a, W: Write> Rows<'a, W> {
             line: Vec::new(),
             kept: Vec::new(),
             written: 0,
+            simulated: false,
             single: false,
         })
     }
@@ -89,7 +92,7 @@ impl<'a, W: Write> Rows<'a, W> {
             }
         }
         let ended = match self.output.format {
-            Format::Table => self.table.finish(&mut self.out),
+            Format::Table => self.table.finish(&mut self.out).and_then(|()| self.caption()),
             Format::Json if self.single => Ok(()),
             Format::Json if self.written == 0 => self.out.write_all(b"[]\n"),
             Format::Json => self.out.write_all(b"\n]\n"),
@@ -99,11 +102,17 @@ impl<'a, W: Write> Rows<'a, W> {
         ended.and_then(|()| self.out.flush()).map_err(|error| Error::output(&error))
     }
 
+    fn caption(&mut self) -> io::Result<()> {
+        let shown = self.columns.iter().any(|column| column.key == "simulated");
+        if self.simulated && !shown { writeln!(self.out, "{SIMULATED}") } else { Ok(()) }
+    }
+
     fn is_full(&self) -> bool {
         self.output.limit.is_some_and(|limit| self.written >= limit)
     }
 
     fn write(&mut self, row: &Map<String, Value>) -> Result<(), Error> {
+        self.simulated |= row.get("simulated") == Some(&Value::Bool(true));
         let written = match self.output.format {
             Format::Table => self.table.push(row, &mut self.out),
             Format::Csv => self.csv_line(row),
@@ -141,7 +150,7 @@ impl<'a, W: Write> Rows<'a, W> {
         Ok(())
     }
 
-    fn csv_line(&mut self, row: &Map<String, Value>) -> std::io::Result<()> {
+    fn csv_line(&mut self, row: &Map<String, Value>) -> io::Result<()> {
         if self.written == 0 {
             self.csv_header()?;
         }
@@ -149,7 +158,7 @@ impl<'a, W: Write> Rows<'a, W> {
         csv::write_record(&mut self.out, cells)
     }
 
-    fn csv_header(&mut self) -> std::io::Result<()> {
+    fn csv_header(&mut self) -> io::Result<()> {
         csv::write_record(&mut self.out, self.columns.iter().map(|column| column.key))
     }
 }
@@ -177,6 +186,9 @@ fn compare(a: Option<&Value>, b: Option<&Value>) -> Ordering {
         },
     }
 }
+
+const SIMULATED: &str =
+    "simulated: the names or addresses of this session are, so this shows no real traffic";
 
 #[cfg(test)]
 mod tests {

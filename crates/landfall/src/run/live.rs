@@ -8,6 +8,7 @@ use crate::output::cell::short_time;
 use crate::output::colour::{Ink, When};
 use crate::output::escape::{printable, write_json};
 use evidence::shape::NoticeShape;
+use flow::annotation::Location;
 use flow::id::ConnectionId;
 use flow::treatment::Treatment;
 use recorder::record::value::Wall;
@@ -30,12 +31,14 @@ impl Live {
         notices: Receiver<Notice>,
         colour: When,
         format: Option<LiveFormat>,
+        simulated: bool,
     ) -> Result<Self, Error> {
         let terminal = std::io::stdout().is_terminal();
         let default = if terminal { LiveFormat::Table } else { LiveFormat::Jsonl };
         let printer = Printer {
             format: format.unwrap_or(default),
             colours: colour.applies(terminal),
+            simulated,
             with_exchanges: HashSet::new(),
         };
         let (end, ended) = oneshot::channel();
@@ -59,6 +62,7 @@ impl Live {
 struct Printer {
     format: LiveFormat,
     colours: bool,
+    simulated: bool,
     /// Running connections that were shown by their exchanges.
     with_exchanges: HashSet<ConnectionId>,
 }
@@ -106,7 +110,7 @@ impl Printer {
         match self.format {
             LiveFormat::Jsonl => {
                 // A notice has nothing that JSON cannot express.
-                let written = write_json(line, &NoticeShape::from(notice));
+                let written = write_json(line, &NoticeShape::new(notice, self.simulated));
                 debug_assert!(written.is_ok());
             }
             LiveFormat::Table => line.extend_from_slice(self.text(notice).as_bytes()),
@@ -149,6 +153,7 @@ impl Printer {
             ink(Ink::Plain, &status, 3),
             ink(Ink::Title, &format!("{target}{}", cut(path)), 0),
             ink(if flags { Ink::Notice } else { Ink::Faint }, &known, 0),
+            ink(Ink::Faint, if self.simulated { "simulated" } else { "" }, 0),
         ];
         line.join(" ").trim_end().to_owned()
     }
@@ -170,12 +175,17 @@ fn may_hold_exchanges(notice: &Notice) -> bool {
 fn known(notice: &Notice) -> String {
     let mut parts = Vec::new();
     if let Some(annotation) = &notice.destination {
-        match annotation.location.country() {
-            Some(country) => parts.push(country.to_string()),
-            None if annotation.special_range.is_some() => {
-                parts.extend(annotation.special_range.clone());
+        match (&annotation.location, &annotation.special_range) {
+            (_, Some(range)) => parts.push(range.clone()),
+            (Location::Agreed { country, .. } | Location::Overridden { country }, None) => {
+                parts.push(country.to_string());
             }
-            None => parts.push("??".to_owned()),
+            (Location::Disagreed { answers, .. }, None) => {
+                let answers: Vec<_> =
+                    answers.iter().map(|(_, country)| country.to_string()).collect();
+                parts.push(format!("{} (databases disagree)", answers.join(" or ")));
+            }
+            (Location::Unknown, None) => parts.push("country unknown".to_owned()),
         }
         parts.extend(annotation.operator.as_ref().map(|operator| operator.group.clone()));
         for flag in &annotation.flags {
@@ -234,7 +244,7 @@ mod tests {
     }
 
     fn printer(format: LiveFormat) -> Printer {
-        Printer { format, colours: false, with_exchanges: HashSet::new() }
+        Printer { format, colours: false, simulated: false, with_exchanges: HashSet::new() }
     }
 
     #[test]
