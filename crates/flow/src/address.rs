@@ -1,7 +1,7 @@
 //! Names and addresses. Newtypes keep the device's, the target's and the dialled address apart.
 
 use std::fmt;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::str::FromStr;
 
 /// A DNS host name in canonical form: ASCII, lower case, no trailing dot, labels of 1 to 63 of
@@ -180,6 +180,26 @@ impl Upstream {
     }
 }
 
+/// The address that another one stands for: unwraps IPv4-mapped addresses (`::ffff:a.b.c.d`, RFC
+/// 4291 section 2.5.5.2) and those of the well-known NAT64 prefix (`64:ff9b::/96`, RFC 6052
+/// section 2.1).
+pub fn unwrapped(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(ip) => nat64(ip).map_or(IpAddr::V6(ip), IpAddr::V4),
+        v4 => v4,
+    }
+}
+
+fn nat64(ip: Ipv6Addr) -> Option<Ipv4Addr> {
+    match ip.segments() {
+        [0x64, 0xff9b, 0, 0, 0, 0, high, low] => {
+            let [[a, b], [c, d]] = [high.to_be_bytes(), low.to_be_bytes()];
+            Some(Ipv4Addr::new(a, b, c, d))
+        }
+        _ => None,
+    }
+}
+
 const MAX_NAME_BYTES: usize = 253;
 const MAX_LABEL_BYTES: usize = 63;
 
@@ -217,5 +237,22 @@ mod tests {
         let name: DnsName = "cdn.alicdn.com".parse().unwrap();
         assert!(name.is_within("alicdn.com") && name.is_within("cdn.alicdn.com"));
         assert!(!name.is_within("icdn.com") && !name.is_within("x.cdn.alicdn.com"));
+    }
+
+    #[test]
+    fn wrapped_addresses() {
+        for (text, expected) in [
+            ("8.8.8.8", "8.8.8.8"),
+            ("::ffff:8.8.8.8", "8.8.8.8"),
+            ("64:ff9b::8.8.8.8", "8.8.8.8"),
+            ("64:ff9b::808:8ff", "8.8.8.255"),
+            ("64:ff9b:1::8.8.8.8", "64:ff9b:1::808:808"),
+            ("64:ff9b::1:8.8.8.8", "64:ff9b::1:808:808"),
+            ("::8.8.8.8", "::8.8.8.8"),
+            ("240e::1", "240e::1"),
+        ] {
+            let unwrapped = unwrapped(text.parse().unwrap());
+            assert_eq!(unwrapped, expected.parse::<IpAddr>().unwrap(), "{text}");
+        }
     }
 }

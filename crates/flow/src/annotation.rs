@@ -12,6 +12,7 @@ pub struct Annotation {
     pub location: Location,
     pub asn: Option<Asn>,
     pub as_name: Option<String>,
+    /// Of confidence A or B; what rests on public reporting alone is among the claims only.
     pub operator: Option<Operator>,
     pub address_registered: Option<Country>,
     pub as_registered: Option<Country>,
@@ -64,15 +65,17 @@ pub enum FlagReason {
     Operated { country: Country, group: String, confidence: Confidence },
     /// The address is registered in the country.
     AddressRegistered { country: Country },
-    /// The announcing AS is registered in the country.
+    /// The announcing AS is registered in the country; which AS, where the same source says so.
     AsRegistered { country: Country, asn: Option<Asn> },
 }
 
 impl FlagReason {
-    /// The word for tables: `located`, `operated` or `registered`.
+    /// The word for tables: `located`, `operated`, `possibly-operated` (what rests on public
+    /// reporting alone) or `registered`.
     pub fn word(&self) -> &'static str {
         match self {
             Self::Located { .. } | Self::LocatedByOverride { .. } => "located",
+            Self::Operated { confidence: Confidence::C, .. } => "possibly-operated",
             Self::Operated { .. } => "operated",
             Self::AddressRegistered { .. } | Self::AsRegistered { .. } => "registered",
         }

@@ -140,8 +140,6 @@ pub struct StreamClosed {
     pub at: Stamp,
     /// Bytes that passed.
     pub relayed: u64,
-    /// Bytes that were handed to the recorder, from the start of the stream.
-    pub kept: u64,
 }
 
 /// The end of a connection.

@@ -35,7 +35,7 @@ pub struct Limits {
     pub shutdown_grace: Duration,
     /// Bytes of one connection kept in the stream store; the rest is relayed and counted.
     pub recorded_connection_bytes: u64,
-    /// Free space below which recording stops and new connections are refused.
+    /// Free space below which the session is closed validly and the run ends with an error.
     pub free_disk_bytes: u64,
     /// Bytes of events between proxy and recorder; past them connections wait.
     pub events_in_flight_bytes: usize,

@@ -87,6 +87,7 @@ impl fmt::Display for PlaintextWhy {
 pub enum BlockedWhy {
     /// The client's address is outside the ranges that are served.
     ClientNotAllowed,
+    /// A loopback address, or another address of this machine.
     DestinationLoopback,
     DestinationLinkLocal,
     DestinationUnspecified,
@@ -95,21 +96,18 @@ pub enum BlockedWhy {
     DestinationMetadata,
     /// One of Landfall's own listeners: a loop.
     OwnListener,
-    /// Free disk space is below the floor, so nothing could be recorded.
-    DiskFull,
 }
 
 impl fmt::Display for BlockedWhy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::ClientNotAllowed => "client address is outside the ranges served (see --allow)",
-            Self::DestinationLoopback => "destination is a loopback address (see --allow-local)",
+            Self::DestinationLoopback => "destination is this machine (see --allow-local)",
             Self::DestinationLinkLocal => "destination is a link-local address (see --allow-local)",
             Self::DestinationUnspecified => "destination is the unspecified address",
             Self::DestinationMulticast => "destination is a multicast or broadcast address",
             Self::DestinationMetadata => "destination is a cloud metadata service",
             Self::OwnListener => "destination is Landfall itself",
-            Self::DiskFull => "free disk space is below the floor, nothing could be recorded",
         })
     }
 }

@@ -14,8 +14,6 @@ use std::net::IpAddr;
 /// `asked` is the number of location databases among them, answered or not.
 pub(crate) fn assess(address: IpAddr, claims: Vec<Claim>, asked: usize) -> Annotation {
     let origin = claims.iter().find_map(origin_as);
-    let database_asn =
-        claims.iter().filter(|claim| !is_override(claim)).find_map(origin_as).map(|(asn, _)| asn);
     Annotation {
         address,
         location: location(&claims, asked),
@@ -35,7 +33,7 @@ pub(crate) fn assess(address: IpAddr, claims: Vec<Claim>, asked: usize) -> Annot
             Statement::SpecialRange(name) => Some(name.clone()),
             _ => None,
         }),
-        flags: mainland_china(&claims, asked, database_asn).into_iter().collect(),
+        flags: mainland_china(&claims, asked).into_iter().collect(),
         claims,
     }
 }
@@ -62,11 +60,13 @@ fn location(claims: &[Claim], asked: usize) -> Location {
 }
 
 /// The one operator that is named first. An override stands first, then the operator's own DNS
-/// zone, which says more than the holder of the network does; but what rests on public reporting
-/// alone comes after everything else. The order of asking decides the rest.
+/// zone, which says more than the holder of the network does. The order of asking decides the
+/// rest. What rests on public reporting alone is a possibility and names nobody.
 fn operator(claims: &[Claim]) -> Option<&Operator> {
     let operators = claims.iter().filter_map(|claim| match &claim.statement {
-        Statement::Operator(operator) => Some((claim, operator)),
+        Statement::Operator(operator) if operator.confidence != Confidence::C => {
+            Some((claim, operator))
+        }
         _ => None,
     });
     let best = operators.min_by_key(|(claim, operator)| {
@@ -75,7 +75,7 @@ fn operator(claims: &[Claim]) -> Option<&Operator> {
             source_name::CNAME_SUFFIXES => 1,
             _ => 2,
         };
-        (operator.confidence == Confidence::C, kind, operator.confidence)
+        (kind, operator.confidence)
     });
     best.map(|(_claim, operator)| operator)
 }
@@ -173,7 +173,7 @@ mod tests {
             claim("o", Statement::OriginAs { asn: Asn(64_500), name: None }),
             claim("i", Statement::AsRegistered(Country::CN)),
         ];
-        check_flags(registered, &["address registered in CN", "AS64500 registered in CN"]);
+        check_flags(registered, &["address registered in CN", "AS registered in CN"]);
         let operators = vec![
             operated("operators", "Maybe", "CN", Confidence::C),
             operated("cname-suffixes", "Zone", "CN", Confidence::B),
@@ -204,14 +204,17 @@ mod tests {
     }
 
     #[test]
-    fn an_overridden_as_is_not_said_to_be_registered_where_the_announced_one_is() {
-        let claims = vec![
-            claim("override", Statement::OriginAs { asn: Asn(64_501), name: None }),
-            claim("o", Statement::OriginAs { asn: Asn(64_500), name: None }),
+    fn an_as_is_not_said_to_be_registered_where_another_source_s_is() {
+        let origin = |source, asn| claim(source, Statement::OriginAs { asn: Asn(asn), name: None });
+        let mut claims = vec![
+            origin("override", 64_501),
+            origin("o", 64_500),
             claim("i", Statement::AsRegistered(Country::CN)),
         ];
         assert_eq!(assessed(claims.clone()).asn, Some(Asn(64_501)));
-        check_flags(claims, &["AS64500 registered in CN"]);
+        check_flags(claims.clone(), &["AS registered in CN"]);
+        claims.push(origin("i", 64_502));
+        check_flags(claims, &["AS64502 registered in CN"]);
     }
 
     #[track_caller]
@@ -227,7 +230,9 @@ mod tests {
         check_operator(vec![], None);
         check_operator(vec![holder(A), zone("Zone", B)], Some("Zone"));
         check_operator(vec![holder(B), zone("Zone", C)], Some("Holder"));
-        check_operator(vec![holder(C), zone("Zone", C)], Some("Zone"));
+        let possible = vec![holder(C), zone("Zone", C)];
+        assert_eq!(assessed(possible.clone()).claims, possible);
+        check_operator(possible, None);
         check_operator(vec![zone("First", B), zone("Better", A)], Some("Better"));
         check_operator(vec![zone("First", B), zone("Second", B)], Some("First"));
         let corrected = operated("override", "Corrected", "", B);

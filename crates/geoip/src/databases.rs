@@ -4,9 +4,8 @@
 
 use crate::assess::assess;
 use crate::bundle;
-use crate::canonical::canonical;
+use flow::address::unwrapped;
 use crate::config::Config;
-use crate::digest::sha256;
 use crate::error::Error;
 use crate::ipfire::Ipfire;
 use crate::manifest::{Entry, Kind, Manifest};
@@ -74,7 +73,7 @@ impl Databases {
     /// What is known of `address`, and of who runs it by `names`: the host's name and its aliases
     /// (the CNAME chain), in that order.
     pub fn annotate(&self, address: IpAddr, names: &[DnsName]) -> Annotation {
-        let asked_about = canonical(address);
+        let asked_about = unwrapped(address);
         let mut claims = Vec::with_capacity(USUAL_CLAIMS);
         self.overrides.claim(
             asked_about,
@@ -107,14 +106,6 @@ impl Databases {
             }
         }
         notices
-    }
-
-    /// One hash over the set, hex: SHA-256 of the lines `name sha256` in the order of
-    /// [`Databases::status`], each ended by a line feed. Overrides are no part of it.
-    pub fn set_hash(&self) -> String {
-        let lines: String =
-            self.status.iter().map(|s| format!("{} {}\n", s.name, s.sha256)).collect();
-        sha256(lines.as_bytes())
     }
 
     /// Asks every database; the number of those asked that vote on location.

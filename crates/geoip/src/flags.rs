@@ -3,13 +3,13 @@
 
 use crate::source_name;
 use flow::annotation::{Flag, FlagReason};
-use flow::claim::{Asn, Claim, Country, Statement};
+use flow::claim::{Asn, Claim, Country, Source, Statement};
 
 /// The policy `mainland-china`: *located*, *operated* or *registered* in mainland China. Hong Kong,
 /// Macao and Taiwan have codes of their own and are never counted.
 ///
-/// `asked` is the number of location databases that were asked, `asn` the AS that they name.
-pub(crate) fn mainland_china(claims: &[Claim], asked: usize, asn: Option<Asn>) -> Option<Flag> {
+/// `asked` is the number of location databases that were asked.
+pub(crate) fn mainland_china(claims: &[Claim], asked: usize) -> Option<Flag> {
     let mut saying = 0;
     let mut overridden = false;
     let mut reasons = Vec::new();
@@ -31,6 +31,7 @@ pub(crate) fn mainland_china(claims: &[Claim], asked: usize, asn: Option<Asn>) -
                 further.push(FlagReason::AddressRegistered { country: FLAGGED });
             }
             Statement::AsRegistered(FLAGGED) => {
+                let asn = origin_by(claims, &claim.source);
                 further.push(FlagReason::AsRegistered { country: FLAGGED, asn });
             }
             _ => {}
@@ -50,6 +51,14 @@ pub(crate) fn mainland_china(claims: &[Claim], asked: usize, asn: Option<Asn>) -
         }
     }
     (!reasons.is_empty()).then(|| Flag { policy: POLICY.to_owned(), reasons })
+}
+
+/// The AS that a source names. Sources can differ in it, and then in what they say of it.
+fn origin_by(claims: &[Claim], source: &Source) -> Option<Asn> {
+    claims.iter().find_map(|claim| match claim.statement {
+        Statement::OriginAs { asn, .. } if *claim.source == *source => Some(asn),
+        _ => None,
+    })
 }
 
 /// Operated before registered, the better founded first.

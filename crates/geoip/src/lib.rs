@@ -7,7 +7,6 @@
 
 mod assess;
 mod bundle;
-mod canonical;
 mod config;
 mod databases;
 mod digest;

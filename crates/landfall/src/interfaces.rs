@@ -2,6 +2,12 @@
 
 use std::net::IpAddr;
 
+/// All addresses of the machine.
+pub(crate) fn addresses() -> Vec<IpAddr> {
+    let interfaces = if_addrs::get_if_addrs().unwrap_or_default();
+    interfaces.into_iter().map(|interface| interface.ip()).collect()
+}
+
 /// Addresses at which another machine can reach a listener on `listen`, with their interfaces:
 /// all of the family where it is the unspecified address, IPv4 first.
 pub(crate) fn reachable(listen: IpAddr) -> Vec<(String, IpAddr)> {

@@ -10,10 +10,11 @@ mod trust;
 
 use crate::args::LiveFormat;
 use crate::clock::{self, SystemClock};
-use crate::commands::Context;
+use crate::context::Context;
 use crate::config;
 use crate::config::settings::Settings;
 use crate::error::{Error, Exit};
+use crate::interfaces;
 use certs::{Authority, LeafMinter};
 use demo::phone::Played;
 use flow::filter::Filter;
@@ -189,6 +190,7 @@ fn proxy_setup(
             settings.upstream_verify,
         )?,
         rules: settings.rules.clone(),
+        machine: interfaces::addresses(),
         dial: settings.dial.clone(),
         limits,
         clock: Arc::clone(clock),
@@ -208,7 +210,7 @@ fn recorder_setup(
         device: settings.device.clone(),
         operator: None,
         tool,
-        effective_config: config::canonical(settings),
+        effective_config: config::canonical(settings)?,
         simulated: settings.simulates(),
         limits: settings.limits.clone(),
         clock: Arc::clone(clock),

@@ -13,8 +13,8 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
+use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
 /// Opens the port that devices connect to.
 ///
@@ -33,7 +33,7 @@ pub async fn serve(
     stop: CancellationToken,
 ) {
     let listening = listener.local_addr().ok();
-    let tasks = TaskTracker::new();
+    let mut tasks = JoinSet::new();
     let abort = CancellationToken::new();
     let room = Arc::new(Semaphore::new(setup.limits.connections));
     let numbers = Arc::new(Numbers::default());
@@ -41,6 +41,10 @@ pub async fn serve(
         let accepted = tokio::select! {
             biased;
             () = stop.cancelled() => break,
+            Some(ended) = tasks.join_next() => {
+                report(ended);
+                continue;
+            }
             accepted = accept(&listener, &room) => accepted,
         };
         let (tcp, device, permit) = match accepted {
@@ -56,7 +60,7 @@ pub async fn serve(
             wire: Wire::new(tcp),
             device: DeviceAddr(canonical(device)),
             listener: canonical(reached.or(listening).unwrap_or(UNKNOWN_LISTENER)),
-            own: own_addresses(reached, listening),
+            own: own_addresses(&setup.machine, reached, listening),
         };
         let (setup, events) = (Arc::clone(&setup), events.clone());
         let (numbers, abort) = (Arc::clone(&numbers), abort.clone());
@@ -66,10 +70,24 @@ pub async fn serve(
         });
     }
     drop(listener);
-    tasks.close();
-    if tokio::time::timeout(setup.limits.shutdown_grace, tasks.wait()).await.is_err() {
+    if tokio::time::timeout(setup.limits.shutdown_grace, drain(&mut tasks)).await.is_err() {
         abort.cancel();
-        tasks.wait().await;
+        drain(&mut tasks).await;
+    }
+}
+
+async fn drain(tasks: &mut JoinSet<()>) {
+    while let Some(ended) = tasks.join_next().await {
+        report(ended);
+    }
+}
+
+/// A connection that panicked has no end in the record: that is ours to mend.
+fn report(ended: Result<(), JoinError>) {
+    if let Err(error) = ended
+        && error.is_panic()
+    {
+        tracing::error!(%error, "A connection ended abnormally, its record is incomplete");
     }
 }
 
@@ -82,11 +100,16 @@ async fn accept(
     Ok((tcp, device, permit))
 }
 
-fn own_addresses(reached: Option<SocketAddr>, listening: Option<SocketAddr>) -> Vec<SocketAddr> {
+fn own_addresses(
+    machine: &[IpAddr],
+    reached: Option<SocketAddr>,
+    listening: Option<SocketAddr>,
+) -> Vec<SocketAddr> {
     let Some(port) = listening.map(|listening| listening.port()) else { return Vec::new() };
     let loopback = [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)];
-    let own = reached.into_iter().chain(listening).map(|own| own.ip().to_canonical());
-    own.chain(loopback).map(|ip| SocketAddr::new(ip, port)).collect()
+    let bound = reached.into_iter().chain(listening).map(|own| own.ip());
+    let own = bound.chain(loopback).chain(machine.iter().copied());
+    own.map(|ip| SocketAddr::new(ip.to_canonical(), port)).collect()
 }
 
 fn canonical(address: SocketAddr) -> SocketAddr {

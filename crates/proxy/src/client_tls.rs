@@ -14,7 +14,7 @@ use flow::stream::Leg;
 use flow::time::Stamp;
 use flow::treatment::{Cause, Failure, Side, Stage};
 use rustls::ServerConfig;
-use rustls::server::{ClientHello, ResolvesServerCert};
+use rustls::server::{ClientHello, NoServerSessionStorage, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -76,6 +76,7 @@ fn config(
     config.key_log = Arc::<SecretCollector>::clone(secrets);
     // Each connection is on its own: no ticket outlives it.
     config.send_tls13_tickets = 0;
+    config.session_storage = Arc::new(NoServerSessionStorage {});
     Ok(config)
 }
 

@@ -10,9 +10,11 @@ use crate::setup::Setup;
 use crate::upstream_tls::asked_host;
 use crate::wire::Wire;
 use crate::{client_tls, forward, onboarding, reply, tls_failure, upstream, upstream_tls};
+use bytes::Bytes;
 use feed::RecorderGone;
 use flow::address::{Host, Target};
 use flow::event::{Event, Ingress};
+use flow::stream::{Direction, Leg};
 use flow::tls::ClientHello;
 use flow::treatment::{Cause, Failure, Outcome, PlaintextWhy, Side, Stage, Treatment};
 use observe::Observer;
@@ -25,7 +27,7 @@ pub(crate) async fn run(mut client: Client, served: &Served<'_>) {
             ask = ingress::read(&mut client.wire, &served.setup.limits, &client.own) => ask,
             () = served.abort.cancelled() => Ask::Nothing(Cause::Closed),
         },
-        Err(why) => Ask::Refused(Treatment::Blocked(why)),
+        Err(why) => Ask::Refused(Treatment::Blocked(why), Bytes::new()),
     };
     let ended = loop {
         let ended = match ask {
@@ -53,22 +55,28 @@ async fn single(
     served: &Served<'_>,
 ) -> Result<(), RecorderGone> {
     let ingress = match &ask {
-        Ask::Tunnel(_) => Ingress::Connect,
+        Ask::Tunnel(..) => Ingress::Connect,
         Ask::Own(_) => Ingress::Onboarding,
         Ask::Forward(_) => Ingress::AbsoluteForm,
-        Ask::Refused(_) | Ask::Nothing(_) => Ingress::Unknown,
+        Ask::Refused(..) | Ask::Nothing(_) => Ingress::Unknown,
     };
     let journal = served.journal();
     journal.opened(accepted, client.device, client.listener, ingress).await?;
     let outcome = {
         let steps = async {
             match ask {
-                Ask::Tunnel(target) => tunnel(client, served.setup, &journal, &target).await,
+                Ask::Tunnel(target, raw) => {
+                    journal.passed(Leg::Client, Direction::Up, raw).await?;
+                    tunnel(client, served.setup, &journal, &target).await
+                }
                 Ask::Own(request) => {
                     journal.treated(Treatment::Plaintext(PlaintextWhy::OwnPages)).await?;
                     onboarding::answer(client.wire, served.setup, &journal, &request).await
                 }
-                Ask::Refused(treatment) => refuse(client.wire, &journal, treatment).await,
+                Ask::Refused(treatment, raw) => {
+                    journal.passed(Leg::Client, Direction::Up, raw).await?;
+                    refuse(client.wire, &journal, treatment).await
+                }
                 Ask::Nothing(cause) => not_relayed(&journal, ingress::failed(cause)).await,
                 Ask::Forward(_) => Ok(Outcome::NotRelayed),
             }
@@ -104,9 +112,7 @@ async fn tunnel(
         Opening::Tls(hello) => {
             return tls(client, upstream, setup, journal, target, *hello).await;
         }
-        Opening::Failed(failure) => {
-            return not_relayed(journal, Treatment::Failed(failure)).await;
-        }
+        Opening::Failed(failure) => return hello_failed(client, journal, failure).await,
         Opening::Http1 => {
             journal.observe(Observer::http1(journal.connection(), &setup.limits)).await;
             PlaintextWhy::Http
@@ -184,7 +190,7 @@ async fn intercept(
     let outcome = relay::run(journal, client, upstream, setup.limits.idle_time).await?;
     if let Outcome::ClientAlert(alert) = outcome
         && tls_failure::is_distrust(alert)
-        && journal.relayed(flow::stream::Direction::Up).await == 0
+        && journal.relayed(Direction::Up).await == 0
     {
         // TLS 1.3 lets a server finish before the client has judged its certificate.
         let cause = Cause::Distrust(alert);
@@ -218,12 +224,24 @@ async fn own_pages(
                 Err(failure) => failure,
             }
         }
-        Opening::Failed(failure) => failure,
+        Opening::Failed(failure) => return hello_failed(client, journal, failure).await,
         _ => {
             journal.treated(Treatment::Plaintext(PlaintextWhy::OwnPages)).await?;
             return onboarding::serve(client, setup, journal).await;
         }
     };
+    not_relayed(journal, Treatment::Failed(failure)).await
+}
+
+/// Keeps what there is of a ClientHello, and tells the client that it was none.
+async fn hello_failed(
+    mut client: Wire,
+    journal: &Journal,
+    failure: Failure,
+) -> Result<Outcome, RecorderGone> {
+    journal.passed(Leg::Client, Direction::Up, client.take_unread()).await?;
+    let cause = Cause::Malformed(String::new());
+    reply::alert(&mut client, tls_failure::alert_record(&cause)).await;
     not_relayed(journal, Treatment::Failed(failure)).await
 }
 

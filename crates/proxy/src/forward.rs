@@ -2,6 +2,7 @@
 //! section 3.2.2, RFC 9110 section 7.6). Bodies and responses pass untouched. The head as the
 //! client sent it is recorded beside the one that was sent on.
 
+use crate::broken::Broken;
 use crate::client::{Client, Served};
 use crate::ingress::{self, Ask, Forwarded};
 use crate::journal::Journal;
@@ -11,12 +12,12 @@ use bytes::{Bytes, BytesMut};
 use feed::RecorderGone;
 use flow::event::Ingress;
 use flow::http::{Field, HttpVersion};
+use flow::limits::Limits;
 use flow::stream::{Direction, Leg};
 use flow::time::Stamp;
 use flow::treatment::{Outcome, PlaintextWhy, Side, Treatment};
 use observe::Observer;
 use observe::http1::message_body::MessageBody;
-use std::io;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf};
 use tokio::sync::Notify;
 
@@ -61,26 +62,42 @@ async fn conversation(
     journal.observe(Observer::http1(journal.connection(), &setup.limits)).await;
     let mut request = first;
     loop {
-        let limit = setup.limits.request_head_bytes;
-        match exchange(&mut client.wire, &mut upstream, journal, &request, limit).await {
+        let limits = &setup.limits;
+        let exchanged = tokio::select! {
+            exchanged = exchange(&mut client.wire, &mut upstream, journal, &request, limits) => {
+                exchanged
+            }
+            () = journal.idle(limits.idle_time) => Err(Broken::Transport(Outcome::IdleTimeout)),
+        };
+        match exchanged {
             Ok(rest) => client.wire.unread(rest),
             Err(Broken::Recorder(gone)) => return Err(gone),
             Err(Broken::Transport(outcome)) => {
-                client.wire.socket().finish();
+                if outcome == Outcome::Completed {
+                    client.wire.socket().finish();
+                } else {
+                    // A FIN would make a body that lasts until the close look whole.
+                    client.wire.socket().reset_on_close();
+                }
                 return Ok(outcome);
             }
         }
-        let upstream_closed = upstream.socket().clone();
-        let asked = tokio::select! {
-            asked = ingress::read(&mut client.wire, &setup.limits, &client.own) => asked,
-            _ = upstream_closed.has_spoken() => {
-                client.wire.socket().finish();
-                return Ok(Outcome::Completed);
-            }
+        // Only waiting may be given up for the upstream's close, reading may not.
+        let upstream_is_gone = tokio::select! {
+            biased;
+            () = client.wire.readable() => false,
+            _ = upstream.socket().has_spoken() => true,
+            () = journal.idle(limits.idle_time) => return Ok(Outcome::IdleTimeout),
         };
-        match asked {
-            Ask::Forward(more) if more.target == target => request = *more,
+        if upstream_is_gone {
+            client.wire.socket().finish();
+            return Ok(Outcome::Completed);
+        }
+        match ingress::read(&mut client.wire, limits, &client.own).await {
             Ask::Nothing(_) => return Ok(Outcome::Completed),
+            Ask::Forward(more) if more.target == target && !is_gone(&upstream).await => {
+                request = *more;
+            }
             other => {
                 *next = Some(other);
                 return Ok(Outcome::Completed);
@@ -89,15 +106,12 @@ async fn conversation(
     }
 }
 
-/// Why a conversation stops.
-enum Broken {
-    Recorder(RecorderGone),
-    Transport(Outcome),
-}
-
-impl From<RecorderGone> for Broken {
-    fn from(gone: RecorderGone) -> Self {
-        Self::Recorder(gone)
+/// Whether the upstream has closed, or said something that nobody asked for.
+async fn is_gone(upstream: &Wire) -> bool {
+    tokio::select! {
+        biased;
+        _ = upstream.socket().has_spoken() => true,
+        () = tokio::task::yield_now() => false,
     }
 }
 
@@ -107,15 +121,15 @@ async fn exchange(
     upstream: &mut Wire,
     journal: &Journal,
     request: &Forwarded,
-    trailer_limit: usize,
+    limits: &Limits,
 ) -> Result<Bytes, Broken> {
     let before = journal.exchanges_ended().await;
     journal.passed(Leg::Client, Direction::Up, request.received.raw.clone()).await?;
     let head = rewritten(request);
     journal.passed(Leg::Relay, Direction::Up, head.clone()).await?;
     let sent = upstream.write_all(&head).await;
-    sent.map_err(|error| broken(Side::Upstream, &error))?;
-    let body = MessageBody::new(request.body, trailer_limit);
+    sent.map_err(|error| Broken::transport(Side::Upstream, &error))?;
+    let body = MessageBody::new(request.body, limits.request_head_bytes);
     let sent_all = Notify::new();
     let (client_reader, client_writer) = tokio::io::split(client);
     let (upstream_reader, upstream_writer) = tokio::io::split(upstream);
@@ -138,19 +152,24 @@ async fn send_body(
     while !body.is_done() {
         let mut buffer = BytesMut::with_capacity(READ_BYTES);
         let read = client.read_buf(&mut buffer).await;
-        if read.map_err(|error| broken(Side::Client, &error))? == 0 {
+        if read.map_err(|error| Broken::transport(Side::Client, &error))? == 0 {
             return Err(Broken::Transport(Outcome::Truncated(Side::Client)));
         }
         // A broken coding ends at the byte that breaks it; the upstream sees the same cut.
-        let length = match body.feed(&buffer, &mut |_payload| {}) {
-            Ok(length) => length,
-            Err(_defect) => return Err(Broken::Transport(Outcome::Truncated(Side::Client))),
+        let (length, is_broken) = match body.feed(&buffer, &mut |_payload| {}) {
+            Ok(length) => (length, false),
+            Err(defect) => (defect.at.min(buffer.len()), true),
         };
         let bytes = buffer.split_to(length).freeze();
         rest = buffer.freeze();
         journal.passed(Leg::Relay, Direction::Up, bytes.clone()).await?;
-        let sent = upstream.write_all(&bytes).await;
-        sent.map_err(|error| broken(Side::Upstream, &error))?;
+        if upstream.write_all(&bytes).await.is_err() {
+            // It may have answered before it stopped reading: receiving goes on and will tell.
+            return std::future::pending().await;
+        }
+        if is_broken {
+            return Err(Broken::Transport(Outcome::Truncated(Side::Client)));
+        }
     }
     sent_all.notify_one();
     Ok(rest)
@@ -170,26 +189,16 @@ async fn receive(
             read = upstream.read_buf(&mut buffer) => read,
             () = sent_all.notified() => continue,
         };
-        if read.map_err(|error| broken(Side::Upstream, &error))? == 0 {
+        if read.map_err(|error| Broken::transport(Side::Upstream, &error))? == 0 {
             journal.ended(Direction::Down).await?;
             return Err(Broken::Transport(Outcome::Completed));
         }
         let bytes = buffer.freeze();
         journal.passed(Leg::Relay, Direction::Down, bytes.clone()).await?;
         let sent = client.write_all(&bytes).await;
-        sent.map_err(|error| broken(Side::Client, &error))?;
+        sent.map_err(|error| Broken::transport(Side::Client, &error))?;
     }
     Ok(())
-}
-
-fn broken(side: Side, error: &io::Error) -> Broken {
-    Broken::Transport(match (error.kind(), side) {
-        (io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe, Side::Client) => {
-            Outcome::ClientReset
-        }
-        (io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe, _) => Outcome::UpstreamReset,
-        (_, side) => Outcome::Io { side, reason: error.to_string() },
-    })
 }
 
 /// The head as sent on: origin form, the target's own Host, hop-by-hop fields consumed, Via added.

@@ -2,29 +2,26 @@
 //! Landfall's own pages. Reads one request head and nothing after it.
 
 use crate::onboarding;
-use crate::received::Received;
+use crate::received::{self, NotReceived, Received};
 use crate::wire::Wire;
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::Bytes;
 use flow::address::{Host, Target};
 use flow::limits::Limits;
 use flow::treatment::{Cause, Failure, Side, Stage, Treatment};
 use observe::http1::framing::{BodyLength, request_framing};
-use observe::http1::head::{Oddity, RequestHeadParts};
-use observe::http1::head_buffer::{Collected, HeadBuffer};
-use std::io;
+use observe::http1::head::Oddity;
 use std::net::SocketAddr;
-use tokio::time::{Instant, timeout_at};
 
 /// A request at the proxy port. What follows its head stays in the wire.
 pub(crate) enum Ask {
-    /// `CONNECT host:port` (RFC 9110 section 9.3.6).
-    Tunnel(Target),
+    /// `CONNECT host:port` (RFC 9110 section 9.3.6), and the head that asks so.
+    Tunnel(Target, Bytes),
     /// A request in absolute form (RFC 9112 section 3.2.2).
     Forward(Box<Forwarded>),
     /// A request for Landfall itself.
     Own(Box<Received>),
-    /// A request that is not served.
-    Refused(Treatment),
+    /// A request that is not served, and what came of it.
+    Refused(Treatment, Bytes),
     /// The client ended, or let the time pass, without a byte.
     Nothing(Cause),
 }
@@ -40,41 +37,14 @@ pub(crate) struct Forwarded {
 
 /// Reads what the client asks for. `own` are addresses at which Landfall itself listens.
 pub(crate) async fn read(wire: &mut Wire, limits: &Limits, own: &[SocketAddr]) -> Ask {
-    match read_head(wire, limits).await {
-        Ok(received) => understand(received, own).unwrap_or_else(Ask::Refused),
-        Err(ask) => ask,
-    }
-}
-
-/// Reads one request head within its deadline and bound.
-pub(crate) async fn read_head(wire: &mut Wire, limits: &Limits) -> Result<Received, Ask> {
-    let deadline = Instant::now() + limits.request_head_time;
-    let mut head = HeadBuffer::new(limits.request_head_bytes);
-    let mut buffer = BytesMut::new();
-    loop {
-        match timeout_at(deadline, wire.read_more(&mut buffer, READ_BYTES)).await {
-            Ok(Ok(0)) if head.is_empty() => return Err(Ask::Nothing(Cause::Closed)),
-            Ok(Ok(0)) => return Err(Ask::Refused(failed(Cause::Closed))),
-            Ok(Ok(_)) => {}
-            Ok(Err(error)) => return Err(Ask::Nothing(transport(&error))),
-            Err(_elapsed) if head.is_empty() => return Err(Ask::Nothing(Cause::TimedOut)),
-            Err(_elapsed) => return Err(Ask::Refused(failed(Cause::TimedOut))),
+    match received::read(wire, limits).await {
+        Ok((received, rest)) => {
+            wire.unread(rest);
+            let raw = received.raw.clone();
+            understand(received, own).unwrap_or_else(|treatment| Ask::Refused(treatment, raw))
         }
-        if buffer.first() == Some(&TLS_HANDSHAKE) && head.is_empty() {
-            return Err(Ask::Refused(malformed("TLS where an HTTP proxy request was expected")));
-        }
-        match head.feed(&buffer) {
-            Ok(Collected::NeedMore) => buffer.clear(),
-            Ok(Collected::Head { head: raw, taken, .. }) => {
-                buffer.advance(taken);
-                wire.unread(buffer.freeze());
-                return match RequestHeadParts::parse(&raw) {
-                    Ok(head) => Ok(Received { raw, head }),
-                    Err(defect) => Err(Ask::Refused(malformed(&defect.to_string()))),
-                };
-            }
-            Err(_defect) => return Err(Ask::Refused(failed(Cause::TooLarge))),
-        }
+        Err(NotReceived { cause, raw }) if raw.is_empty() => Ask::Nothing(cause),
+        Err(NotReceived { cause, raw }) => Ask::Refused(failed(cause), raw),
     }
 }
 
@@ -84,7 +54,7 @@ fn understand(received: Received, own: &[SocketAddr]) -> Result<Ask, Treatment> 
         .map_err(|_not_utf8| malformed("the request target is not ASCII"))?;
     if head.method.as_ref() == b"CONNECT" {
         let target = Target::parse(text, None).map_err(|error| malformed(&error.to_string()))?;
-        return Ok(Ask::Tunnel(target));
+        return Ok(Ask::Tunnel(target, received.raw));
     }
     if text.starts_with('/') || text == "*" {
         return Ok(Ask::Own(Box::new(received)));
@@ -139,24 +109,14 @@ fn malformed(reason: &str) -> Treatment {
     failed(Cause::Malformed(reason.to_owned()))
 }
 
-fn transport(error: &io::Error) -> Cause {
-    match error.kind() {
-        io::ErrorKind::ConnectionReset => Cause::Reset,
-        _ => Cause::Io(error.to_string()),
-    }
-}
-
 pub(crate) fn failed(cause: Cause) -> Treatment {
     Treatment::Failed(Failure { stage: Stage::Request, side: Side::Client, cause })
 }
 
-/// Content type of a TLS handshake record (RFC 8446 section 5.1).
-const TLS_HANDSHAKE: u8 = 22;
-const READ_BYTES: usize = 16 * 1024;
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use observe::http1::head::RequestHeadParts;
 
     #[track_caller]
     fn check(request: &str, expected: &str) {
@@ -164,7 +124,7 @@ mod tests {
         let head = RequestHeadParts::parse(&raw).unwrap();
         let own = ["192.168.1.5:8080".parse().unwrap()];
         let got = match understand(Received { raw, head }, &own) {
-            Ok(Ask::Tunnel(target)) => format!("tunnel {target}"),
+            Ok(Ask::Tunnel(target, _)) => format!("tunnel {target}"),
             Ok(Ask::Forward(request)) => {
                 let path = String::from_utf8(request.path.to_vec()).unwrap();
                 format!("forward {} {path} {:?}", request.target, request.body)

@@ -16,6 +16,8 @@ use flow::treatment::{Cause, Failure, Outcome, Side, Stage, Treatment};
 use observe::Observer;
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 use tokio::sync::Mutex;
 
 /// The record of one connection.
@@ -23,6 +25,8 @@ pub(crate) struct Journal {
     connection: ConnectionId,
     clock: SharedClock,
     recorder: feed::Sender,
+    /// Monotonic time of the last bytes that passed.
+    activity: AtomicU64,
     state: Mutex<State>,
 }
 
@@ -42,7 +46,8 @@ impl Journal {
         clock: SharedClock,
         recorder: feed::Sender,
     ) -> Self {
-        Self { connection, clock, recorder, state: Mutex::default() }
+        let activity = AtomicU64::new(clock.now().mono.0);
+        Self { connection, clock, recorder, activity, state: Mutex::default() }
     }
 
     pub(crate) fn connection(&self) -> ConnectionId {
@@ -107,6 +112,9 @@ impl Journal {
         direction: Direction,
         bytes: Bytes,
     ) -> Result<(), RecorderGone> {
+        if bytes.is_empty() {
+            return Ok(());
+        }
         let mut state = self.state.lock().await;
         let at = self.now();
         self.pass(&mut state, leg, direction, at, bytes);
@@ -139,6 +147,20 @@ impl Journal {
         self.drain(&mut state).await
     }
 
+    /// Returns once nothing has passed for `idle_time`.
+    pub(crate) async fn idle(&self, idle_time: Duration) {
+        let idle_nanos = u64::try_from(idle_time.as_nanos()).unwrap_or(u64::MAX);
+        // The wait before the relay began does not count.
+        self.activity.fetch_max(self.now().mono.0, Ordering::Relaxed);
+        loop {
+            let since = self.now().mono.0.saturating_sub(self.activity.load(Ordering::Relaxed));
+            match idle_nanos.checked_sub(since) {
+                None | Some(0) => return,
+                Some(left) => tokio::time::sleep(Duration::from_nanos(left)).await,
+            }
+        }
+    }
+
     /// Exchanges that ended so far, as the observer saw them.
     pub(crate) async fn exchanges_ended(&self) -> u32 {
         self.state.lock().await.exchanges_ended
@@ -168,7 +190,7 @@ impl Journal {
             state.queue.push_back(Event::Treated { connection, at, treatment });
         }
         for (&stream, &relayed) in &state.relayed {
-            let closed = StreamClosed { stream, at, relayed, kept: relayed };
+            let closed = StreamClosed { stream, at, relayed };
             state.queue.push_back(Event::StreamClosed(closed));
         }
         state.queue.push_back(Event::Closed(Closed {
@@ -181,6 +203,7 @@ impl Journal {
     }
 
     fn pass(&self, state: &mut State, leg: Leg, direction: Direction, at: Stamp, bytes: Bytes) {
+        self.activity.store(at.mono.0, Ordering::Relaxed);
         let stream = self.key(leg, direction);
         *state.relayed.entry(stream).or_default() += bytes.len() as u64;
         state.queue.push_back(Event::Chunk(Chunk { stream, at, bytes: bytes.clone() }));

@@ -5,6 +5,7 @@
 //! beside the relay; only plain requests in absolute form have their head rewritten.
 
 mod accept;
+mod broken;
 mod client;
 mod client_tls;
 mod connection;

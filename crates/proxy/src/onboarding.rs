@@ -2,7 +2,8 @@
 //! never dialled, and recorded like any other conversation of the device.
 
 use crate::journal::Journal;
-use crate::received::Received;
+use crate::received::{self, Received};
+use crate::reply::LINGER_TIME;
 use crate::setup::Setup;
 use bytes::{Bytes, BytesMut};
 use feed::RecorderGone;
@@ -11,8 +12,6 @@ use flow::stream::{Direction, Leg};
 use flow::treatment::Outcome;
 use observe::Observer;
 use observe::http1::head::RequestHeadParts;
-use observe::http1::head_buffer::{Collected, HeadBuffer};
-use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::timeout;
 
@@ -30,10 +29,12 @@ pub(crate) async fn serve<S: AsyncRead + AsyncWrite + Unpin>(
     setup: &Setup,
     journal: &Journal,
 ) -> Result<Outcome, RecorderGone> {
-    let reading = read_head(&mut stream, setup.limits.request_head_bytes);
-    match timeout(setup.limits.request_head_time, reading).await {
-        Ok(Some(received)) => answer(stream, setup, journal, &received).await,
-        Ok(None) | Err(_) => Ok(Outcome::Completed),
+    match received::read(&mut stream, &setup.limits).await {
+        Ok((received, _rest)) => answer(stream, setup, journal, &received).await,
+        Err(not_received) => {
+            journal.passed(Leg::Client, Direction::Up, not_received.raw).await?;
+            Ok(Outcome::Completed)
+        }
     }
 }
 
@@ -59,20 +60,6 @@ pub(crate) async fn answer<S: AsyncRead + AsyncWrite + Unpin>(
     // A client that leaves early has its answer or did not want it.
     drop(timeout(LINGER_TIME, sending).await);
     Ok(Outcome::Completed)
-}
-
-async fn read_head<S: AsyncRead + Unpin>(stream: &mut S, limit: usize) -> Option<Received> {
-    let mut head = HeadBuffer::new(limit);
-    loop {
-        let mut buffer = BytesMut::with_capacity(4096);
-        if stream.read_buf(&mut buffer).await.ok()? == 0 {
-            return None;
-        }
-        if let Collected::Head { head: raw, .. } = head.feed(&buffer).ok()? {
-            let head = RequestHeadParts::parse(&raw).ok()?;
-            return Some(Received { raw, head });
-        }
-    }
 }
 
 fn respond(authority: &certs::Authority, head: &RequestHeadParts) -> Bytes {
@@ -129,5 +116,4 @@ const PEM_PATH: &str = "/landfall-ca.pem";
 const DER_PATH: &str = "/landfall-ca.cer";
 const HTML: &str = "text/html; charset=utf-8";
 const TEXT: &str = "text/plain; charset=utf-8";
-const LINGER_TIME: Duration = Duration::from_secs(2);
 const PAGE: &str = include_str!("onboarding.html");

@@ -1,7 +1,7 @@
 //! Who may use the proxy, what may be dialled, and whose TLS is left alone. Pure decisions on
 //! values; nothing here waits or writes.
 
-use flow::address::DnsName;
+use flow::address::{DnsName, unwrapped};
 use flow::network::Network;
 use flow::treatment::{BlockedWhy, PassthroughWhy};
 use std::fmt;
@@ -24,9 +24,7 @@ impl Rules {
     pub(crate) fn client(&self, address: IpAddr) -> Result<(), BlockedWhy> {
         let address = address.to_canonical();
         let near = match address {
-            IpAddr::V4(ip) => {
-                ip.is_private() || ip.is_loopback() || ip.is_link_local() || is_shared(ip)
-            }
+            IpAddr::V4(ip) => ip.is_private() || ip.is_loopback() || ip.is_link_local(),
             IpAddr::V6(ip) => {
                 ip.is_loopback() || ip.is_unique_local() || ip.is_unicast_link_local()
             }
@@ -44,8 +42,9 @@ impl Rules {
         address: SocketAddr,
         own: &[SocketAddr],
     ) -> Result<(), BlockedWhy> {
-        let ip = address.ip().to_canonical();
-        if own.iter().any(|own| own.port() == address.port() && own.ip().to_canonical() == ip) {
+        let ip = unwrapped(address.ip());
+        let is_own = |own: &SocketAddr| unwrapped(own.ip()) == ip;
+        if own.iter().any(|own| own.port() == address.port() && is_own(own)) {
             return Err(BlockedWhy::OwnListener);
         }
         if ip.is_unspecified() {
@@ -60,7 +59,7 @@ impl Rules {
         if METADATA_V4.iter().any(|m| ip == IpAddr::V4(*m)) || ip == IpAddr::V6(METADATA_V6) {
             return Err(BlockedWhy::DestinationMetadata);
         }
-        if ip.is_loopback() {
+        if ip.is_loopback() || own.iter().any(is_own) {
             return Err(BlockedWhy::DestinationLoopback);
         }
         match ip {
@@ -143,12 +142,6 @@ impl FromStr for HostPattern {
     }
 }
 
-/// Shared address space of carriers (RFC 6598): phones behind a carrier's NAT and VPN tunnels.
-fn is_shared(ip: Ipv4Addr) -> bool {
-    let [first, second, ..] = ip.octets();
-    first == 100 && second & 0xc0 == 64
-}
-
 /// Metadata services of AWS, Azure and Google Cloud, of Alibaba Cloud, and of Oracle Cloud.
 const METADATA_V4: [Ipv4Addr; 3] = [
     Ipv4Addr::new(169, 254, 169, 254),
@@ -172,7 +165,9 @@ mod tests {
     #[test]
     fn destinations() {
         destination("8.8.8.8:443", false, Ok(()));
-        destination("192.168.1.5:443", false, Ok(()));
+        destination("192.168.1.6:443", false, Ok(()));
+        destination("192.168.1.5:443", false, Err(BlockedWhy::DestinationLoopback));
+        destination("192.168.1.5:443", true, Ok(()));
         destination("192.168.1.5:8080", true, Err(BlockedWhy::OwnListener));
         destination("[::ffff:127.0.0.1]:8080", true, Err(BlockedWhy::OwnListener));
         destination("127.0.0.1:80", false, Err(BlockedWhy::DestinationLoopback));
@@ -182,6 +177,7 @@ mod tests {
         destination("169.254.1.1:80", false, Err(BlockedWhy::DestinationLinkLocal));
         destination("[fe80::1]:80", false, Err(BlockedWhy::DestinationLinkLocal));
         destination("169.254.169.254:80", false, Err(BlockedWhy::DestinationMetadata));
+        destination("[64:ff9b::a9fe:a9fe]:80", false, Err(BlockedWhy::DestinationMetadata));
         destination("[fd00:ec2::254]:80", false, Err(BlockedWhy::DestinationMetadata));
         destination("0.0.0.0:80", true, Err(BlockedWhy::DestinationUnspecified));
         destination("224.0.0.1:80", true, Err(BlockedWhy::DestinationMulticast));
@@ -190,14 +186,12 @@ mod tests {
     #[test]
     fn clients_outside_the_ranges_are_refused_unless_allowed() {
         let mut rules = Rules::default();
-        for near in
-            ["127.0.0.1", "192.168.7.7", "10.0.0.1", "100.64.0.9", "::1", "fd00::7", "fe80::1"]
-        {
+        for near in ["127.0.0.1", "192.168.7.7", "10.0.0.1", "::1", "fd00::7", "fe80::1"] {
             assert_eq!(rules.client(near.parse().unwrap()), Ok(()), "{near}");
         }
         let far: IpAddr = "203.0.113.9".parse().unwrap();
         assert_eq!(rules.client(far), Err(BlockedWhy::ClientNotAllowed));
-        assert!(rules.client("100.128.0.1".parse().unwrap()).is_err());
+        assert!(rules.client("100.64.0.9".parse().unwrap()).is_err());
         rules.allowed_clients.push("203.0.113.0/24".parse().unwrap());
         assert_eq!(rules.client(far), Ok(()));
         assert_eq!(rules.client("::ffff:203.0.113.9".parse().unwrap()), Ok(()));

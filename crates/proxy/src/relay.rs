@@ -3,6 +3,7 @@
 //!
 //! Nothing here knows a protocol; the journal's observer reads along.
 
+use crate::broken::Broken;
 use crate::journal::Journal;
 use crate::tls_failure;
 use crate::wire::{Socket, Wire};
@@ -11,9 +12,10 @@ use feed::RecorderGone;
 use flow::stream::{Direction, Leg};
 use flow::treatment::{Outcome, Side};
 use std::io;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::OnceLock;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadHalf, WriteHalf};
+use tokio::sync::Notify;
 
 /// One side of a relay: a plain stream and the socket below it.
 pub(crate) struct End<S> {
@@ -29,7 +31,8 @@ impl End<Wire> {
     }
 }
 
-/// Relays until both directions ended, one failed, or nothing passed for `idle_time`.
+/// Relays until both directions ended, one failed, or nothing passed for `idle_time`. Whatever
+/// ends it early, a dropped future included, resets both sockets: a FIN would look like an end.
 pub(crate) async fn run<C, U>(
     journal: &Journal,
     client: End<C>,
@@ -40,23 +43,21 @@ where
     C: AsyncRead + AsyncWrite,
     U: AsyncRead + AsyncWrite,
 {
+    let mut resets =
+        ResetBoth { client: client.socket.clone(), upstream: upstream.socket.clone(), armed: true };
     let (client_reader, client_writer) = tokio::io::split(client.stream);
     let (upstream_reader, upstream_writer) = tokio::io::split(upstream.stream);
-    let activity = AtomicU64::new(journal.now().mono.0);
-    let up = Pump {
+    let unwritable = Unwritable::default();
+    let pump = |direction, from, to, to_socket| Pump {
         journal,
-        direction: Direction::Up,
-        activity: &activity,
-        from: (Side::Client, &client.socket),
-        to: (Side::Upstream, &upstream.socket),
+        direction,
+        from,
+        to,
+        to_socket,
+        unwritable: &unwritable,
     };
-    let down = Pump {
-        journal,
-        direction: Direction::Down,
-        activity: &activity,
-        from: (Side::Upstream, &upstream.socket),
-        to: (Side::Client, &client.socket),
-    };
+    let up = pump(Direction::Up, Side::Client, Side::Upstream, &upstream.socket);
+    let down = pump(Direction::Down, Side::Upstream, Side::Client, &client.socket);
     let both = async {
         tokio::try_join!(
             up.run(client_reader, upstream_writer),
@@ -65,28 +66,68 @@ where
     };
     let ended = tokio::select! {
         ended = both => ended,
-        () = idle(journal, &activity, idle_time) => return Ok(Outcome::IdleTimeout),
+        () = journal.idle(idle_time) => Err(Broken::Transport(Outcome::IdleTimeout)),
+        outcome = unwritable.drained() => Err(Broken::Transport(outcome)),
     };
     match ended {
-        Ok((up, down)) => Ok(match (up, down) {
-            (Ended::Cut, _) => Outcome::Truncated(Side::Client),
-            (_, Ended::Cut) => Outcome::Truncated(Side::Upstream),
-            _ => Outcome::Completed,
-        }),
+        Ok((up, down)) => {
+            resets.armed = false;
+            Ok(outcome(up, down))
+        }
         Err(Broken::Recorder(gone)) => Err(gone),
-        Err(Broken::Transport(outcome)) => Ok(outcome),
+        Err(Broken::Transport(outcome)) => {
+            // An alert is the end that its sender chose; the other side got a bare FIN for it.
+            resets.armed = !matches!(outcome, Outcome::ClientAlert(_) | Outcome::UpstreamAlert(_));
+            Ok(outcome)
+        }
     }
 }
 
-/// Returns once nothing has passed for `idle_time`.
-async fn idle(journal: &Journal, activity: &AtomicU64, idle_time: Duration) {
-    let idle_nanos = u64::try_from(idle_time.as_nanos()).unwrap_or(u64::MAX);
-    loop {
-        let since = journal.now().mono.0.saturating_sub(activity.load(Ordering::Relaxed));
-        match idle_nanos.checked_sub(since) {
-            None | Some(0) => return,
-            Some(left) => tokio::time::sleep(Duration::from_nanos(left)).await,
+/// What two directions that ended without an abort come to.
+fn outcome(up: Ended, down: Ended) -> Outcome {
+    match (up, down) {
+        (Ended::Cut, _) => Outcome::Truncated(Side::Client),
+        (_, Ended::Cut) => Outcome::Truncated(Side::Upstream),
+        // The client had said that it was done; what came after was for nobody.
+        (Ended::InOrder, _) => Outcome::Completed,
+        (Ended::Unwritable(outcome), _) => outcome,
+    }
+}
+
+/// Resets both sides when it is dropped armed.
+struct ResetBoth {
+    client: Socket,
+    upstream: Socket,
+    armed: bool,
+}
+
+impl Drop for ResetBoth {
+    fn drop(&mut self) {
+        if self.armed {
+            self.client.reset_on_close();
+            self.upstream.reset_on_close();
         }
+    }
+}
+
+/// A side that takes no more bytes. What it sent before it stopped reading is still passed on.
+#[derive(Default)]
+struct Unwritable {
+    first: OnceLock<Outcome>,
+    noticed: Notify,
+}
+
+impl Unwritable {
+    fn note(&self, outcome: &Outcome) {
+        self.first.get_or_init(|| outcome.clone());
+        self.noticed.notify_one();
+    }
+
+    /// Returns when a side has been unwritable for so long that nothing more is expected of it.
+    async fn drained(&self) -> Outcome {
+        self.noticed.notified().await;
+        tokio::time::sleep(DRAIN_TIME).await;
+        self.first.get().cloned().unwrap_or(Outcome::IdleTimeout)
     }
 }
 
@@ -94,30 +135,20 @@ async fn idle(journal: &Journal, activity: &AtomicU64, idle_time: Duration) {
 struct Pump<'a> {
     journal: &'a Journal,
     direction: Direction,
-    /// Monotonic time of the last byte in either direction.
-    activity: &'a AtomicU64,
-    from: (Side, &'a Socket),
-    to: (Side, &'a Socket),
+    from: Side,
+    to: Side,
+    to_socket: &'a Socket,
+    unwritable: &'a Unwritable,
 }
 
-/// How a direction ended without failing.
+/// How a direction ended without ending the other.
 enum Ended {
     /// By close_notify, or by FIN where there is no TLS.
     InOrder,
     /// By a bare FIN in the middle of TLS.
     Cut,
-}
-
-/// Why both directions stop at once.
-enum Broken {
-    Recorder(RecorderGone),
-    Transport(Outcome),
-}
-
-impl From<RecorderGone> for Broken {
-    fn from(gone: RecorderGone) -> Self {
-        Self::Recorder(gone)
-    }
+    /// The side that it goes to takes no more.
+    Unwritable(Outcome),
 }
 
 impl Pump<'_> {
@@ -131,72 +162,75 @@ impl Pump<'_> {
         W: AsyncWrite,
     {
         let mut room = SMALLEST_READ_BYTES;
+        let mut buffer = BytesMut::new();
         loop {
-            let mut buffer = BytesMut::with_capacity(room);
+            if buffer.capacity() < room / 2 {
+                buffer = BytesMut::with_capacity(room);
+            }
             match reader.read_buf(&mut buffer).await {
                 Ok(0) => break,
                 Ok(length) => room = next_room(room, length),
                 Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
-                    self.to.1.finish();
+                    self.to_socket.finish();
                     return Ok(Ended::Cut);
                 }
-                Err(error) => return Err(self.broken(self.from.0, &error)),
+                Err(error) => return Err(self.unreadable(&error)),
             }
-            let bytes = buffer.freeze();
+            let bytes = buffer.split().freeze();
             self.journal.passed(Leg::Relay, self.direction, bytes.clone()).await?;
-            self.activity.store(self.journal.now().mono.0, Ordering::Relaxed);
             let written = async {
                 writer.write_all(&bytes).await?;
                 writer.flush().await
             };
-            written.await.map_err(|error| self.broken(self.to.0, &error))?;
+            if let Err(error) = written.await {
+                return self.unwritable(&error);
+            }
         }
         self.journal.ended(self.direction).await?;
         match writer.shutdown().await {
             // The other side may have closed first, which its own direction reports.
-            Err(error) if error.kind() != io::ErrorKind::NotConnected => {
-                Err(self.broken(self.to.0, &error))
-            }
+            Err(error) if error.kind() != io::ErrorKind::NotConnected => self.unwritable(&error),
             _ => Ok(Ended::InOrder),
         }
     }
 
-    /// What a failed read or write says about `side`; a reset is passed on as a reset.
-    fn broken(&self, side: Side, error: &io::Error) -> Broken {
-        if let Some(alert) = tls_failure::alert_received(error) {
-            self.to.1.finish();
-            return Broken::Transport(match side {
-                Side::Client => Outcome::ClientAlert(alert),
-                _ => Outcome::UpstreamAlert(alert),
-            });
-        }
-        Broken::Transport(match error.kind() {
-            io::ErrorKind::ConnectionReset
-            | io::ErrorKind::BrokenPipe
-            | io::ErrorKind::ConnectionAborted => {
-                let other = if side == self.from.0 { self.to.1 } else { self.from.1 };
-                other.reset_on_close();
-                match side {
-                    Side::Client => Outcome::ClientReset,
-                    _ => Outcome::UpstreamReset,
-                }
-            }
-            _ => Outcome::Io { side, reason: error.to_string() },
+    /// What a failed read says of the side that it comes from.
+    fn unreadable(&self, error: &io::Error) -> Broken {
+        let Some(alert) = tls_failure::alert_received(error) else {
+            return Broken::transport(self.from, error);
+        };
+        self.to_socket.finish();
+        Broken::Transport(match self.from {
+            Side::Client => Outcome::ClientAlert(alert),
+            _ => Outcome::UpstreamAlert(alert),
         })
+    }
+
+    /// What a failed write says of the side that it goes to.
+    fn unwritable(&self, error: &io::Error) -> Result<Ended, Broken> {
+        match Broken::transport(self.to, error) {
+            Broken::Transport(outcome) => {
+                self.unwritable.note(&outcome);
+                Ok(Ended::Unwritable(outcome))
+            }
+            gone @ Broken::Recorder(_) => Err(gone),
+        }
     }
 }
 
 /// Small while a connection idles, large while it streams.
 fn next_room(room: usize, length: usize) -> usize {
-    if length >= room {
+    if length >= room / 2 {
         (room * 4).min(LARGEST_READ_BYTES)
-    } else if length < room / 4 {
+    } else if length < room / 8 {
         (room / 4).max(SMALLEST_READ_BYTES)
     } else {
         room
     }
 }
 
+/// Time that the rest of one direction gets after the other can no longer be written.
+const DRAIN_TIME: Duration = Duration::from_secs(5);
 /// Buffer of an idle direction.
 const SMALLEST_READ_BYTES: usize = 2 * 1024;
 /// Buffer of a busy direction: a few TLS records.

@@ -3,7 +3,7 @@
 
 use crate::wire::Wire;
 use bytes::BytesMut;
-use flow::treatment::{BlockedWhy, Cause, Failure, Stage, Treatment};
+use flow::treatment::{Cause, Failure, Stage, Treatment};
 use std::io;
 use std::time::Duration;
 use tokio::io::AsyncWriteExt;
@@ -50,7 +50,6 @@ pub(crate) async fn linger(client: &mut Wire) -> io::Result<()> {
 
 fn status_line(treatment: &Treatment) -> &'static str {
     match treatment {
-        Treatment::Blocked(BlockedWhy::DiskFull) => "503 Service Unavailable",
         Treatment::Blocked(_) => "403 Forbidden",
         Treatment::Failed(Failure { stage: Stage::Request, cause, .. }) => match cause {
             Cause::TooLarge => "431 Request Header Fields Too Large",
@@ -62,7 +61,7 @@ fn status_line(treatment: &Treatment) -> &'static str {
     }
 }
 
-/// Time that a client gets to take a refusal.
-const LINGER_TIME: Duration = Duration::from_secs(2);
+/// Time that a client gets to take an answer after which we close.
+pub(crate) const LINGER_TIME: Duration = Duration::from_secs(2);
 /// Bytes read at once, and thrown away, from a client that was refused.
 const LINGER_BYTES: usize = 64 * 1024;

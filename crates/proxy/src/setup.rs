@@ -15,6 +15,8 @@ pub struct Setup {
     pub names: resolver::NameResolver,
     pub trust: UpstreamTrust,
     pub rules: Rules,
+    /// The machine's own addresses, at which Landfall must not be led to itself.
+    pub machine: Vec<IpAddr>,
     pub dial: DialTable,
     pub limits: Limits,
     pub clock: SharedClock,

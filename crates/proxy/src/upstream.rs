@@ -12,7 +12,7 @@ use flow::treatment::{Cause, Failure, Side, Stage, Treatment};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use tokio::net::TcpStream;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout_at};
 
 /// A connected upstream, or how the connection is treated instead.
 pub(crate) type Reached = Result<Wire, Treatment>;
@@ -29,6 +29,7 @@ pub(crate) async fn reach(
         Err(failure) => return Ok(Err(Treatment::Failed(failure))),
     };
     let mut treatment = failed(Stage::Resolve, Cause::NoAddresses);
+    let deadline = Instant::now() + setup.limits.connect_time * ALL_ADDRESSES_FACTOR;
     for ip in addresses.into_iter().take(DIALLED_ADDRESSES) {
         let address = SocketAddr::new(ip, target.port);
         let upstream = Upstream { address, simulated_by: setup.dial.in_place_of(address) };
@@ -38,7 +39,7 @@ pub(crate) async fn reach(
             treatment = Treatment::Blocked(why);
             continue;
         }
-        match dial(setup, journal, upstream).await? {
+        match dial(setup, journal, upstream, deadline).await? {
             Ok(tcp) => return Ok(Ok(Wire::new(tcp))),
             Err(cause) => treatment = failed(Stage::Connect, cause),
         }
@@ -87,10 +88,12 @@ async fn dial(
     setup: &Setup,
     journal: &Journal,
     upstream: Upstream,
+    deadline: Instant,
 ) -> Result<Result<TcpStream, Cause>, RecorderGone> {
     let at = journal.now();
     let connecting = TcpStream::connect(upstream.dialled());
-    let connected = match timeout(setup.limits.connect_time, connecting).await {
+    let deadline = deadline.min(Instant::now() + setup.limits.connect_time);
+    let connected = match timeout_at(deadline, connecting).await {
         Ok(Ok(tcp)) => Ok(tcp),
         Ok(Err(error)) => Err(unconnected(&error)),
         Err(_elapsed) => Err(Cause::TimedOut),
@@ -123,5 +126,7 @@ fn failed(stage: Stage, cause: Cause) -> Treatment {
     Treatment::Failed(Failure { stage, side: Side::Upstream, cause })
 }
 
+/// All addresses of a target together get this many times the time of one.
+const ALL_ADDRESSES_FACTOR: u32 = 2;
 /// Addresses of one look-up that are tried before giving up.
 const DIALLED_ADDRESSES: usize = 8;

@@ -92,6 +92,19 @@ impl Wire {
         }
     }
 
+    /// Takes what was put back and not read again.
+    pub(crate) fn take_unread(&mut self) -> Bytes {
+        std::mem::take(&mut self.unread)
+    }
+
+    /// Waits until there is something to read, the end included.
+    pub(crate) async fn readable(&self) {
+        if self.unread.is_empty() {
+            // A failure is something to read as well: reading will tell.
+            drop(self.socket.has_spoken().await);
+        }
+    }
+
     /// Appends what can be read to `buffer`, at most `most` bytes; 0 at the end.
     pub(crate) async fn read_more(
         &mut self,

@@ -9,6 +9,7 @@ use flow::event::Event;
 use flow::stream::{Direction, Leg};
 use flow::treatment::{Outcome, Side};
 use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
 use support::{ORIGIN, Options, SOON, start};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -148,4 +149,37 @@ async fn a_client_that_stops_in_its_body_is_recorded_as_cut() {
     tokio::time::timeout(SOON, upstream.read_to_end(&mut got)).await.unwrap().unwrap();
     assert!(got.ends_with(b"half"));
     assert_eq!(proxy.finish().await.outcomes(), [&Outcome::Truncated(Side::Client)]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_body_that_never_comes_ends_with_the_idle_time() {
+    let (listener, address) = listen().await;
+    let mut options = Options::with_origin(address);
+    options.limits.idle_time = Duration::from_millis(300);
+    let proxy = start(options).await;
+    let mut client = TcpStream::connect(proxy.proxy).await.unwrap();
+    let request = format!("POST http://{ORIGIN}/ HTTP/1.1\r\nContent-Length: 10\r\n\r\nhalf");
+    client.write_all(request.as_bytes()).await.unwrap();
+    let (_upstream, _) = listener.accept().await.unwrap();
+    let ended = tokio::time::timeout(SOON, client.read(&mut [0; 16])).await.unwrap();
+    assert!(ended.is_err(), "the connection is reset: nothing was answered");
+    assert_eq!(proxy.finish().await.outcomes(), [&Outcome::IdleTimeout]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_response_cut_by_a_reset_does_not_look_whole() {
+    let (listener, address) = listen().await;
+    let proxy = start(Options::with_origin(address)).await;
+    let mut client = TcpStream::connect(proxy.proxy).await.unwrap();
+    let request = format!("GET http://{ORIGIN}/ HTTP/1.0\r\n\r\n");
+    client.write_all(request.as_bytes()).await.unwrap();
+    let (mut upstream, _) = listener.accept().await.unwrap();
+    read_until(&mut upstream, b"\r\n\r\n").await;
+    upstream.write_all(b"HTTP/1.0 200 OK\r\n\r\nuntil the").await.unwrap();
+    read_until(&mut client, b"until the").await;
+    upstream.set_zero_linger().unwrap();
+    drop(upstream);
+    let ended = tokio::time::timeout(SOON, client.read(&mut [0; 16])).await.unwrap();
+    assert!(ended.is_err(), "a FIN would mean that the body is complete");
+    assert_eq!(proxy.finish().await.outcomes(), [&Outcome::UpstreamReset]);
 }

@@ -209,3 +209,42 @@ async fn a_connection_that_outlives_the_grace_time_is_recorded_as_shut_down() {
     assert_eq!(story.outcomes(), [&Outcome::Shutdown]);
     assert_eq!(story.stream(Leg::Relay, Direction::Down), b"hello");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_answer_given_before_the_upload_is_over_arrives() {
+    let (listener, address) = listen().await;
+    let proxy = start(Options::with_origin(address)).await;
+    let client = proxy.tunnel(&format!("{ORIGIN}:7")).await;
+    let (mut upstream, _) = listener.accept().await.unwrap();
+    let (mut reader, mut writer) = client.into_split();
+    let uploading = tokio::spawn(async move {
+        // Ends when the proxy can pass nothing on any more.
+        while writer.write_all(&[1; 1 << 16]).await.is_ok() {}
+    });
+    upstream.read_exact(&mut [0; 1 << 16]).await.unwrap();
+    upstream.write_all(b"too large").await.unwrap();
+    upstream.shutdown().await.unwrap();
+    drop(upstream);
+    let mut answer = [0; 9];
+    tokio::time::timeout(SOON, reader.read_exact(&mut answer)).await.unwrap().unwrap();
+    assert_eq!(&answer, b"too large");
+    uploading.await.unwrap();
+    drop(reader);
+    let story = proxy.finish().await;
+    assert_eq!(story.stream(Leg::Relay, Direction::Down), b"too large");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_connection_on_which_nothing_passes_ends_with_the_idle_time() {
+    let (listener, address) = listen().await;
+    let mut options = Options::with_origin(address);
+    options.limits.idle_time = Duration::from_millis(300);
+    let proxy = start(options).await;
+    let mut client = proxy.tunnel(&format!("{ORIGIN}:7")).await;
+    let (mut upstream, _) = listener.accept().await.unwrap();
+    upstream.write_all(b"hello").await.unwrap();
+    client.read_exact(&mut [0; 5]).await.unwrap();
+    let ended = tokio::time::timeout(SOON, client.read(&mut [0; 16])).await.unwrap();
+    assert!(ended.is_err(), "a FIN would mean that the server was done");
+    assert_eq!(proxy.finish().await.outcomes(), [&Outcome::IdleTimeout]);
+}

@@ -80,6 +80,7 @@ pub(crate) async fn start(options: Options) -> Running {
         names,
         trust: UpstreamTrust::new(roots, options.on_unverified).unwrap(),
         rules: options.rules,
+        machine: Vec::new(),
         dial: DialTable {
             by_address: BTreeMap::from([(ORIGIN_ADDRESS, options.origin)]),
             ..DialTable::default()
