@@ -203,9 +203,7 @@ async fn garbage_to_the_proxy_itself() {
     ]);
     for message in &messages {
         let answer = talk(&landfall, message).await;
-        let clear = answer.is_empty()
-            || answer.starts_with("HTTP/1.1 4")
-            || answer.starts_with("HTTP/1.1 5");
+        let clear = answer.starts_with("HTTP/1.1 4") || answer.starts_with("HTTP/1.1 5");
         assert!(clear, "{:?} -> {answer}", String::from_utf8_lossy(message));
     }
     still_serves(&landfall, &case).await;
@@ -241,10 +239,10 @@ async fn a_hundred_thousand_header_lines_to_the_proxy() {
     let lines = "X-Line: value\r\n".repeat(100_000);
     let request = format!("GET http://{HOST}/ HTTP/1.1\r\nHost: {HOST}\r\n{lines}\r\n");
     let answer = talk(&landfall, request.as_bytes()).await;
-    assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 431"), "{answer}");
+    assert!(answer.starts_with("HTTP/1.1 431"), "{answer}");
     let answer =
         talk(&landfall, format!("CONNECT {HOST}:443 HTTP/1.1\r\n{lines}\r\n").as_bytes()).await;
-    assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 431"), "{answer}");
+    assert!(answer.starts_with("HTTP/1.1 431"), "{answer}");
     still_serves(&landfall, &case).await;
     assert!(landfall.stop().status.success());
     assert_eq!(case.flows("not treatment:intercepted").len(), 2);

@@ -50,6 +50,7 @@ async fn conversation(
     let setup = served.setup;
     let target = first.target.clone();
     journal.targeted(target.clone()).await?;
+    journal.passed(Leg::Client, Direction::Up, first.received.raw.clone()).await?;
     let mut upstream = match upstream::reach(setup, journal, &target, &client.own).await? {
         Ok(upstream) => upstream,
         Err(treatment) => {
@@ -97,6 +98,8 @@ async fn conversation(
             Ask::Nothing(_) => return Ok(Outcome::Completed),
             Ask::Forward(more) if more.target == target && !is_gone(&upstream).await => {
                 request = *more;
+                let raw = request.received.raw.clone();
+                journal.passed(Leg::Client, Direction::Up, raw).await?;
             }
             other => {
                 *next = Some(other);
@@ -124,7 +127,6 @@ async fn exchange(
     limits: &Limits,
 ) -> Result<Bytes, Broken> {
     let before = journal.exchanges_ended().await;
-    journal.passed(Leg::Client, Direction::Up, request.received.raw.clone()).await?;
     let head = rewritten(request);
     journal.passed(Leg::Relay, Direction::Up, head.clone()).await?;
     let sent = upstream.write_all(&head).await;

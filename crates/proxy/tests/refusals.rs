@@ -5,6 +5,7 @@
 
 mod support;
 
+use flow::stream::{Direction, Leg};
 use flow::treatment::{BlockedWhy, Cause, PassthroughWhy, PlaintextWhy, Side, Stage, Treatment};
 use proxy::{OnUnverified, Rules};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -28,7 +29,10 @@ async fn check_request(request: &[u8], status: &str, stage: Stage, side: Side, c
     let proxy = start(Options::with_origin(closed().await)).await;
     let answer = proxy.raw(request).await;
     assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{answer}");
-    assert_failed(proxy.finish().await.treatment(), stage, side, &cause);
+    let story = proxy.finish().await;
+    assert_failed(story.treatment(), stage, side, &cause);
+    let kept = story.stream(Leg::Client, Direction::Up);
+    assert!(!kept.is_empty() && request.starts_with(&kept), "what was asked is kept");
 }
 
 #[tokio::test]
@@ -100,9 +104,14 @@ async fn half_a_client_hello_is_the_clients_failure() {
     let _upstream = listener.accept().await.unwrap();
     client.write_all(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03").await.unwrap();
     client.shutdown().await.unwrap();
-    client.read_to_end(&mut Vec::new()).await.unwrap();
+    let mut answer = Vec::new();
+    client.read_to_end(&mut answer).await.unwrap();
+    let decode_error = [21, 3, 3, 0, 2, 2, 50];
+    assert_eq!(answer, decode_error);
     let story = proxy.finish().await;
     assert_failed(story.treatment(), Stage::ClientHello, Side::Client, &Cause::Closed);
+    let kept = story.stream(Leg::Client, Direction::Up);
+    assert!(kept.ends_with(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"), "{kept:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
