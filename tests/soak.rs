@@ -1,8 +1,9 @@
-//! The long measurements, run by `cargo xtask soak`: memory while 10 GiB pass, and the cost of a
+//! The long measurements, run by `cargo xtask soak`: memory while 10 GiB pass either way, and the cost of a
 //! connection that does nothing. Each prints its number and fails when it is past its bound.
 
 use harness::case::Case;
 use harness::device::{Device, read_head};
+use harness::landfall::Landfall;
 use harness::origin::Origin;
 use harness::pattern;
 use std::time::{Duration, Instant};
@@ -12,7 +13,7 @@ use tokio_rustls::server::TlsStream;
 
 const HOST: &str = "origin.example";
 const ADDRESS: &str = "8.136.0.1";
-const DOWNLOAD_BYTES: u64 = 10 * 1024 * 1024 * 1024;
+const TRANSFER_BYTES: u64 = 10 * 1024 * 1024 * 1024;
 const MOST_RESIDENT_KIB: u64 = 100 * 1024;
 const IDLE_CONNECTIONS: u64 = 1_000;
 const MOST_KIB_EACH: u64 = 60;
@@ -21,8 +22,9 @@ const MOST_KIB_EACH: u64 = 60;
 async fn main() {
     match std::env::args().nth(1).as_deref() {
         Some("download") => download().await,
+        Some("upload") => upload().await,
         Some("idle") => idle().await,
-        _ => panic!("usage: soak download|idle"),
+        _ => panic!("usage: soak download|upload|idle"),
     }
 }
 
@@ -30,9 +32,9 @@ async fn download() {
     let mut case = Case::new();
     let serve = |mut stream: TlsStream<TcpStream>| async move {
         read_head(&mut stream).await;
-        let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {DOWNLOAD_BYTES}\r\n\r\n");
+        let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {TRANSFER_BYTES}\r\n\r\n");
         stream.write_all(head.as_bytes()).await.unwrap();
-        let sum = pattern::send(&mut stream, 1, DOWNLOAD_BYTES).await;
+        let sum = pattern::send(&mut stream, 1, TRANSFER_BYTES).await;
         println!("sent: {sum:?}");
         stream.shutdown().await.unwrap();
     };
@@ -44,22 +46,53 @@ async fn download() {
     let begun = Instant::now();
     stream.write_all(b"GET /large HTTP/1.1\r\nHost: origin.example\r\n\r\n").await.unwrap();
     read_head(&mut stream).await;
-    let received = pattern::receive(&mut stream, DOWNLOAD_BYTES).await;
-    let seconds = begun.elapsed().as_secs_f64();
+    let received = pattern::receive(&mut stream, TRANSFER_BYTES).await;
+    let elapsed = begun.elapsed();
     drop(stream);
+    check(&case, landfall, received, elapsed, "response");
+}
+
+async fn upload() {
+    let mut case = Case::new();
+    let serve = |mut stream: TlsStream<TcpStream>| async move {
+        read_head(&mut stream).await;
+        let sum = pattern::receive(&mut stream, TRANSFER_BYTES).await;
+        println!("received: {sum:?}");
+        stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").await.unwrap();
+        stream.shutdown().await.unwrap();
+    };
+    let origin = Origin::tls(case.ca().server(&[HOST], &["http/1.1"]), serve).await;
+    case.place(HOST, ADDRESS, origin.socket());
+    let landfall = case.start();
+    let device = Device::trusting(landfall.proxy(), &case.authority());
+    let mut stream = device.tls(HOST, &["http/1.1"]).await;
+    let begun = Instant::now();
+    let head = format!(
+        "POST /large HTTP/1.1\r\nHost: origin.example\r\nContent-Length: {TRANSFER_BYTES}\r\n\r\n"
+    );
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let sent = pattern::send(&mut stream, 2, TRANSFER_BYTES).await;
+    assert!(read_head(&mut stream).await.starts_with("HTTP/1.1 200"));
+    let elapsed = begun.elapsed();
+    drop(stream);
+    check(&case, landfall, sent, elapsed, "request");
+}
+
+/// Memory stayed within its bound, and what was recorded is what passed.
+fn check(case: &Case, landfall: Landfall, passed: pattern::Sum, elapsed: Duration, part: &str) {
     let most = landfall.most_resident_kib();
-    println!("received: {received:?}");
-    println!("{:.0} MiB/s", DOWNLOAD_BYTES as f64 / 1_048_576.0 / seconds);
+    println!("passed: {passed:?}");
+    println!("{:.0} MiB/s", TRANSFER_BYTES as f64 / 1_048_576.0 / elapsed.as_secs_f64());
     println!("most resident: {} MiB of at most {}", most / 1024, MOST_RESIDENT_KIB / 1024);
     assert!(landfall.stop().status.success());
     let flow = case.flow("path:/large");
-    assert_eq!(flow["response_bytes"], DOWNLOAD_BYTES);
-    let mut body = case.command(&["flow", "body", flow["id"].as_str().unwrap()]);
+    assert_eq!(flow[format!("{part}_bytes")], TRANSFER_BYTES);
+    let mut body = case.command(&["flow", "body", flow["id"].as_str().unwrap(), "--part", part]);
     let mut child = body.stdout(std::process::Stdio::piped()).spawn().unwrap();
     let recorded = pattern::sum_all(child.stdout.take().unwrap());
     assert!(child.wait().unwrap().success());
     println!("recorded: {recorded:?}");
-    assert_eq!(recorded, received);
+    assert_eq!(recorded, passed);
     assert!(most < MOST_RESIDENT_KIB);
 }
 
@@ -106,7 +139,7 @@ async fn exchange(
     }
 }
 
-async fn settled(landfall: &harness::landfall::Landfall) -> u64 {
+async fn settled(landfall: &Landfall) -> u64 {
     tokio::time::sleep(Duration::from_secs(3)).await;
     landfall.resident_kib()
 }
