@@ -212,7 +212,12 @@ fn read_extension(kind: u16, mut content: Reader<'_>, hello: &mut ClientHello) -
         ALPN => {
             let mut names = content.vector16()?;
             while !names.0.is_empty() {
-                hello.alpn.push(names.vector8()?.0.to_vec());
+                let name = names.vector8()?.0;
+                // RFC 7301 section 3.1: 1 to 255 bytes. TLS stacks rely on that.
+                if name.is_empty() {
+                    return None;
+                }
+                hello.alpn.push(name.to_vec());
             }
         }
         ENCRYPTED_CLIENT_HELLO => {

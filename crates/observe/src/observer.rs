@@ -1,7 +1,7 @@
 //! One observer for whichever HTTP version a connection speaks.
 
 use crate::http1::message_body::Ending;
-use crate::http1::observer::{Http1Observer, Start};
+use crate::http1::observer::Http1Observer;
 use crate::http2::Http2Observer;
 use flow::event::Event;
 use flow::id::ConnectionId;
@@ -23,11 +23,6 @@ impl Observer {
     /// For HTTP/1.0 and HTTP/1.1.
     pub fn http1(connection: ConnectionId, limits: &Limits) -> Self {
         Self::Http1(Box::new(Http1Observer::new(connection, limits)))
-    }
-
-    /// The same from the middle of the streams, between two messages.
-    pub fn http1_at(connection: ConnectionId, limits: &Limits, start: Start) -> Self {
-        Self::Http1(Box::new(Http1Observer::starting_at(connection, limits, start)))
     }
 
     /// For HTTP/2, from the client's connection preface on.

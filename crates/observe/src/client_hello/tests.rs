@@ -138,6 +138,8 @@ fn malformed_extensions() {
         (SUPPORTED_VERSIONS, "03 0304 03"),
         (SUPPORTED_VERSIONS, "02 0304 00"),
         (ALPN, "0003 03 6832"),
+        (ALPN, "0001 00"),
+        (ALPN, "0004 02 6832 00"),
     ] {
         check(&records(&message(&[(kind, content)]), 999), Reason::Extension(kind));
     }
@@ -156,9 +158,9 @@ fn odd_but_legible_hellos() {
     let hello = complete(&records(&message(&[(SERVER_NAME, "0008 05 0001 61 00 0001 ff")]), 999));
     assert_eq!(hello.server_name.as_deref(), Some("\u{fffd}"));
     let hello =
-        complete(&records(&message(&[(ENCRYPTED_CLIENT_HELLO, "00"), (ALPN, "0001 00")]), 9));
+        complete(&records(&message(&[(ENCRYPTED_CLIENT_HELLO, "00"), (ALPN, "0002 01 00")]), 9));
     assert!(hello.encrypted_client_hello);
-    assert_eq!(hello.alpn, [b""]);
+    assert_eq!(hello.alpn, [b"\0"]);
     assert!(hello.ja4.starts_with("t12i010200_"), "{}", hello.ja4);
 }
 

@@ -30,17 +30,6 @@ pub struct Http1Observer {
     lost_sync_told: bool,
 }
 
-/// Where the streams of an observer start, when it is not at the start of the connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Start {
-    /// The number of the first exchange that it will see.
-    pub exchange: u32,
-    /// Offset in the `Up` stream of the first byte that it will be fed.
-    pub up: u64,
-    /// The same of the `Down` stream.
-    pub down: u64,
-}
-
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Mode {
     Following,
@@ -51,20 +40,15 @@ enum Mode {
 impl Http1Observer {
     /// An observer that is fed from the first byte of each direction on.
     pub fn new(connection: ConnectionId, limits: &Limits) -> Self {
-        Self::starting_at(connection, limits, Start { exchange: 1, up: 0, down: 0 })
-    }
-
-    /// An observer that starts in the middle of the streams, between two messages.
-    pub fn starting_at(connection: ConnectionId, limits: &Limits, start: Start) -> Self {
         let header_limit = limits.observed_header_bytes;
         Self {
             connection,
             header_limit,
             open_limit: limits.observed_streams,
-            next_number: Some(start.exchange),
+            next_number: Some(1),
             open: OpenExchanges::default(),
-            up: Side::new(Direction::Up, start.up, header_limit),
-            down: Side::new(Direction::Down, start.down, header_limit),
+            up: Side::new(Direction::Up, header_limit),
+            down: Side::new(Direction::Down, header_limit),
             mode: Mode::Following,
             lost_sync_told: false,
         }

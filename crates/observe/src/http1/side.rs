@@ -60,10 +60,10 @@ impl Lost {
 }
 
 impl Side {
-    pub(super) fn new(direction: Direction, offset: u64, header_limit: usize) -> Self {
+    pub(super) fn new(direction: Direction, header_limit: usize) -> Self {
         Self {
             direction,
-            offset,
+            offset: 0,
             header_limit,
             reading: Reading::Head(HeadBuffer::new(header_limit)),
         }

@@ -40,6 +40,11 @@ pub(super) enum Fault {
     /// The connection ended inside a header block.
     CutBlock,
     Hpack(DecodeError),
+    /// A direction's fields are far longer than the header blocks that they were decoded from.
+    Expansion {
+        decoded: u64,
+        wire: u64,
+    },
     Head(HeadError),
     /// A stream identifier that this sender cannot open.
     WrongParity {
@@ -101,6 +106,9 @@ impl fmt::Display for Fault {
             }
             Self::CutBlock => f.write_str("the connection ended inside a header block"),
             Self::Hpack(error) => write!(f, "a header block cannot be decoded: {error}"),
+            Self::Expansion { decoded, wire } => {
+                write!(f, "header blocks of {wire} bytes in all unfold to {decoded} bytes")
+            }
             Self::Head(error) => write!(f, "malformed head: {error}"),
             Self::WrongParity { stream_id } => {
                 write!(f, "stream {stream_id} cannot be opened by this side")

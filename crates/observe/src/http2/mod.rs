@@ -5,6 +5,7 @@
 //! the rules of content are left to the two peers.
 
 pub mod body;
+mod expansion;
 mod fault;
 mod frame;
 mod head;

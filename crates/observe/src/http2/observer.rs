@@ -1,6 +1,7 @@
 //! The observer of one HTTP/2 connection: joins the two directions, and stops for good where it
 //! can no longer be sure of what it reads.
 
+use super::expansion::Expansion;
 use super::fault::Fault;
 use super::hpack::Decoder;
 use super::inbound::{Inbound, Signal};
@@ -36,12 +37,14 @@ pub struct Http2Observer {
 struct Side {
     inbound: Inbound,
     decoder: Decoder,
+    expansion: Expansion,
     ended: bool,
 }
 
 impl Http2Observer {
     /// An observer of `connection`, bounded by `observed_header_bytes` (each header block on the
-    /// wire, each decoded one, each HPACK table) and `observed_streams` of `limits`.
+    /// wire, each decoded one, each HPACK table) and `observed_streams` of `limits`, and by what
+    /// [`Expansion`] lets a direction's header blocks unfold to.
     pub fn new(connection: ConnectionId, limits: &Limits) -> Self {
         Self {
             connection,
@@ -109,6 +112,7 @@ impl Http2Observer {
             Signal::Block(block) => {
                 // Whatever becomes of the block, the table that it changes is the connection's.
                 let fields = own.decoder.decode(block.fragment)?;
+                own.expansion.count(block.extent, &fields)?;
                 self.streams.block(direction, at, &block, fields, out)?;
             }
             Signal::DataBegin { stream_id, covered } => {
@@ -151,6 +155,7 @@ impl Side {
         Self {
             inbound: Inbound::new(direction, limits.observed_header_bytes),
             decoder: Decoder::new(limits.observed_header_bytes),
+            expansion: Expansion::default(),
             ended: false,
         }
     }

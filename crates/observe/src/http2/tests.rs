@@ -418,6 +418,38 @@ fn a_header_bomb_ends_the_decoding() {
 }
 
 #[test]
+fn small_blocks_that_unfold_again_and_again_end_the_decoding() {
+    let mut s = Scenario::new();
+    s.limits = Limits { observed_streams: 1000, ..Limits::default() };
+    // A field of 4,001 bytes for the table, and then 60 of them for 60 bytes.
+    let bomb = [&b"\x82\x87\x84\x41\x01h\x40\x01a\x7f\xa1\x1e"[..], &[b'v'; 4000]].concat();
+    s.send(Up, &headers(1, &bomb, true));
+    let again = [&b"\x82\x87\x84\x01\x01h"[..], &[0xbe; 60]].concat();
+    for stream in 1..40 {
+        s.send(Up, &headers(1 + 2 * stream, &again, true));
+    }
+    let events = play(&s.script, &s.limits, || usize::MAX);
+    let requests = events.iter().filter(|event| line(event).ends_with("GET h/")).count();
+    assert_eq!(requests, 24, "1 + 23 * 240,060 bytes fit in 4 MiB and 256 times the wire");
+    let lost = events.iter().map(line).find(|line| line.starts_with("lost Up")).unwrap();
+    assert!(lost.contains("header blocks of") && lost.contains("unfold to"), "{lost}");
+}
+
+#[test]
+fn a_large_cookie_in_every_request_is_no_bomb() {
+    let mut s = Scenario::new();
+    s.limits = Limits::default();
+    let cookie = "c".repeat(1000);
+    for request in 0..300 {
+        let path = format!("/api/v1/items/{request:08}?page=1");
+        let fields = [GET[0], GET[1], GET[2], (":path", path.as_str()), ("cookie", &cookie)];
+        s.headers(Up, 1 + 2 * request, &fields, true).ok(1 + 2 * request, true);
+    }
+    let events = play(&s.script, &s.limits, || usize::MAX);
+    assert_eq!(events.len(), 900);
+}
+
+#[test]
 fn more_streams_than_the_limit_end_the_decoding() {
     let mut s = Scenario::new();
     s.get(1).get(3).ok(1, true).get(5).get(7);

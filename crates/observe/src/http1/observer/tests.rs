@@ -364,23 +364,6 @@ fn a_hundred_thousand_header_lines_cost_no_more_than_the_limit() {
 }
 
 #[test]
-fn an_observer_can_start_in_the_middle() {
-    let start = Start { exchange: 7, up: 1000, down: 2000 };
-    let mut observer = Http1Observer::starting_at(ConnectionId(1), &limits(), start);
-    let (mut events, at) = (Vec::new(), Stamp { wall: WallNanos(0), mono: MonoNanos(0) });
-    observer.feed(Direction::Up, at, b"GET / HTTP/1.1\r\n\r\n", &mut events);
-    observer.feed(Direction::Down, at, b"HTTP/1.1 204 x\r\n\r\n", &mut events);
-    assert_eq!(
-        events.iter().map(shown).collect::<Vec<_>>(),
-        [
-            "7 GET / 1000..1018",
-            "7 204 2000..2018",
-            "7 None 1018..1018 0 Complete | None 2018..2018 0 Complete"
-        ]
-    );
-}
-
-#[test]
 fn the_head_is_reported_as_it_came() {
     let up = "POST http://h/ HTTP/1.0\r\nhoST: h:1\r\nX: 1\r\nx:2\r\nhost: other\r\n\r\n";
     let events = run(&[Up(up), Down("HTTP/1.1 200 Fine thanks\r\nSeT-Cookie: a\r\n\r\n")], 3);
