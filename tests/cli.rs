@@ -35,7 +35,9 @@ fn what_is_unknown_is_refused_with_a_suggestion() {
 fn nothing_recorded_is_said_clearly() {
     let case = Case::new();
     refused(&case, &["flow", "list"], 1, &["hint:"]);
-    assert!(case.rows(&["session", "list"]).is_empty());
+    let list = case.cli(&["session", "list"]).expect_success();
+    assert!(list.stdout.is_empty(), "{}", list.text());
+    assert!(list.error_text().contains("\nhint: "), "{}", list.error_text());
 }
 
 #[test]

@@ -143,7 +143,7 @@ impl Phone {
         }
         drop(sender);
         drop(driver.await);
-        Ok(format!("{answered} responses over HTTP/2"))
+        Ok(format!("HTTP/2, responses: {answered}"))
     }
 
     /// An app that uploads a JSON document over HTTP/1.1.

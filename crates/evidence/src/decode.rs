@@ -2,40 +2,76 @@
 //! one place of the product that decompresses bodies. What goes in is an adversary's: the output,
 //! the number of layers and the memory of each are bounded.
 
-use flate2::write::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
+use crate::inflate::Deflate;
+use brotli_decompressor::DecompressorWriter;
+use flate2::write::MultiGzDecoder;
 use recorder::read::{FlowDetail, Part};
 use recorder::record::value::Text;
 use std::fmt;
 use std::io::{self, Write};
 use zstd::stream::raw::DParameter;
+use zstd::stream::{raw, zio};
 
 /// A writer that undoes the codings of a `Content-Encoding` field on the way to `sink`. It fails once
-/// the decoded body passes 1 GiB. Flush it at the end: decoders hold bytes back.
+/// the decoded body passes 1 GiB.
 ///
 /// # Errors
 /// A coding that is not known, or too many of them.
 pub fn decoder<'a>(
     content_encoding: &str,
     sink: impl Write + 'a,
-) -> Result<Box<dyn Write + 'a>, DecodeError> {
+) -> Result<Decoder<'a>, DecodeError> {
     let codings = content_encoding.split(',').map(str::trim).filter(|coding| !coding.is_empty());
-    let mut writer: Box<dyn Write + 'a> = Box::new(Capped { sink, passed: 0 });
+    let mut layer = Layer::Plain(Capped { sink: Box::new(sink), passed: 0 });
     // Codings are listed in the order in which they were applied: the last is undone first, so its
     // decoder is the outermost writer.
-    for (layer, coding) in codings.enumerate() {
-        if layer >= MOST_LAYERS {
+    for (number, coding) in codings.enumerate() {
+        if number >= MOST_LAYERS {
             return Err(DecodeError::TooManyLayers);
         }
-        writer = match coding.to_ascii_lowercase().as_str() {
-            "identity" => writer,
-            "gzip" | "x-gzip" => Box::new(MultiGzDecoder::new(writer)),
-            "deflate" => Box::new(Deflate::Unread { start: Vec::new(), sink: Some(writer) }),
-            "br" => Box::new(brotli_decompressor::DecompressorWriter::new(writer, BUFFER_BYTES)),
-            "zstd" => Box::new(zstd_decoder(writer).map_err(DecodeError::Zstd)?),
+        let below = Box::new(layer);
+        layer = match coding.to_ascii_lowercase().as_str() {
+            "identity" => *below,
+            "gzip" | "x-gzip" => Layer::Gzip(MultiGzDecoder::new(below)),
+            "deflate" => Layer::Deflate(Deflate::new(below)),
+            "br" => Layer::Brotli(Box::new(DecompressorWriter::new(below, BUFFER_BYTES))),
+            "zstd" => Layer::Zstd(zstd_decoder(below).map_err(DecodeError::Zstd)?),
             other => return Err(DecodeError::Unknown(other.to_owned())),
         };
     }
-    Ok(writer)
+    Ok(Decoder { layer, is_empty: true })
+}
+
+/// Decodes what is written to it. Only [`Decoder::finish`] tells whether it was whole.
+pub struct Decoder<'a> {
+    layer: Layer<'a>,
+    /// Nothing came yet. A body of no bytes is a whole one in every coding, for instance of the
+    /// response to a HEAD request.
+    is_empty: bool,
+}
+
+impl Decoder<'_> {
+    /// Hands on what the decoders hold back.
+    ///
+    /// # Errors
+    /// The sink's, and those of a body that is cut off or does not have the checksum that it names.
+    pub fn finish(mut self) -> io::Result<()> {
+        match self.is_empty {
+            true => Ok(()),
+            false => self.layer.finish(),
+        }
+    }
+}
+
+impl Write for Decoder<'_> {
+    fn write(&mut self, piece: &[u8]) -> io::Result<usize> {
+        self.is_empty &= piece.is_empty();
+        self.layer.write(piece)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.layer.flush()
+    }
 }
 
 /// The codings of a body, in the order in which they were applied; empty when there is none.
@@ -51,7 +87,7 @@ pub(crate) fn fields(detail: &FlowDetail, part: Part) -> &[(Text, Text)] {
     let fields = match part {
         Part::Request => exchange.request.as_ref().map(|request| &request.body.fields),
         Part::Response => {
-            let last = exchange.responses.iter().rfind(|response| response.body.status >= 200);
+            let last = exchange.responses.iter().rfind(|response| response.body.is_final());
             last.map(|response| &response.body.fields)
         }
     };
@@ -138,53 +174,63 @@ impl std::error::Error for DecodeError {
     }
 }
 
-fn zstd_decoder<'a>(
-    sink: Box<dyn Write + 'a>,
-) -> io::Result<zstd::stream::write::Decoder<'static, Box<dyn Write + 'a>>> {
-    let mut decoder = zstd::stream::write::Decoder::new(sink)?;
-    // 8 MiB, as RFC 9659 section 3 demands for content encoding.
-    decoder.set_parameter(DParameter::WindowLogMax(23))?;
-    Ok(decoder)
+/// One coding to undo on the way to the next one, or the end.
+enum Layer<'a> {
+    Plain(Capped<Box<dyn Write + 'a>>),
+    Gzip(MultiGzDecoder<Box<Self>>),
+    Deflate(Deflate<Box<Self>>),
+    Brotli(Box<DecompressorWriter<Box<Self>>>),
+    Zstd(zio::Writer<Box<Self>, raw::Decoder<'static>>),
 }
 
-/// `deflate` is the zlib format (RFC 9110 section 8.4.1.2), but some servers send it bare; the
-/// first two bytes tell which.
-enum Deflate<'a> {
-    Unread { start: Vec<u8>, sink: Option<Box<dyn Write + 'a>> },
-    Zlib(ZlibDecoder<Box<dyn Write + 'a>>),
-    Bare(DeflateDecoder<Box<dyn Write + 'a>>),
+impl Layer<'_> {
+    fn finish(&mut self) -> io::Result<()> {
+        match self {
+            Self::Plain(sink) => sink.flush(),
+            Self::Gzip(decoder) => {
+                decoder.try_finish()?;
+                decoder.get_mut().finish()
+            }
+            Self::Deflate(decoder) => decoder.finish()?.finish(),
+            Self::Brotli(decoder) => {
+                decoder.close()?;
+                decoder.get_mut().finish()
+            }
+            Self::Zstd(decoder) => {
+                decoder.finish()?;
+                decoder.writer_mut().finish()
+            }
+        }
+    }
 }
 
-impl Write for Deflate<'_> {
+impl Write for Layer<'_> {
     fn write(&mut self, piece: &[u8]) -> io::Result<usize> {
         match self {
-            Self::Zlib(decoder) => decoder.write(piece),
-            Self::Bare(decoder) => decoder.write(piece),
-            Self::Unread { start, sink } => {
-                start.extend_from_slice(piece);
-                let &[method, flags, ..] = start.as_slice() else { return Ok(piece.len()) };
-                let start = std::mem::take(start);
-                let sink = sink.take().ok_or_else(|| io::Error::other("no sink"))?;
-                // RFC 1950 section 2.2: method 8, and the first two bytes a multiple of 31.
-                let check = u16::from_be_bytes([method, flags]);
-                let is_zlib = method & 0x0f == 8 && check.is_multiple_of(31);
-                *self = match is_zlib {
-                    true => Self::Zlib(ZlibDecoder::new(sink)),
-                    false => Self::Bare(DeflateDecoder::new(sink)),
-                };
-                self.write_all(&start)?;
-                Ok(piece.len())
-            }
+            Self::Plain(sink) => sink.write(piece),
+            Self::Gzip(decoder) => decoder.write(piece),
+            Self::Deflate(decoder) => decoder.write(piece),
+            Self::Brotli(decoder) => decoder.write(piece),
+            Self::Zstd(decoder) => decoder.write(piece),
         }
     }
 
     fn flush(&mut self) -> io::Result<()> {
         match self {
-            Self::Unread { .. } => Ok(()),
-            Self::Zlib(decoder) => decoder.flush(),
-            Self::Bare(decoder) => decoder.flush(),
+            Self::Plain(sink) => sink.flush(),
+            Self::Gzip(decoder) => decoder.flush(),
+            Self::Deflate(decoder) => decoder.flush(),
+            Self::Brotli(decoder) => decoder.flush(),
+            Self::Zstd(decoder) => decoder.flush(),
         }
     }
+}
+
+fn zstd_decoder<W: Write>(below: W) -> io::Result<zio::Writer<W, raw::Decoder<'static>>> {
+    let mut decoder = raw::Decoder::new()?;
+    // 8 MiB, as RFC 9659 section 3 demands for content encoding.
+    decoder.set_parameter(DParameter::WindowLogMax(23))?;
+    Ok(zio::Writer::new(below, decoder))
 }
 
 const MOST_LAYERS: usize = 3;
@@ -198,6 +244,9 @@ const MOST_DECODED_BYTES: u64 = 1024 * 1024 * 1024;
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    /// Four bytes as they are, and an empty last block (RFC 7932 section 9.2).
+    const BROTLI: [u8; 8] = [0x30, 0x00, 0x10, b'a', b'b', b'c', b'd', 0x03];
 
     fn encode(coding: &str, bytes: &[u8]) -> Vec<u8> {
         use flate2::Compression;
@@ -216,15 +265,19 @@ mod tests {
         }
     }
 
-    #[track_caller]
-    fn check(content_encoding: &str, encoded: &[u8], expected: &[u8]) {
+    fn decode(content_encoding: &str, encoded: &[u8]) -> io::Result<Decoded> {
         let mut decoded = Decoded::default();
         let mut writer = decoder(content_encoding, &mut decoded).unwrap();
         for piece in encoded.chunks(3) {
-            writer.write_all(piece).unwrap();
+            writer.write_all(piece)?;
         }
-        writer.flush().unwrap();
-        drop(writer);
+        writer.finish()?;
+        Ok(decoded)
+    }
+
+    #[track_caller]
+    fn check(content_encoding: &str, encoded: &[u8], expected: &[u8]) {
+        let decoded = decode(content_encoding, encoded).unwrap();
         assert_eq!(decoded.bytes, expected, "{content_encoding}");
         assert_eq!(decoded.total, expected.len() as u64);
     }
@@ -240,8 +293,42 @@ mod tests {
         check("deflate", &encode("bare", &text), &text);
         check("zstd", &encode("zstd", &text), &text);
         check("deflate, gzip", &encode("gzip", &encode("zlib", &text)), &text);
-        // An uncompressed meta-block of four bytes and an empty last one (RFC 7932 section 9.2).
-        check("br", &[0x30, 0x00, 0x10, b'a', b'b', b'c', b'd', 0x03], b"abcd");
+        check("br", &BROTLI, b"abcd");
+        for coding in ["gzip", "deflate", "br", "zstd", "gzip, zstd"] {
+            check(coding, b"", b"");
+        }
+    }
+
+    #[test]
+    fn a_body_that_is_cut_off_is_not_taken_for_a_whole_one() {
+        let text = b"what was sent, what was sent, what was sent".repeat(50);
+        for (encoding, whole) in [
+            ("gzip", encode("gzip", &text)),
+            ("deflate", encode("zlib", &text)),
+            ("deflate", encode("bare", &text)),
+            ("zstd", encode("zstd", &text)),
+            ("br", BROTLI.to_vec()),
+            ("deflate, gzip", encode("gzip", &encode("zlib", &text)[..20])),
+            ("gzip, zstd", encode("zstd", &encode("gzip", &text)[..20])),
+        ] {
+            let inner_is_cut = encoding.contains(',');
+            for length in 1..whole.len() + usize::from(inner_is_cut) {
+                assert!(decode(encoding, &whole[..length]).is_err(), "{encoding}, {length} bytes");
+            }
+        }
+    }
+
+    #[test]
+    fn a_body_that_does_not_have_its_checksum_is_not_taken_for_a_whole_one() {
+        for (encoding, mut body, from_end) in [
+            ("gzip", encode("gzip", b"what was sent"), 8),
+            ("gzip", [encode("gzip", b"one"), encode("gzip", b"two")].concat(), 8),
+            ("deflate", encode("zlib", b"what was sent"), 1),
+        ] {
+            let at = body.len() - from_end;
+            body[at] ^= 1;
+            assert!(decode(encoding, &body).is_err(), "{encoding}");
+        }
     }
 
     #[test]
@@ -272,9 +359,7 @@ mod tests {
             bytes in prop::collection::vec(any::<u8>(), 0..200),
             coding in prop::sample::select(vec!["gzip", "deflate", "br", "zstd", "br, gzip"]),
         ) {
-            let mut decoded = Decoded::default();
-            let mut writer = decoder(coding, &mut decoded).unwrap();
-            let _outcome = writer.write_all(&bytes).and_then(|()| writer.flush());
+            let _outcome = decode(coding, &bytes);
         }
     }
 }

@@ -11,26 +11,24 @@ mod url;
 
 use crate::error::Error;
 use crate::flows::each;
+use crate::opening::{notices, opening};
 use entry::Entry;
-use recorder::read::Session;
-use recorder::record::session::SessionOpen;
+use recorder::read::{Session, SessionState, SessionSummary};
 use recorder::record::value::Wall;
-use recorder::record::{Body, Record};
 use serde::Serialize;
-use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read, Write};
+use std::io::Write;
 
-/// Writes the archive. `attributions` are the notices that the databases' licences ask for.
+/// Writes the archive, with the notices that the licences of the session's databases ask for.
 ///
 /// # Errors
 /// [`Error`] of the session or the writer.
-pub fn write(session: &Session, attributions: &[String], out: &mut dyn Write) -> Result<(), Error> {
+pub fn write(session: &Session, out: &mut dyn Write) -> Result<(), Error> {
     let summary = session.summary()?;
-    let open = opening(session).map_err(Error::Opening)?;
+    let open = opening(session)?;
     let head = Head {
         version: "1.2",
         creator: Creator { name: "Landfall", version: env!("CARGO_PKG_VERSION") },
-        comment: if summary.simulated { SIMULATED } else { RECORDED },
+        comment: comment(&summary),
         session: SessionHead {
             name: &summary.name,
             id: summary.id.to_string(),
@@ -40,7 +38,7 @@ pub fn write(session: &Session, attributions: &[String], out: &mut dyn Write) ->
             tool: open.as_ref().map(|open| open.tool.version.as_str()),
         },
         simulated: summary.simulated,
-        attributions,
+        attributions: open.as_deref().map(notices).unwrap_or_default(),
         databases: open.as_ref().map(|open| &open.databases),
         pages: [],
     };
@@ -62,29 +60,26 @@ pub fn write(session: &Session, attributions: &[String], out: &mut dyn Write) ->
     text(out, b"\n]}}\n")
 }
 
-/// The session's first record; `None` where it is lost.
-fn opening(session: &Session) -> io::Result<Option<Box<SessionOpen>>> {
-    let log = File::open(session.directory().log_file())?;
-    let mut line = Vec::new();
-    BufReader::new(log).take(LONGEST_RECORD_BYTES).read_until(b'\n', &mut line)?;
-    let line = line.strip_suffix(b"\n").unwrap_or(&line);
-    Ok(match Record::parse(line).map(|record| record.body) {
-        Ok(Body::SessionOpen(open)) => Some(open),
-        Ok(_) | Err(_) => None,
-    })
+/// What a reader has to know before anything else.
+fn comment(summary: &SessionSummary) -> String {
+    let derived = if summary.simulated { SIMULATED } else { RECORDED };
+    match summary.state_text() {
+        state if state == SessionState::Closed.word() => derived.to_owned(),
+        state => format!("{derived} State of the session: {state}."),
+    }
 }
 
 #[derive(Serialize)]
 struct Head<'a> {
     version: &'static str,
     creator: Creator,
-    comment: &'static str,
+    comment: String,
     #[serde(rename = "_session")]
     session: SessionHead<'a>,
     #[serde(rename = "_simulated")]
     simulated: bool,
     #[serde(rename = "_attributions")]
-    attributions: &'a [String],
+    attributions: Vec<&'a str>,
     #[serde(rename = "_databases", skip_serializing_if = "Option::is_none")]
     databases: Option<&'a Vec<recorder::record::session::SourceShape>>,
     /// Nobody saw which page a request belongs to.
@@ -114,4 +109,3 @@ const RECORDED: &str =
     "Derived from a Landfall session; the session is the evidence, not this file.";
 const SIMULATED: &str = "SIMULATED: addresses or names were simulated, so that this shows no real \
                          traffic. Derived from a Landfall session.";
-const LONGEST_RECORD_BYTES: u64 = 16 * 1024 * 1024;

@@ -6,6 +6,9 @@ pub mod decode;
 mod error;
 pub mod flows;
 pub mod har;
+mod inflate;
+mod opening;
 pub mod shape;
 
 pub use error::Error;
+pub use opening::attributions;

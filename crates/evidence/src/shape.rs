@@ -12,6 +12,7 @@ mod notice;
 mod session;
 
 pub use address::AddressShape;
+pub(crate) use address::Countries;
 pub use claim::ClaimShape;
 pub use destination::DestinationShape;
 pub use detail::FlowDetailShape;

@@ -10,7 +10,9 @@ use flow::id::ConnectionId;
 use flow::limits::Limits;
 use flow::stream::{Chunk, Direction, Leg, StreamKey};
 use flow::time::{Clock, MonoNanos, SharedClock, Stamp, WallNanos};
-use flow::treatment::{Cause, Failure, Outcome, PassthroughWhy, Side, Stage, Treatment};
+use flow::treatment::{
+    Cause, Failure, Outcome, PassthroughWhy, PlaintextWhy, Side, Stage, Treatment,
+};
 use observe::Observer;
 use recorder::read::Session;
 use recorder::{Entropy, Setup, Sources, ToolFacts};
@@ -37,7 +39,7 @@ struct Tape {
 }
 
 impl Tape {
-    fn open(&mut self, number: u64, target: &str, treatment: Treatment) -> ConnectionId {
+    fn accept(&mut self, number: u64, ingress: Ingress) -> ConnectionId {
         let connection = ConnectionId(number);
         let at = self.clock.now();
         self.events.push(Event::Opened(Opened {
@@ -45,8 +47,24 @@ impl Tape {
             at,
             device: DeviceAddr("192.168.1.7:50000".parse().unwrap()),
             listener: "192.168.1.5:8080".parse().unwrap(),
-            ingress: Ingress::Connect,
+            ingress,
         }));
+        connection
+    }
+
+    fn open(&mut self, number: u64, target: &str, treatment: Treatment) -> ConnectionId {
+        self.open_by(Ingress::Connect, number, target, treatment)
+    }
+
+    fn open_by(
+        &mut self,
+        ingress: Ingress,
+        number: u64,
+        target: &str,
+        treatment: Treatment,
+    ) -> ConnectionId {
+        let connection = self.accept(number, ingress);
+        let at = self.clock.now();
         let target = Target::parse(target, None).unwrap();
         self.events.push(Event::Targeted { connection, at, target });
         let upstream = Upstream { address: "8.136.0.1:443".parse().unwrap(), simulated_by: None };
@@ -70,7 +88,7 @@ impl Tape {
             observer.end(direction, at, &mut self.events);
             let stream = StreamKey { connection, leg: Leg::Relay, direction };
             let relayed = bytes.len() as u64;
-            let closed = StreamClosed { stream, at, relayed, kept: relayed };
+            let closed = StreamClosed { stream, at, relayed };
             self.events.push(Event::StreamClosed(closed));
         }
         self.close(connection, Outcome::Completed);
@@ -118,11 +136,28 @@ fn tape(clock: &SharedClock) -> Vec<Event> {
     let rule = PassthroughWhy::Rule("bank.example".to_owned());
     let connection = tape.open(4, "bank.example:8443", Treatment::Passthrough(rule));
     tape.close(connection, Outcome::Completed);
+
+    let plain = || Treatment::Plaintext(PlaintextWhy::Http);
+    let connection = tape.open_by(Ingress::AbsoluteForm, 5, "ws.example:80", plain());
+    let request = b"GET /chat HTTP/1.1\r\nHost: ws.example\r\nConnection: Upgrade\r\n\
+        Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
+        Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+    let response = b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\n\
+        Upgrade: websocket\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n";
+    tape.exchange(connection, request, response);
+    for (number, target) in
+        [(6, "192.0.2.7:8443"), (7, "[2001:db8::1]:443"), (8, "360.example:443")]
+    {
+        let connection = tape.open(number, target, Treatment::Intercepted);
+        tape.close(connection, Outcome::Completed);
+    }
+    let connection = tape.accept(9, Ingress::Unknown);
+    tape.close(connection, Outcome::NotRelayed);
     tape.events
 }
 
 /// Records the tape and opens the session.
-fn recorded(data: &std::path::Path) -> Session {
+fn recorded(data: &std::path::Path, simulated: bool) -> Session {
     let clock: SharedClock = Arc::new(Ticking::default());
     let config =
         geoip::Config { data_dir: data.to_owned(), extra_mmdb: Vec::new(), overrides: Vec::new() };
@@ -134,7 +169,7 @@ fn recorded(data: &std::path::Path) -> Session {
         operator: None,
         tool: ToolFacts { version: "0".to_owned(), binary_sha256: None },
         effective_config: String::new(),
-        simulated: false,
+        simulated,
         limits: Limits { free_disk_bytes: 0, ..Limits::default() },
         clock: Arc::clone(&clock),
         databases: Sources::new(Arc::new(geoip::Databases::open(&config).unwrap())),
@@ -161,27 +196,32 @@ fn at<'a>(value: &'a Value, path: &str) -> &'a Value {
 #[test]
 fn every_flow_is_in_every_export() {
     let data = tempfile::tempdir().unwrap();
-    let session = recorded(data.path());
+    let session = recorded(data.path(), false);
 
     let mut har = Vec::new();
-    evidence::har::write(&session, &["a notice".to_owned()], &mut har).unwrap();
+    evidence::har::write(&session, &mut har).unwrap();
     let har: Value = serde_json::from_slice(&har).unwrap();
     assert_eq!(at(&har, "/log/version"), "1.2");
-    assert_eq!(at(&har, "/log/_attributions/0"), "a notice");
+    let notices = evidence::attributions(&session).unwrap();
+    assert_eq!(notices[0], "IP Geolocation by DB-IP (https://db-ip.com)");
+    assert_eq!(at(&har, "/log/_attributions"), &serde_json::json!(notices));
     assert_eq!(at(&har, "/log/_simulated"), false);
     let entries = at(&har, "/log/entries").as_array().unwrap();
     let ids: Vec<_> = entries.iter().map(|entry| at(entry, "/_id").as_str().unwrap()).collect();
-    assert_eq!(ids, ["c1.1", "c2.1", "c3", "c4"]);
+    assert_eq!(ids, ["c1.1", "c2.1", "c3", "c4", "c5.1", "c6", "c7", "c8", "c9"]);
     compressed(&entries[0]);
     binary(&entries[1]);
     refused(&entries[2]);
     passed_through(&entries[3]);
+    protocol_switch(&entries[4]);
+    without_a_request(&entries[5..]);
+    assert!(!at(&har, "/log/comment").as_str().unwrap().contains("State"));
 
     let mut lines = Vec::new();
     evidence::flows::write_jsonl(&session, &mut lines).unwrap();
     let lines = String::from_utf8(lines).unwrap();
     let first: Value = serde_json::from_str(lines.lines().next().unwrap()).unwrap();
-    assert_eq!(lines.lines().count(), 4);
+    assert_eq!(lines.lines().count(), 9);
     assert_eq!(at(&first, "/country"), "CN");
     assert_eq!(at(&first, "/flags/0"), "mainland-china");
     assert_eq!(at(&first, "/registered_country"), "SG");
@@ -191,7 +231,32 @@ fn every_flow_is_in_every_export() {
     evidence::flows::write_csv(&session, &mut table).unwrap();
     let mut reader = csv::Reader::from_reader(table.as_slice());
     assert_eq!(reader.headers().unwrap(), evidence::shape::FLOW_KEYS.as_slice());
-    assert_eq!(reader.records().map(Result::unwrap).count(), 4);
+    assert_eq!(reader.records().map(Result::unwrap).count(), 9);
+}
+
+#[test]
+fn rows_of_a_simulated_session_that_were_not_dialled_looked_real() {
+    let data = tempfile::tempdir().unwrap();
+    let session = recorded(data.path(), true);
+
+    let mut har = Vec::new();
+    evidence::har::write(&session, &mut har).unwrap();
+    let har: Value = serde_json::from_slice(&har).unwrap();
+    let entries = at(&har, "/log/entries").as_array().unwrap();
+    assert!(entries.iter().all(|entry| at(entry, "/_simulated") == true));
+
+    let mut lines = Vec::new();
+    evidence::flows::write_jsonl(&session, &mut lines).unwrap();
+    for line in String::from_utf8(lines).unwrap().lines() {
+        let line: Value = serde_json::from_str(line).unwrap();
+        assert_eq!(at(&line, "/simulated"), true);
+    }
+
+    let mut table = Vec::new();
+    evidence::flows::write_csv(&session, &mut table).unwrap();
+    let mut reader = csv::Reader::from_reader(table.as_slice());
+    let column = evidence::shape::FLOW_KEYS.iter().position(|key| *key == "simulated").unwrap();
+    assert!(reader.records().all(|record| &record.unwrap()[column] == "yes"));
 }
 
 fn compressed(entry: &Value) {
@@ -206,6 +271,9 @@ fn compressed(entry: &Value) {
     assert_eq!(size, text.len() as i64);
     assert_eq!(at(entry, "/response/content/compression").as_i64(), Some(size - transferred));
     assert_eq!(at(entry, "/serverIPAddress"), "8.136.0.1");
+    let countries = at(entry, "/_countries").as_object().unwrap();
+    assert!(countries.values().any(|country| country == "CN"), "{countries:?}");
+    assert_eq!(entry.get("_note"), None);
     assert_eq!(entry.get("_error"), None);
     assert_eq!(at(entry, "/timings/connect"), 50.0);
     assert_eq!(at(entry, "/timings/ssl"), 30.0);
@@ -223,16 +291,38 @@ fn binary(entry: &Value) {
 }
 
 fn refused(entry: &Value) {
-    assert_eq!(at(entry, "/request/url"), "https://pinned.example/");
+    assert_eq!(at(entry, "/request/url"), "pinned.example:443");
     assert_eq!(at(entry, "/response/status"), 0);
     assert_eq!(at(entry, "/_treatment"), "failed");
     assert!(at(entry, "/_error").as_str().unwrap().contains("unknown_ca"));
 }
 
 fn passed_through(entry: &Value) {
-    assert_eq!(at(entry, "/request/url"), "https://bank.example:8443/");
+    assert_eq!(at(entry, "/request/url"), "bank.example:8443");
     assert_eq!(at(entry, "/_treatment"), "passthrough");
-    assert_eq!(entry.get("_error"), None);
+    assert_eq!(
+        at(entry, "/_error"),
+        "passed through, not opened: host matches the passthrough pattern bank.example"
+    );
+}
+
+/// An archive had no response of it, and its head was not said to be Landfall's.
+fn protocol_switch(entry: &Value) {
+    assert_eq!(at(entry, "/request/url"), "http://ws.example/chat");
+    assert_eq!(at(entry, "/response/status"), 101);
+    assert_eq!(at(entry, "/response/headers/1/value"), "websocket");
+    assert!(at(entry, "/_note").as_str().unwrap().starts_with("head rewritten by Landfall"));
+}
+
+/// Nothing is made up: neither a scheme that was not seen nor a name.
+fn without_a_request(entries: &[Value]) {
+    let urls: Vec<_> = entries.iter().map(|entry| at(entry, "/request/url")).collect();
+    let expected =
+        ["tcp://192.0.2.7:8443", "tcp://[2001:db8::1]:443", "tcp://360.example:443", "about:blank"];
+    assert_eq!(urls, expected);
+    assert_eq!(at(&entries[0], "/_error"), "no request was seen");
+    let undecided = "the connection ended before it was decided how to treat it";
+    assert_eq!(at(&entries[3], "/_error"), undecided);
 }
 
 const JSON: [u8; 400] = {

@@ -231,7 +231,10 @@ mod tests {
         check_operator(vec![holder(A), zone("Zone", B)], Some("Zone"));
         check_operator(vec![holder(B), zone("Zone", C)], Some("Holder"));
         let possible = vec![holder(C), zone("Zone", C)];
-        assert_eq!(assessed(possible.clone()).claims, possible);
+        let annotation = assessed(possible.clone());
+        assert_eq!(annotation.claims, possible, "a possibility stays a claim");
+        let reasons = annotation.flags.iter().flat_map(|flag| &flag.reasons);
+        assert!(reasons.map(FlagReason::word).all(|word| word == "possibly-operated"));
         check_operator(possible, None);
         check_operator(vec![zone("First", B), zone("Better", A)], Some("Better"));
         check_operator(vec![zone("First", B), zone("Second", B)], Some("First"));

@@ -3,6 +3,7 @@
 
 use std::error::Error as StdError;
 use std::fmt;
+use std::io::ErrorKind;
 
 /// The exit codes, each with one meaning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,15 +38,27 @@ impl Exit {
 #[derive(Debug)]
 pub(crate) struct Error {
     exit: Exit,
-    what: String,
-    place: Option<String>,
+    what: Box<str>,
+    place: Option<Box<str>>,
+    /// Lines that show it, such as the text with a mark below the place.
+    lines: Vec<String>,
     causes: Vec<String>,
-    hint: Option<String>,
+    hint: Option<Box<str>>,
+    /// What helps against the cause, where nothing better is said.
+    of_cause: Option<&'static str>,
 }
 
 impl Error {
     pub(crate) fn new(exit: Exit, what: impl Into<String>) -> Self {
-        Self { exit, what: what.into(), place: None, causes: Vec::new(), hint: None }
+        Self {
+            exit,
+            what: what.into().into_boxed_str(),
+            place: None,
+            lines: Vec::new(),
+            causes: Vec::new(),
+            hint: None,
+            of_cause: None,
+        }
     }
 
     pub(crate) fn runtime(what: impl Into<String>) -> Self {
@@ -58,24 +71,26 @@ impl Error {
 
     /// The file, option or address that it is about.
     pub(crate) fn at(mut self, place: impl fmt::Display) -> Self {
-        self.place = Some(place.to_string());
+        self.place = Some(place.to_string().into_boxed_str());
+        self
+    }
+
+    /// Lines that show it.
+    pub(crate) fn showing(mut self, lines: impl IntoIterator<Item = String>) -> Self {
+        self.lines.extend(lines);
         self
     }
 
     /// The error underneath, with its own sources.
-    pub(crate) fn because(mut self, cause: &dyn StdError) -> Self {
-        self.causes.push(cause.to_string());
-        let mut next = cause.source();
-        while let Some(source) = next {
-            self.causes.push(source.to_string());
-            next = source.source();
-        }
+    pub(crate) fn because(mut self, cause: &(dyn StdError + 'static)) -> Self {
+        self.causes.extend(chain(cause));
+        self.of_cause = self.of_cause.or_else(|| remedy(cause));
         self
     }
 
     /// What the person can do about it: an imperative sentence without a full stop.
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
-        self.hint = Some(hint.into());
+        self.hint = Some(hint.into().into_boxed_str());
         self
     }
 
@@ -91,11 +106,22 @@ impl Error {
     /// A failed write to stdout; a closed pipe is a quiet, successful end.
     pub(crate) fn output(error: &std::io::Error) -> Self {
         let exit = match error.kind() {
-            std::io::ErrorKind::BrokenPipe => Exit::Ok,
+            ErrorKind::BrokenPipe => Exit::Ok,
             _ => Exit::Runtime,
         };
         Self::new(exit, "the output could not be written").because(error)
     }
+}
+
+/// What an error says, and then what each of its sources says.
+pub(crate) fn chain(error: &dyn StdError) -> Vec<String> {
+    let mut chain = vec![error.to_string()];
+    let mut next = error.source();
+    while let Some(source) = next {
+        chain.push(source.to_string());
+        next = source.source();
+    }
+    chain
 }
 
 impl fmt::Display for Error {
@@ -105,14 +131,41 @@ impl fmt::Display for Error {
         if let Some(place) = &self.place {
             write!(f, " ({})", printable(place))?;
         }
+        for line in &self.lines {
+            write!(f, "\n  {}", printable(line))?;
+        }
         for cause in &self.causes {
             write!(f, "\n  because: {}", printable(cause))?;
         }
-        if let Some(hint) = &self.hint {
-            write!(f, "\nhint: {}", printable(hint))?;
-        }
-        Ok(())
+        let of_exit = match self.exit {
+            Exit::Usage => "`landfall --help` lists the commands and options",
+            _ => "`landfall doctor` checks what Landfall needs of this machine",
+        };
+        let hint = self.hint.as_deref().or(self.of_cause).unwrap_or(of_exit);
+        write!(f, "\nhint: {}", printable(hint))
     }
+}
+
+/// What helps against what the system refused.
+fn remedy(cause: &(dyn StdError + 'static)) -> Option<&'static str> {
+    let mut next = Some(cause);
+    let refused = loop {
+        let error = next?;
+        match error.downcast_ref::<std::io::Error>() {
+            Some(refused) => break refused,
+            None => next = error.source(),
+        }
+    };
+    Some(match refused.kind() {
+        ErrorKind::NotFound => "check the path: a part of it is not there",
+        ErrorKind::PermissionDenied => "check who owns it and who may write to it (`ls -ld`)",
+        ErrorKind::NotADirectory => "name a directory: a part of this path is a file",
+        ErrorKind::IsADirectory => "name a file: this is a directory",
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => "free some space there",
+        ErrorKind::ReadOnlyFilesystem => "choose a place that can be written to",
+        ErrorKind::InvalidData => "check that it is the file that was meant: this one is no text",
+        _ => return None,
+    })
 }
 
 #[cfg(test)]
@@ -133,10 +186,21 @@ mod tests {
     }
 
     #[test]
+    fn every_error_ends_with_a_hint() {
+        let hint = |error: Error| error.to_string().lines().last().unwrap_or_default().to_owned();
+        assert!(hint(Error::usage("no")).starts_with("hint: `landfall --help`"));
+        assert!(hint(Error::runtime("no")).starts_with("hint: `landfall doctor`"));
+        let missing = std::io::Error::from(ErrorKind::NotADirectory);
+        let error = Error::usage("no").because(&missing);
+        assert_eq!(hint(error), "hint: name a directory: a part of this path is a file");
+        assert_eq!(hint(Error::usage("no").because(&missing).hint("this")), "hint: this");
+    }
+
+    #[test]
     fn a_closed_pipe_is_no_failure() {
-        let closed = std::io::Error::from(std::io::ErrorKind::BrokenPipe);
+        let closed = std::io::Error::from(ErrorKind::BrokenPipe);
         assert_eq!(Error::output(&closed).exit().code(), 0);
-        let full = std::io::Error::from(std::io::ErrorKind::StorageFull);
+        let full = std::io::Error::from(ErrorKind::StorageFull);
         assert_eq!(Error::output(&full).exit().code(), 1);
     }
 }

@@ -5,6 +5,7 @@ mod args;
 mod clock;
 mod commands;
 mod config;
+mod context;
 mod error;
 mod failure;
 mod interfaces;
@@ -18,15 +19,16 @@ use std::io::Write;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    let cli = match args::parse(std::env::args_os()) {
+    let line: Vec<_> = std::env::args_os().collect();
+    let cli = match args::parse(line.iter().cloned()) {
         Ok(cli) => cli,
-        Err(error) => {
-            // Help and version go to stdout with 0, mistakes to stderr with 2.
-            let exit = if error.use_stderr() { Exit::Usage } else { Exit::Ok };
-            return match error.print() {
-                Ok(()) => ExitCode::from(exit.code()),
-                Err(_closed_output) => ExitCode::from(exit.code()),
-            };
+        Err(error) if error.use_stderr() => {
+            return ExitCode::from(report(&args::explain(&error, &line)).code());
+        }
+        Err(help) => {
+            // Help and version go to stdout; nobody may be there to read them.
+            drop(help.print());
+            return ExitCode::from(Exit::Ok.code());
         }
     };
     logging::start(cli.global.verbose, cli.global.quiet);

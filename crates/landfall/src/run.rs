@@ -10,9 +10,9 @@ mod trust;
 
 use crate::args::LiveFormat;
 use crate::clock::{self, SystemClock};
-use crate::context::Context;
 use crate::config;
 use crate::config::settings::Settings;
+use crate::context::Context;
 use crate::error::{Error, Exit};
 use crate::interfaces;
 use certs::{Authority, LeafMinter};
@@ -93,15 +93,15 @@ async fn serve(
         early = &mut ended => Why::Failed(joined(early)),
     };
     stop.cancel();
-    let played = match &why {
-        Why::Played(played) => played.as_slice(),
-        _ => &[],
-    };
-    banner::played(context, played);
+    let mut narration = Vec::new();
+    let word = why.word();
     let summary = match why {
         Why::Failed(result) => result,
-        Why::Asked | Why::Elapsed | Why::Played(_) => {
-            banner::stopping(context, why.word(), settings.limits.shutdown_grace);
+        why => {
+            if let Why::Played(played) = why {
+                narration = played;
+            }
+            banner::stopping(context, word, settings.limits.shutdown_grace);
             tokio::select! {
                 // The proxy drops its sender of events, with which the recording ends.
                 result = async { drop(serving.await); joined(ended.await) } => result,
@@ -109,7 +109,9 @@ async fn serve(
             }
         }
     }?;
+    // After the lines that it is about.
     live.finish().await;
+    banner::played(context, &narration);
     banner::summary(context, &summary);
     fail_on(settings.fail_on.as_ref(), &summary.directory)
 }

@@ -88,7 +88,9 @@ mod tests {
             std::fs::write(&path, bytes).unwrap();
             path
         };
-        let key = file("public.pem", signer.public_key_pem().as_bytes());
+        // A SubjectPublicKeyInfo for Ed25519 (RFC 8410 section 4), as docs/FORMAT.md shows it.
+        let prefix = b"\x30\x2a\x30\x05\x06\x03\x2b\x65\x70\x03\x21\x00";
+        let key = file("key.der", &[&prefix[..], &signer.public_key()].concat());
         let signature = file("signature", &signature[4..]);
         let text = file("text", format!("{text}\n").as_bytes());
         assert!(openssl_accepts(&key, &signature, &text));
@@ -98,7 +100,7 @@ mod tests {
 
     fn openssl_accepts(key: &Path, signature: &Path, text: &Path) -> bool {
         let output = Command::new("openssl")
-            .args(["pkeyutl", "-verify", "-pubin", "-rawin", "-inkey"])
+            .args(["pkeyutl", "-verify", "-pubin", "-keyform", "DER", "-rawin", "-inkey"])
             .arg(key)
             .arg("-sigfile")
             .arg(signature)

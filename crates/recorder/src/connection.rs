@@ -4,11 +4,12 @@
 use crate::enrich::Assessed;
 use crate::notice::{Exchanged, Moment, Notice};
 use crate::record::connection::Counted;
+use crate::record::exchange::is_final;
 use bytes::Bytes;
 use flow::address::{DeviceAddr, DnsName, Target};
 use flow::dns::Lookup;
 use flow::event::Opened;
-use flow::http::{ExchangeEnd, RequestHead, ResponseHead};
+use flow::http::{ExchangeEnd, HttpVersion, RequestHead, ResponseHead};
 use flow::id::{ConnectionId, ExchangeId, FlowId};
 use flow::stream::{Direction, Leg, StreamKey};
 use flow::time::Stamp;
@@ -102,6 +103,7 @@ impl Connection {
         self.counted.exchanges += 1;
         if self.exchanges.len() < MAX_EXCHANGES {
             let exchanged = Exchanged {
+                protocol: Some(protocol(head.version)),
                 method: short(&head.method),
                 path: short(&head.target),
                 authority: head.authority.as_ref().map(short),
@@ -112,9 +114,8 @@ impl Connection {
     }
 
     pub(crate) fn responded(&mut self, exchange: ExchangeId, head: &ResponseHead) {
-        let interim = (100..200).contains(&head.status) && head.status != SWITCHING_PROTOCOLS;
         if let Some(exchanged) = self.exchanges.get_mut(&exchange.number)
-            && !interim
+            && is_final(head.status)
         {
             exchanged.status = Some(head.status);
         }
@@ -147,13 +148,20 @@ impl Connection {
     }
 }
 
+/// The ALPN name (RFC 7301) of the version.
+fn protocol(version: HttpVersion) -> &'static str {
+    match version {
+        HttpVersion::Http10 => "http/1.0",
+        HttpVersion::Http11 => "http/1.1",
+        HttpVersion::Http2 => "h2",
+    }
+}
+
 fn short(bytes: &Bytes) -> String {
     let start = bytes.get(..MAX_TEXT_BYTES).unwrap_or(bytes);
     String::from_utf8_lossy(start).replace(char::is_control, "\u{fffd}")
 }
 
-/// RFC 9110 section 15.2.2: an interim status that ends the exchange.
-const SWITCHING_PROTOCOLS: u16 = 101;
 /// Names of a CNAME chain that the databases are asked about.
 const MAX_CHAIN: usize = 16;
 /// Exchanges that wait for their end; further ones have notices without method and path.

@@ -7,6 +7,7 @@ use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// The paths of one session. Making one touches nothing on disk.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -90,15 +91,22 @@ impl SessionDir {
     }
 
     /// Takes the session's lock, which ends with the returned file; `None` when somebody has it.
+    /// Readers take it for a moment to learn whether somebody writes, so one try is not enough.
     pub(crate) fn lock(&self) -> Result<Option<File>, Error> {
         let path = self.lock_file();
         let mut options = private_file();
         let file = options.create(true).truncate(false).open(&path).failed("open", &path)?;
-        match file.try_lock() {
-            Ok(()) => Ok(Some(file)),
-            Err(TryLockError::WouldBlock) => Ok(None),
-            Err(TryLockError::Error(source)) => Err(source).failed("lock", &path),
+        for attempt in 1.. {
+            match file.try_lock() {
+                Ok(()) => return Ok(Some(file)),
+                Err(TryLockError::WouldBlock) if attempt < LOCK_ATTEMPTS => {
+                    std::thread::sleep(LOCK_PAUSE);
+                }
+                Err(TryLockError::WouldBlock) => break,
+                Err(TryLockError::Error(source)) => return Err(source).failed("lock", &path),
+            }
         }
+        Ok(None)
     }
 }
 
@@ -129,4 +137,31 @@ pub(crate) fn replace_file(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     file.write_all(bytes).and_then(|()| file.sync_all()).failed("write", &draft)?;
     std::fs::rename(&draft, path).failed("replace", path)?;
     path.parent().map_or(Ok(()), sync_dir).failed("write", path)
+}
+
+/// Together about 100 ms, in which every reader has let go.
+const LOCK_ATTEMPTS: u32 = 21;
+const LOCK_PAUSE: Duration = Duration::from_millis(5);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reader_who_asks_whether_somebody_writes_does_not_take_the_lock_away() {
+        let temp = tempfile::tempdir().unwrap();
+        let directory = SessionDir::new(temp.path().join("s"));
+        directory.create().unwrap();
+        drop(directory.lock().unwrap().unwrap());
+        let asking = File::open(directory.lock_file()).unwrap();
+        asking.try_lock_shared().unwrap();
+        let reader = std::thread::spawn(move || {
+            std::thread::sleep(Duration::from_millis(20));
+            drop(asking);
+        });
+        let lock = directory.lock().unwrap();
+        assert!(lock.is_some());
+        reader.join().unwrap();
+        assert!(directory.lock().unwrap().is_none(), "somebody who writes keeps it");
+    }
 }

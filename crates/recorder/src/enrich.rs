@@ -19,6 +19,7 @@ impl Sources {
     /// Asks these databases.
     pub fn new(databases: Arc<geoip::Databases>) -> Self {
         let shape = |status: geoip::DatabaseStatus| SourceShape {
+            attribution: status.attribution,
             built: status.built,
             licence: status.licence,
             name: status.name,
@@ -102,27 +103,15 @@ const KNOWN: usize = 20_000;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use flow::annotation::Location;
+    use crate::fixture::nothing_known;
 
-    pub(crate) fn nothing_known(address: IpAddr, _names: &[DnsName]) -> Annotation {
-        Annotation {
-            address,
-            claims: Vec::new(),
-            location: Location::Unknown,
-            asn: None,
-            as_name: None,
-            operator: None,
-            address_registered: None,
-            as_registered: None,
-            anycast: false,
-            special_range: None,
-            flags: Vec::new(),
-        }
+    fn annotator() -> Annotator {
+        Annotator::new(Box::new(|address, _names| nothing_known(address)))
     }
 
     #[test]
     fn an_address_is_asked_about_once_for_each_set_of_names() {
-        let mut annotator = Annotator::new(Box::new(nothing_known));
+        let mut annotator = annotator();
         let name: DnsName = "a.example".parse().unwrap();
         let mut ask = |address: &str, names: &[DnsName]| match annotator
             .assess(address.parse().unwrap(), names)
@@ -138,7 +127,7 @@ mod tests {
 
     #[test]
     fn memory_is_bounded() {
-        let mut annotator = Annotator::new(Box::new(nothing_known));
+        let mut annotator = annotator();
         for number in 0..KNOWN as u32 + 10 {
             annotator.assess(IpAddr::V4(number.into()), &[]);
         }

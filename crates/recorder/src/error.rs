@@ -19,13 +19,15 @@ pub enum Error {
     Busy(PathBuf),
     /// The signing key's file holds no key.
     BadKey(PathBuf),
+    /// Others than the owner of the signing key's file may read or write it.
+    KeyExposed { path: PathBuf, mode: u32 },
     /// The system gave no random bytes, or the key could not be used.
     Crypto(&'static str),
     /// A checkpoint's file does not hold a checkpoint.
     BadCheckpoint(PathBuf),
     /// The log is not the one of which a checkpoint was signed: it was shortened or changed.
     RolledBack { path: PathBuf, signed: u64, found: u64 },
-    /// A mark or a phase is longer than one can be.
+    /// A mark, a phase or what the session's first record says is longer than one can be.
     TextTooLong { bytes: usize, limit: usize },
     /// The recorder's thread is gone without a result.
     Stopped,
@@ -46,14 +48,21 @@ impl Error {
             },
             Self::DiskFloor { .. } => Some(
                 "free some space, choose another file system with --data, or lower \
-                 limits.free_disk_bytes in landfall.toml",
+                 free-disk-bytes under [limits] in landfall.toml",
             ),
-            Self::BadName(_) => Some("use 1 to 100 letters, digits, dots, dashes and underscores"),
+            Self::BadName(_) => Some(
+                "use 1 to 100 letters a to z or A to Z, digits, dots, dashes and underscores, the \
+                 first of them no dot and no dash",
+            ),
             Self::NameTaken(_) => Some("choose another name with --session, or leave it out"),
             Self::Busy(_) => Some("another process is recording into it; stop that one first"),
             Self::BadKey(_) => Some(
                 "restore the key from a copy, or move the file away: a new \
                                      key is made then, which does not match earlier sessions",
+            ),
+            Self::KeyExposed { .. } => Some(
+                "make it yours alone with chmod 600 if nobody else had access, else move it away \
+                 for a new key",
             ),
             Self::RolledBack { .. } => {
                 Some("restore the session from a copy; it was left as it is")
@@ -71,13 +80,20 @@ impl fmt::Display for Error {
             Self::File { doing, path, .. } => write!(f, "cannot {doing} {}", path.display()),
             Self::DiskFloor { path, free_bytes, floor_bytes } => write!(
                 f,
-                "recording stopped: {free_bytes} bytes are free for {}, the floor is {floor_bytes}",
-                path.display()
+                "recording stopped: {} are free for {}, the floor is {}",
+                size(*free_bytes),
+                path.display(),
+                size(*floor_bytes)
             ),
             Self::BadName(name) => write!(f, "{name:?} cannot be the name of a session"),
             Self::NameTaken(path) => write!(f, "there is a session in {} already", path.display()),
             Self::Busy(path) => write!(f, "the session in {} is being written", path.display()),
             Self::BadKey(path) => write!(f, "no Ed25519 key in {}", path.display()),
+            Self::KeyExposed { path, mode } => write!(
+                f,
+                "others than its owner may use the key in {} (mode {mode:04o})",
+                path.display()
+            ),
             Self::Crypto(what) => write!(f, "{what} failed"),
             Self::BadCheckpoint(path) => write!(f, "no checkpoint in {}", path.display()),
             Self::RolledBack { path, signed, found } => write!(
@@ -100,6 +116,16 @@ impl std::error::Error for Error {
             Self::File { source, .. } => Some(source),
             _ => None,
         }
+    }
+}
+
+/// `1234567` -> `1.2 MB`, as the command line writes sizes.
+fn size(bytes: u64) -> String {
+    let scales =
+        [("TB", 1_000_000_000_000), ("GB", 1_000_000_000), ("MB", 1_000_000), ("kB", 1_000)];
+    match scales.into_iter().find(|(_, scale)| bytes >= *scale) {
+        Some((unit, scale)) => format!("{}.{} {unit}", bytes / scale, bytes % scale / (scale / 10)),
+        None => format!("{bytes} B"),
     }
 }
 

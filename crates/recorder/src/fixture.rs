@@ -84,9 +84,19 @@ pub(crate) fn annotate(address: IpAddr, _names: &[DnsName]) -> Annotation {
     };
     let reason = FlagReason::Located { country: Country::CN, saying: 1, asked: 1 };
     Annotation {
-        address,
         claims: vec![claim],
         location: Location::Agreed { country: Country::CN, answered: 1, asked: 1 },
+        flags: vec![Flag { policy: "mainland-china".to_owned(), reasons: vec![reason] }],
+        ..nothing_known(address)
+    }
+}
+
+/// What databases say that know nothing of the address.
+pub(crate) fn nothing_known(address: IpAddr) -> Annotation {
+    Annotation {
+        address,
+        claims: Vec::new(),
+        location: Location::Unknown,
         asn: None,
         as_name: None,
         operator: None,
@@ -94,7 +104,7 @@ pub(crate) fn annotate(address: IpAddr, _names: &[DnsName]) -> Annotation {
         as_registered: None,
         anycast: false,
         special_range: None,
-        flags: vec![Flag { policy: "mainland-china".to_owned(), reasons: vec![reason] }],
+        flags: Vec::new(),
     }
 }
 
@@ -182,7 +192,7 @@ pub(crate) fn end(number: u64) -> Vec<Event> {
     let down = RESPONSE.len() as u64;
     let closed = |direction, relayed| {
         let stream = stream(number, direction);
-        Event::StreamClosed(StreamClosed { stream, at: at(number), relayed, kept: relayed })
+        Event::StreamClosed(StreamClosed { stream, at: at(number), relayed })
     };
     vec![
         Event::ExchangeEnded {

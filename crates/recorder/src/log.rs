@@ -5,8 +5,9 @@ use crate::directory::{SessionDir, private_file, sync_dir};
 use crate::entropy::Nonces;
 use crate::error::{Error, Failed};
 use crate::merkle::{Hash, Tree};
-use crate::record::value::Count;
-use crate::record::{Body, Record};
+use crate::record::session::{Gap, GapWhy, SessionOpen};
+use crate::record::value::{Count, Spelled};
+use crate::record::{Body, MAX_LINE_BYTES, Record};
 use flow::time::Stamp;
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -58,13 +59,52 @@ impl RecordLog {
         Ok(Self { path, file, nonces, tree, counts, pending: Vec::new(), committed_bytes: bytes })
     }
 
-    /// Appends a record; [`RecordLog::commit`] makes it durable.
+    /// Appends a record; [`RecordLog::commit`] makes it durable. In place of a record whose line
+    /// would be longer than [`MAX_LINE_BYTES`] stands a `gap` that says so.
     pub(crate) fn append(&mut self, at: Stamp, body: Body) {
+        let (kind, subject) = (body.kind(), body.subject());
+        let line = self.line(at, body);
+        if fits(&line) {
+            self.push(kind, &line);
+            return;
+        }
+        tracing::error!(kind, bytes = line.len(), "A record is too long and left out");
+        let gap = Body::Gap(Gap {
+            connection: subject.map(|(connection, _)| Spelled(connection)),
+            limit: Count(MAX_LINE_BYTES),
+            record: Some(kind.to_owned()),
+            why: GapWhy::RecordTooLong,
+        });
+        let kind = gap.kind();
+        let line = self.line(at, gap);
+        self.push(kind, &line);
+    }
+
+    /// Appends the first record, without which a log is none.
+    ///
+    /// # Errors
+    /// [`Error::TextTooLong`] where its line would be longer than [`MAX_LINE_BYTES`].
+    pub(crate) fn append_first(&mut self, at: Stamp, open: SessionOpen) -> Result<(), Error> {
+        let body = Body::SessionOpen(Box::new(open));
+        let kind = body.kind();
+        let line = self.line(at, body);
+        if !fits(&line) {
+            let limit = usize::try_from(MAX_LINE_BYTES).unwrap_or(usize::MAX);
+            return Err(Error::TextTooLong { bytes: line.len(), limit });
+        }
+        self.push(kind, &line);
+        Ok(())
+    }
+
+    fn line(&self, at: Stamp, body: Body) -> Vec<u8> {
         let seq = self.tree.size();
-        *self.counts.entry(body.kind()).or_default() += 1;
-        let line = Record { at, nonce: self.nonces.of(seq), seq, body }.line();
-        self.tree.push(Hash::of_leaf(&line));
-        self.pending.extend_from_slice(&line);
+        Record { at, nonce: self.nonces.of(seq), seq, body }.line()
+    }
+
+    fn push(&mut self, kind: &'static str, line: &[u8]) {
+        *self.counts.entry(kind).or_default() += 1;
+        self.tree.push(Hash::of_leaf(line));
+        self.pending.extend_from_slice(line);
         self.pending.push(b'\n');
     }
 
@@ -99,6 +139,11 @@ impl RecordLog {
     pub(crate) fn counts(&self) -> BTreeMap<String, Count> {
         self.counts.iter().map(|(kind, count)| ((*kind).to_owned(), Count(*count))).collect()
     }
+}
+
+/// Whether a line, to which a newline comes, is not too long.
+fn fits(line: &[u8]) -> bool {
+    (line.len() as u64) < MAX_LINE_BYTES
 }
 
 const KEPT_CAPACITY_BYTES: usize = 1 << 20;

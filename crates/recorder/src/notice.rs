@@ -39,6 +39,8 @@ pub enum Moment {
 /// An exchange in short. Texts are for people: control characters are replaced, long ones are cut.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Exchanged {
+    /// `http/1.0`, `http/1.1` or `h2`; `None` when there were too many exchanges to remember it.
+    pub protocol: Option<&'static str>,
     pub method: String,
     /// HTTP/1: the request target as sent. HTTP/2: `:path`.
     pub path: String,

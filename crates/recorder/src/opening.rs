@@ -7,7 +7,6 @@ use crate::error::{Error, Failed};
 use crate::frame::FrameSeed;
 use crate::log::RecordLog;
 use crate::notice::Notice;
-use crate::record::Body;
 use crate::record::session::{Previous, SessionOpen, Tool};
 use crate::record::value::Spelled;
 use crate::session::{Parts, SessionWriter, check_free_space};
@@ -88,7 +87,7 @@ pub(crate) fn begin(
         simulated: setup.simulated,
         tool: Tool { sha256: setup.tool.binary_sha256, version: setup.tool.version },
     };
-    log.append(now, Body::SessionOpen(Box::new(open)));
+    log.append_first(now, open)?;
     log.commit()?;
     let store = StreamStore::new(directory.clone(), FrameSeed::new(&setup.entropy.frame_seed));
     Ok(SessionWriter::new(Parts {
@@ -203,6 +202,11 @@ mod tests {
         for name in ["", ".", "..", "a/b", "-x", "caf\u{e9}", "a b", &"x".repeat(101)] {
             assert!(matches!(check_name(name), Err(Error::BadName(_))), "{name}");
         }
+        // What the hint does not tell of would be refused without a reason.
+        let hint = Error::BadName(String::new()).hint().unwrap();
+        for part in ["1 to 100", "a to z or A to Z", "first of them no dot and no dash"] {
+            assert!(hint.contains(part), "{hint}");
+        }
         for name in ["a", "2026-11-20_111305", "Case.7", &"x".repeat(100)] {
             check_name(name).unwrap();
         }
@@ -220,12 +224,28 @@ mod tests {
     }
 
     #[test]
+    fn a_session_whose_first_record_would_be_too_long_is_refused() {
+        let temp = tempfile::tempdir().unwrap();
+        let long = "x".repeat(crate::record::MAX_LINE_BYTES as usize);
+        let setup = Setup { effective_config: long, ..setup(temp.path()) };
+        let error = begin(setup, broadcast::channel(1).0).unwrap_err();
+        assert!(matches!(error, Error::TextTooLong { .. }), "{error}");
+    }
+
+    #[test]
     fn no_session_is_begun_below_the_floor() {
         let temp = tempfile::tempdir().unwrap();
         let mut setup = setup(temp.path());
         setup.limits.free_disk_bytes = u64::MAX;
         let error = begin(setup, broadcast::channel(1).0).unwrap_err();
-        assert!(error.hint().unwrap().contains("limits.free_disk_bytes"), "{error}");
+        assert!(error.hint().unwrap().contains("free-disk-bytes"), "{error}");
+        assert!(error.to_string().contains("B are free for"), "{error}");
+        let floor =
+            Error::DiskFloor { path: "/d".into(), free_bytes: 999, floor_bytes: 1_073_741_824 };
+        assert!(
+            floor.to_string().ends_with("999 B are free for /d, the floor is 1.0 GB"),
+            "{floor}"
+        );
         assert_eq!(std::fs::read_dir(temp.path().join("sessions")).unwrap().count(), 0);
     }
 }

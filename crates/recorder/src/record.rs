@@ -20,6 +20,7 @@ use connection::{ConnectionTreatment, StreamClose};
 use destination::{Assessment, Claims};
 use dns::Dns;
 use exchange::{ExchangeClose, ExchangeRequest, ExchangeResponse, LostSync};
+use flow::id::{ConnectionId, ExchangeId};
 use flow::time::Stamp;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -31,6 +32,11 @@ use value::{Base64, Count, Mono, Wall};
 
 /// The format version that is written and read.
 pub const VERSION: u64 = 0;
+
+/// Bytes of the longest line, its newline included: nothing longer is written, and what is longer
+/// is taken for damage. The largest records hold a certificate chain of 64 KiB or a header block
+/// of 256 KiB, in base64 or with every byte escaped.
+pub const MAX_LINE_BYTES: u64 = 16 << 20;
 
 /// One record.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -142,6 +148,38 @@ impl Body {
             Self::Recovery(_) => "recovery",
             Self::SessionClose(_) => "session.close",
         }
+    }
+
+    /// Which connection the record is about, and which of its exchanges by number: 0 for what is
+    /// about the connection itself.
+    pub(crate) fn subject(&self) -> Option<(ConnectionId, u32)> {
+        let of_exchange = |id: ExchangeId| Some((id.connection, id.number));
+        let connection = match self {
+            Self::Dns(dns) => dns.connection.as_ref()?.0,
+            Self::ConnectionOpen(open) => open.connection.0,
+            Self::ConnectionTarget(target) => target.connection.0,
+            Self::ConnectionDial(dial) => dial.connection.0,
+            Self::ConnectionTreatment(treatment) => treatment.connection.0,
+            Self::ConnectionClose(close) => close.connection.0,
+            Self::TlsClientHello(hello) => hello.connection.0,
+            Self::TlsClient(client) => client.connection.0,
+            Self::TlsUpstream(upstream) => upstream.connection.0,
+            Self::LostSync(lost) => lost.connection.0,
+            Self::StreamClose(close) => close.connection.0,
+            Self::Gap(gap) => gap.connection.as_ref()?.0,
+            Self::ExchangeRequest(request) => return of_exchange(request.exchange.0),
+            Self::ExchangeResponse(response) => return of_exchange(response.exchange.0),
+            Self::ExchangeClose(close) => return of_exchange(close.exchange.0),
+            Self::SessionOpen(_)
+            | Self::Frames(_)
+            | Self::Claims(_)
+            | Self::Assessment(_)
+            | Self::Marker(_)
+            | Self::Phase(_)
+            | Self::Recovery(_)
+            | Self::SessionClose(_) => return None,
+        };
+        Some((connection, 0))
     }
 
     fn parse(kind: &str, json: &str) -> Result<Self, RecordError> {

@@ -80,7 +80,8 @@ impl Recording {
     }
 }
 
-/// Marks and phases of a running session.
+/// Marks and phases of a running session. The format has records for them already; no command of
+/// the program sends any yet.
 #[derive(Clone, Debug)]
 pub struct Control {
     commands: mpsc::Sender<Command>,

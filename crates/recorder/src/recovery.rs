@@ -115,7 +115,7 @@ pub fn recover(
         cut_store_bytes: Count(cuts.store_bytes),
         missing_frames: store.missing,
         open_connections: Count(log.open.len() as u64),
-        open_listed: log.open.iter().take(Recovery::OPEN_LISTED).copied().map(Spelled).collect(),
+        open_listed: log.first_open(SessionClose::OPEN_LISTED),
         session: (log.tree.size() == 0).then_some(Spelled(session)),
         tool: Tool { sha256: tool.binary_sha256.clone(), version: tool.version.clone() },
     };
@@ -127,7 +127,13 @@ pub fn recover(
     for frames in store.adopted {
         log.append(clock.now(), Body::Frames(frames));
     }
-    let close = SessionClose { counts: log.counts(), why: CloseWhy::Recovered };
+    let close = SessionClose {
+        counts: log.counts(),
+        // The recovery's record tells of them.
+        open_connections: None,
+        open_listed: Vec::new(),
+        why: CloseWhy::Recovered,
+    };
     log.append(clock.now(), Body::SessionClose(close));
     log.commit()?;
     let tree = log.tree();
@@ -137,7 +143,7 @@ pub fn recover(
 }
 
 /// Whether the session is closed and signed, judged by the end of its log alone.
-fn is_finished(directory: &SessionDir) -> Result<bool, Error> {
+pub(crate) fn is_finished(directory: &SessionDir) -> Result<bool, Error> {
     if !directory.checkpoint_file().exists() {
         return Ok(false);
     }

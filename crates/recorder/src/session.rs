@@ -30,7 +30,7 @@ use flow::stream::Chunk;
 use flow::time::{MonoNanos, SharedClock, Stamp};
 use flow::tls::Secret;
 use flow::treatment::Treatment;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::fs::File;
 use std::io::Write;
 use std::net::IpAddr;
@@ -186,12 +186,19 @@ impl SessionWriter {
         let now = self.parts.clock.now();
         if why == CloseWhy::DiskFloor {
             let limit = Count(self.parts.limits.free_disk_bytes);
-            let gap = Gap { connection: None, limit, why: GapWhy::DiskFloor };
+            let gap = Gap { connection: None, limit, record: None, why: GapWhy::DiskFloor };
             self.parts.log.append(now, Body::Gap(gap));
         }
+        // Those without an end of their own: what the log tells of them may go on.
+        let open: BTreeSet<_> = self.open.keys().copied().collect();
         let Parts { session, directory, log, signer, indexer, .. } = &mut self.parts;
-        let counts = log.counts();
-        log.append(now, Body::SessionClose(SessionClose { counts, why }));
+        let close = SessionClose {
+            counts: log.counts(),
+            open_connections: (!open.is_empty()).then_some(Count(open.len() as u64)),
+            open_listed: open.into_iter().take(SessionClose::OPEN_LISTED).map(Spelled).collect(),
+            why,
+        };
+        log.append(now, Body::SessionClose(close));
         log.commit()?;
         if let Some(key_log) = &mut self.key_log {
             let path = directory.key_log_file();
@@ -331,8 +338,8 @@ impl SessionWriter {
         self.dirty();
         if matches!(room, Room::Last(_)) {
             let connection = Some(Spelled(id));
-            let gap = Gap { connection, limit: Count(limit), why: GapWhy::ConnectionLimit };
-            self.append(chunk.at, Body::Gap(gap));
+            let (limit, why) = (Count(limit), GapWhy::ConnectionLimit);
+            self.append(chunk.at, Body::Gap(Gap { connection, limit, record: None, why }));
         }
         Ok(())
     }

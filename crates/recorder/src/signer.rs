@@ -8,7 +8,9 @@ use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use std::fmt;
-use std::io::{ErrorKind, Write};
+use std::fs::File;
+use std::io::{ErrorKind, Read, Write};
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 /// An Ed25519 key pair (RFC 8032).
@@ -28,13 +30,13 @@ impl Signer {
     /// it there.
     ///
     /// # Errors
-    /// [`Error::File`], and [`Error::BadKey`] when the file is there and holds no such key: it is
-    /// never overwritten.
+    /// [`Error::File`]; [`Error::KeyExposed`] when others than its owner may read it, for it may
+    /// have been copied; [`Error::BadKey`] when it holds no such key. It is never overwritten.
     pub fn load_or_create(data_dir: &Path) -> Result<Self, Error> {
         let keys = data_dir.join("keys");
         let path = keys.join("checkpoint.key");
-        match std::fs::read_to_string(&path) {
-            Ok(pem) => Self::from_pem(&pem).ok_or(Error::BadKey(path)),
+        match File::open(&path) {
+            Ok(file) => Self::read(&path, file),
             Err(missing) if missing.kind() == ErrorKind::NotFound => {
                 private_dir().recursive(true).create(&keys).failed("create", &keys)?;
                 Self::create(&path)
@@ -45,11 +47,6 @@ impl Signer {
 
     pub fn public_key(&self) -> [u8; 32] {
         self.public
-    }
-
-    /// The public key as a SubjectPublicKeyInfo (RFC 8410) in PEM, as `openssl` takes it.
-    pub fn public_key_pem(&self) -> String {
-        pem("PUBLIC KEY", &[&PUBLIC_KEY_PREFIX[..], &self.public].concat())
     }
 
     pub(crate) fn sign(&self, text: &[u8]) -> Vec<u8> {
@@ -79,8 +76,18 @@ impl Signer {
             Ok(()) | Err(_) => {}
         }
         path.parent().map_or(Ok(()), sync_dir).failed("write", path)?;
-        let pem = std::fs::read_to_string(path).failed("read", path)?;
-        Self::from_pem(&pem).ok_or_else(|| Error::BadKey(path.to_owned()))
+        Self::read(path, File::open(path).failed("read", path)?)
+    }
+
+    fn read(path: &Path, file: File) -> Result<Self, Error> {
+        let mode = file.metadata().failed("read", path)?.permissions().mode() & 0o7777;
+        if mode & 0o077 != 0 {
+            return Err(Error::KeyExposed { path: path.to_owned(), mode });
+        }
+        let mut pem = Vec::new();
+        file.take(MAX_FILE_BYTES).read_to_end(&mut pem).failed("read", path)?;
+        let key = std::str::from_utf8(&pem).ok().and_then(Self::from_pem);
+        key.ok_or_else(|| Error::BadKey(path.to_owned()))
     }
 
     fn from_pem(pem: &str) -> Option<Self> {
@@ -107,15 +114,14 @@ fn pem(label: &str, der: &[u8]) -> String {
     format!("-----BEGIN {label}-----\n{lines}\n-----END {label}-----\n")
 }
 
-/// DER of a SubjectPublicKeyInfo for Ed25519 up to the key itself (RFC 8410 section 4).
-const PUBLIC_KEY_PREFIX: [u8; 12] =
-    [0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00];
+/// A key's file has some hundred bytes; what is longer is read no further and is none.
+const MAX_FILE_BYTES: u64 = 16 << 10;
 const PEM_LINE: usize = 64;
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::os::unix::fs::PermissionsExt;
+    use std::fs::Permissions;
 
     #[test]
     fn the_key_is_made_once_and_is_private() {
@@ -135,8 +141,26 @@ mod tests {
         let temp = tempfile::tempdir().unwrap();
         std::fs::create_dir(temp.path().join("keys")).unwrap();
         let path = temp.path().join("keys").join("checkpoint.key");
-        std::fs::write(&path, "not a key").unwrap();
-        assert!(matches!(Signer::load_or_create(temp.path()), Err(Error::BadKey(_))));
-        assert_eq!(std::fs::read_to_string(&path).unwrap(), "not a key");
+        for wrong in ["not a key".to_owned(), " ".repeat(1 << 20), String::new()] {
+            std::fs::write(&path, &wrong).unwrap();
+            std::fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
+            assert!(matches!(Signer::load_or_create(temp.path()), Err(Error::BadKey(_))));
+            assert_eq!(std::fs::read_to_string(&path).unwrap(), wrong);
+        }
+    }
+
+    #[test]
+    fn a_key_that_others_may_read_is_refused() {
+        let temp = tempfile::tempdir().unwrap();
+        Signer::load_or_create(temp.path()).unwrap();
+        let path = temp.path().join("keys").join("checkpoint.key");
+        for exposed in [0o640, 0o604, 0o620] {
+            std::fs::set_permissions(&path, Permissions::from_mode(exposed)).unwrap();
+            let error = Signer::load_or_create(temp.path()).unwrap_err();
+            let refused = matches!(error, Error::KeyExposed { mode, .. } if mode == exposed);
+            assert!(refused, "{error}");
+        }
+        std::fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
+        Signer::load_or_create(temp.path()).unwrap();
     }
 }

@@ -9,7 +9,6 @@ use recorder::read::{FlowDetail, Part, ReadError, Session};
 use recorder::record::exchange::BodyShape;
 use recorder::record::value::Text;
 use serde::Serialize;
-use std::io::Write;
 
 /// A body and what its message says of it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -70,9 +69,8 @@ impl Content {
         let failed = match decoder(encoding, &mut decoded) {
             Ok(mut writer) => {
                 let read = session.body(id, part, &mut writer);
-                let flushed = writer.flush();
-                drop(writer);
-                match (read, flushed) {
+                let finished = writer.finish();
+                match (read, finished) {
                     (Ok(()), Ok(())) => None,
                     // The writer is memory: only a decoder refuses.
                     (Err(ReadError::Output(error)), _) | (Ok(()), Err(error)) => {

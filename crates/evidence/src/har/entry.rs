@@ -4,7 +4,7 @@ use super::content::Content;
 use super::message::{Request, Response};
 use super::timings::Timings;
 use crate::error::Error;
-use crate::shape::Shown;
+use crate::shape::{Countries, Shown};
 use flow::address::Host;
 use flow::claim::Country;
 use flow::filter::TreatmentKind;
@@ -17,7 +17,7 @@ use std::net::IpAddr;
 /// An entry.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Entry {
+pub(super) struct Entry<'a> {
     started_date_time: Wall,
     /// Milliseconds: the sum of the timings that apply, `ssl` being part of `connect`.
     time: f64,
@@ -38,6 +38,8 @@ pub(super) struct Entry {
     host: Option<Shown<Host>>,
     #[serde(rename = "_country", skip_serializing_if = "Option::is_none")]
     country: Option<Shown<Country>>,
+    #[serde(rename = "_countries", skip_serializing_if = "Option::is_none")]
+    countries: Option<Countries<'a>>,
     #[serde(rename = "_operator", skip_serializing_if = "Option::is_none")]
     operator: Option<String>,
     #[serde(rename = "_flags", skip_serializing_if = "Vec::is_empty")]
@@ -51,15 +53,17 @@ pub(super) struct Entry {
     /// Why there is no whole response.
     #[serde(rename = "_error", skip_serializing_if = "Option::is_none")]
     error: Option<String>,
+    #[serde(rename = "_note", skip_serializing_if = "Option::is_none")]
+    note: Option<&'static str>,
 }
 
 /// What a browser's cache did: there is none.
 #[derive(Serialize)]
 struct Cache {}
 
-impl Entry {
+impl<'a> Entry<'a> {
     /// Reads what the entry needs beside its row.
-    pub(super) fn read(session: &Session, row: &FlowRow) -> Result<Self, Error> {
+    pub(super) fn read(session: &Session, row: &'a FlowRow) -> Result<Self, Error> {
         let detail = session.flow(row.id)?;
         let timings = Timings::new(&detail);
         let (request, response) = match row.id {
@@ -86,6 +90,7 @@ impl Entry {
             why: row.why.clone(),
             host: row.host.clone().map(Shown),
             country: annotation.and_then(|a| a.location.country()).map(Shown),
+            countries: annotation.map(Countries).filter(|countries| !countries.is_empty()),
             operator: annotation.and_then(|a| a.operator.as_ref()).map(|o| o.group.clone()),
             flags: annotation
                 .map(|a| a.flags.iter().map(|flag| flag.policy.clone()).collect())
@@ -94,26 +99,44 @@ impl Entry {
             bytes_down: row.response_bytes.filter(|_| of_connection),
             simulated: row.simulated,
             error: error(row, &detail),
+            note: (!of_connection && detail.connection.has_rewritten_heads()).then_some(REWRITTEN),
         })
     }
 }
 
-/// What went wrong, if something did.
+/// Why there is no response, or no whole one.
 fn error(row: &FlowRow, detail: &FlowDetail) -> Option<String> {
-    match (row.id, row.treatment) {
-        (FlowId::Connection(_), Some(TreatmentKind::Failed | TreatmentKind::Blocked)) => {
-            Some(row.why.clone().unwrap_or_else(|| "failed".to_owned()))
-        }
-        (FlowId::Connection(_), None) => {
-            Some("the connection ended before it was decided how to treat it".to_owned())
-        }
-        // Nothing was opened, so there is nothing to miss.
-        (FlowId::Connection(_), Some(_)) => None,
-        (FlowId::Exchange(_), _) => match row.outcome.as_deref() {
+    let has_ended = detail.connection.close.is_some();
+    match row.id {
+        FlowId::Connection(_) => Some(no_exchange(row, has_ended)),
+        FlowId::Exchange(_) => match row.outcome.as_deref() {
             Some("complete") => None,
             Some(outcome) => Some(outcome.to_owned()),
-            None if detail.connection.close.is_some() => Some("not followed to its end".to_owned()),
+            None if has_ended => Some("not followed to its end".to_owned()),
             None => Some("still running".to_owned()),
         },
     }
 }
+
+/// Why there is no request of a connection to show.
+fn no_exchange(row: &FlowRow, has_ended: bool) -> String {
+    let because = |what: &str| match &row.why {
+        Some(why) => format!("{what}: {why}"),
+        None => what.to_owned(),
+    };
+    match row.treatment {
+        Some(TreatmentKind::Failed | TreatmentKind::Blocked) => {
+            row.why.clone().unwrap_or_else(|| "failed".to_owned())
+        }
+        Some(TreatmentKind::Passthrough) => because("passed through, not opened"),
+        Some(TreatmentKind::Plaintext) => because("no request was seen"),
+        Some(TreatmentKind::Intercepted) => "no request was seen".to_owned(),
+        None if has_ended => {
+            "the connection ended before it was decided how to treat it".to_owned()
+        }
+        None => "it is not decided yet how to treat the connection".to_owned(),
+    }
+}
+
+const REWRITTEN: &str = "head rewritten by Landfall as RFC 9110 demands of a proxy; the device's \
+                         own is in the stream leg client";

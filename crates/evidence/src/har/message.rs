@@ -123,7 +123,7 @@ impl Request {
 impl Response {
     pub(super) fn of_exchange(detail: &FlowDetail, content: Content) -> Self {
         let exchange = detail.exchange.as_ref();
-        let last = exchange.and_then(|e| e.responses.iter().rfind(|r| r.body.status >= 200));
+        let last = exchange.and_then(|e| e.responses.iter().rfind(|r| r.body.is_final()));
         let Some(response) = last.map(|response| &response.body) else { return Self::none() };
         Self {
             status: response.status,

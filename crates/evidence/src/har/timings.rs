@@ -36,7 +36,7 @@ impl Timings {
         let (Some(request), close) = (&exchange.request, &exchange.close) else { return timings };
         let asked = request.at.mono;
         let sent = close.as_ref().map_or(asked, |close| ended(&close.body.request_body, asked));
-        if let Some(response) = exchange.responses.iter().rfind(|r| r.body.status >= 200) {
+        if let Some(response) = exchange.responses.iter().rfind(|r| r.body.is_final()) {
             let answered = response.at.mono;
             // A response may come before the request's body has ended.
             let sent = sent.min(answered);

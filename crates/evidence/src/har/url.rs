@@ -1,9 +1,11 @@
 //! The URL of an entry, from what the client sent and how it was connected. Readers of archives
 //! parse URLs, so bytes that no URL may hold are percent-encoded (RFC 3986 section 2.1).
 
+use flow::address::Host;
 use flow::filter::TreatmentKind;
 use recorder::read::FlowDetail;
 use recorder::record::exchange::ExchangeRequest;
+use std::net::IpAddr;
 
 /// The URL of an exchange.
 pub(super) fn of_exchange(detail: &FlowDetail, request: &ExchangeRequest) -> String {
@@ -18,21 +20,26 @@ pub(super) fn of_exchange(detail: &FlowDetail, request: &ExchangeRequest) -> Str
     };
     let authority = match request.authority.as_ref().filter(|authority| !authority.0.is_empty()) {
         Some(authority) => encoded(&authority.0),
-        None => authority(detail, &scheme),
+        None => match authority(detail, &scheme) {
+            Some(authority) => authority,
+            None => return NO_URL.to_owned(),
+        },
     };
     // CONNECT and OPTIONS * have targets that are no paths.
     let path = if target.starts_with('/') { target } else { format!("/{target}") };
     format!("{scheme}://{authority}{path}")
 }
 
-/// The URL of a connection on which no exchange was seen.
+/// The URL of a connection on which no exchange was seen: its target and no more. Where a reader
+/// would take the host for no scheme (RFC 3986 section 3.1), `tcp://` is before it.
 pub(super) fn of_connection(detail: &FlowDetail) -> String {
-    let scheme = match detail.row.treatment {
-        Some(TreatmentKind::Plaintext) => "http",
-        _ if detail.connection.client_hello.is_some() || detail.row.port != Some(80) => "https",
-        _ => "http",
+    let (Some(host), Some(port)) = (host(detail), detail.row.port) else {
+        return NO_URL.to_owned();
     };
-    format!("{scheme}://{}/", authority(detail, scheme))
+    let starts_well = host.starts_with(|first: char| first.is_ascii_alphabetic());
+    let goes_on_well = host.chars().all(|c| c.is_ascii_alphanumeric() || ".-+".contains(c));
+    let before = if starts_well && goes_on_well { "" } else { "tcp://" };
+    format!("{before}{host}:{port}")
 }
 
 fn scheme(detail: &FlowDetail) -> &'static str {
@@ -43,18 +50,20 @@ fn scheme(detail: &FlowDetail) -> &'static str {
     }
 }
 
-/// Host and port as the client asked for them; a reserved name (RFC 2606) where it did not.
-fn authority(detail: &FlowDetail, scheme: &str) -> String {
-    let row = &detail.row;
-    let host = match &row.host {
-        Some(flow::address::Host::Ip(std::net::IpAddr::V6(ip))) => format!("[{ip}]"),
-        Some(host) => host.to_string(),
-        None => return "unknown.invalid".to_owned(),
-    };
-    match (scheme, row.port) {
+/// Host and port as the client asked for them.
+fn authority(detail: &FlowDetail, scheme: &str) -> Option<String> {
+    let host = host(detail)?;
+    Some(match (scheme, detail.row.port) {
         ("https", Some(443)) | ("http", Some(80)) | (_, None) => host,
         (_, Some(port)) => format!("{host}:{port}"),
-    }
+    })
+}
+
+fn host(detail: &FlowDetail) -> Option<String> {
+    Some(match detail.row.host.as_ref()? {
+        Host::Ip(IpAddr::V6(ip)) => format!("[{ip}]"),
+        host => host.to_string(),
+    })
 }
 
 /// The bytes as URL text. What is allowed in some part of a URL stays as it is.
@@ -69,6 +78,9 @@ fn encoded(bytes: &[u8]) -> String {
     }
     text
 }
+
+/// Nobody said for whom it was meant (RFC 6694).
+const NO_URL: &str = "about:blank";
 
 #[cfg(test)]
 mod tests {

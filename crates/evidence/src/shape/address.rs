@@ -89,10 +89,10 @@ impl<'a> AddressShape<'a> {
 
 /// Location source -> country: `{"dbip-country":"HK","ipfire":"CN"}`.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Countries<'a>(pub(super) &'a Annotation);
+pub(crate) struct Countries<'a>(pub(crate) &'a Annotation);
 
 impl Countries<'_> {
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         located(self.0).next().is_none()
     }
 }

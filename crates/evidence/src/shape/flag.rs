@@ -30,7 +30,7 @@ impl Serialize for FlagReasons<'_> {
 /// One reason.
 #[derive(Clone, Debug, Serialize)]
 pub struct FlagShape<'a> {
-    /// `located`, `operated` or `registered`.
+    /// `located`, `operated`, `possibly-operated` or `registered`.
     reason: &'static str,
     country: Shown<Country>,
     /// The sentence, at the level that is held.

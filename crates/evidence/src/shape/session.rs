@@ -3,6 +3,7 @@
 use super::{SCHEMA, Shown, is_false};
 use flow::id::SessionId;
 use recorder::read::SessionSummary;
+use recorder::record::session::CloseWhy;
 use recorder::record::value::Wall;
 use serde::Serialize;
 
@@ -16,6 +17,15 @@ pub struct SessionShape<'a> {
     opened: Wall,
     #[serde(skip_serializing_if = "Option::is_none")]
     closed: Option<Wall>,
+    /// The record's word: `finished`, `disk-floor` or `recovered`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    closed_why: Option<CloseWhy>,
+    /// What is out of order about its end, as a clause.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    closed_note: Option<String>,
+    /// Connections whose ends nobody saw.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    open_connections: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     case: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -41,6 +51,12 @@ impl<'a> From<&'a SessionSummary> for SessionShape<'a> {
             state: session.state.word(),
             opened: Wall(session.opened),
             closed: session.closed.map(Wall),
+            closed_why: session.ending.map(|ending| ending.why),
+            closed_note: session.ending.and_then(|ending| ending.note()),
+            open_connections: session
+                .ending
+                .map(|ending| ending.open_connections)
+                .filter(|open| *open > 0),
             case: session.case.as_deref(),
             device: session.device.as_deref(),
             connections: session.connections,

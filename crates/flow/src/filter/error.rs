@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// A refused filter.
+/// A refused filter. `Display` says what is wrong; the place and what helps are apart.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FilterError {
     /// Byte offset into the text at which the problem begins.
@@ -38,6 +38,42 @@ pub enum Problem {
 }
 
 impl FilterError {
+    /// What to do about it, as one sentence without a full stop.
+    pub fn hint(&self) -> String {
+        let example = match &self.problem {
+            Problem::UnknownKey { suggestion: Some(nearest), .. }
+            | Problem::BadValue { suggestion: Some(nearest), .. } => {
+                return format!("did you mean {nearest:?}?");
+            }
+            Problem::UnknownKey { suggestion: None, .. } => {
+                let keys = super::Key::ALL.map(super::Key::word).join(", ");
+                return format!("quote a text that holds a colon; the keys are {keys}");
+            }
+            Problem::BadValue { key, expected, suggestion: None, .. } => {
+                return format!("write {expected} after \"{key}:\"");
+            }
+            Problem::Expected(_) => {
+                "write terms such as host:*.example.com country:CN not(status:2xx)"
+            }
+            Problem::OpenQuote => {
+                "end the text with a quote, or write \\\" for a quote inside quotes"
+            }
+            Problem::OpenParenthesis => {
+                "close it with `)`, or quote a text that holds a parenthesis"
+            }
+            Problem::TooLong(_) | Problem::TooManyValues(_) => {
+                "use `*` for many names at once, such as host:*.example.com"
+            }
+            Problem::TooDeep(_) => "leave out parentheses: a (b or c) needs one pair",
+        };
+        example.to_owned()
+    }
+
+    /// Whether the position says something, and the text is short enough to be shown with it.
+    pub fn shows_place(&self) -> bool {
+        !matches!(self.problem, Problem::TooLong(_))
+    }
+
     /// The key or value that was probably meant.
     pub fn suggestion(&self) -> Option<&'static str> {
         match &self.problem {
@@ -51,28 +87,19 @@ impl FilterError {
 
 impl fmt::Display for FilterError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "filter, byte {}: ", self.position)?;
         match &self.problem {
-            Problem::UnknownKey { key, suggestion } => {
-                write!(f, "unknown key {key:?}")?;
-                match suggestion {
-                    Some(nearest) => write!(f, ", did you mean {nearest:?}?"),
-                    None => write!(f, " (quote a text that holds a colon)"),
-                }
-            }
-            Problem::BadValue { key, value, expected, suggestion } => {
-                write!(f, "{key} takes {expected}, not {value:?}")?;
-                match suggestion {
-                    Some(nearest) => write!(f, ", did you mean {nearest:?}?"),
-                    None => Ok(()),
-                }
+            Problem::UnknownKey { key, .. } => write!(f, "there is no key {key:?}"),
+            Problem::BadValue { key, value, expected, .. } => {
+                write!(f, "{key} takes {expected}, not {value:?}")
             }
             Problem::Expected(what) => write!(f, "expected {what}"),
             Problem::OpenQuote => f.write_str("the quote is not closed"),
             Problem::OpenParenthesis => f.write_str("the parenthesis is not closed"),
-            Problem::TooLong(bytes) => write!(f, "longer than {bytes} bytes"),
-            Problem::TooDeep(levels) => write!(f, "more than {levels} levels of parentheses"),
-            Problem::TooManyValues(values) => write!(f, "more than {values} values"),
+            Problem::TooLong(bytes) => write!(f, "it is longer than {bytes} bytes"),
+            Problem::TooDeep(levels) => {
+                write!(f, "it has more than {levels} levels of parentheses")
+            }
+            Problem::TooManyValues(values) => write!(f, "it has more than {values} values"),
         }
     }
 }

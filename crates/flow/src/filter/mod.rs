@@ -67,7 +67,8 @@ mod tests {
     #[track_caller]
     fn refused(text: &str, position: usize, part: &str) {
         let error = parse(text).expect_err(text);
-        assert!(error.to_string().contains(part), "{text}: {error}");
+        let shown = format!("{error}\n{}", error.hint());
+        assert!(shown.contains(part), "{text}: {shown}");
         assert_eq!(error.position, position, "{text}: {error}");
     }
 
@@ -131,7 +132,7 @@ mod tests {
         refused("host:\"\"", 5, "expected a value");
         refused("a (b", 2, "not closed");
         refused("a) b", 1, "none is open");
-        refused("a or", 4, "expected a term");
+        refused("a or", 4, "expected a term, `not` or `(`");
         refused("()", 1, "expected a term");
         refused("not", 3, "expected a term");
         refused("host:\"abc", 5, "quote is not closed");

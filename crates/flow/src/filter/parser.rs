@@ -80,7 +80,7 @@ impl Parser {
 
     fn unary(&mut self, depth: usize) -> Result<Filter, FilterError> {
         let wanted = |position| {
-            Err(FilterError { position, problem: Problem::Expected("a term, not or (") })
+            Err(FilterError { position, problem: Problem::Expected("a term, `not` or `(`") })
         };
         let Some(token) = self.tokens.next() else { return wanted(self.end) };
         let deeper = || match depth + 1 {

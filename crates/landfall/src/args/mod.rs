@@ -3,11 +3,13 @@
 
 mod export;
 mod output;
+mod refusal;
 mod run;
 mod verb;
 
 pub(crate) use export::{ExportArgs, ExportFormat};
 pub(crate) use output::OutputArgs;
+pub(crate) use refusal::explain;
 pub(crate) use run::{LiveFormat, RunArgs};
 pub(crate) use verb::{
     CaVerb, CertificateFormat, DestVerb, FlowVerb, GeoVerb, Part, SessionVerb, Verb,
@@ -20,7 +22,7 @@ use std::path::PathBuf;
 
 /// See, with evidence, where a phone's traffic goes. Without a verb: `landfall run`.
 #[derive(Debug, Parser)]
-#[command(name = "landfall", version, subcommand_required = true, disable_help_subcommand = true)]
+#[command(name = "landfall", version, subcommand_required = true)]
 pub(crate) struct Cli {
     #[command(flatten)]
     pub(crate) global: GlobalArgs,
@@ -58,7 +60,7 @@ pub(crate) struct GlobalArgs {
 /// Reads the command line, the program's name first.
 ///
 /// # Errors
-/// Clap's, which print themselves; help and version are among them.
+/// Clap's, help and version among them; [`explain`] says what is wrong.
 pub(crate) fn parse(line: impl IntoIterator<Item = OsString>) -> Result<Cli, clap::Error> {
     Cli::try_parse_from(with_verb(line.into_iter().collect()))
 }
@@ -157,6 +159,14 @@ mod tests {
     }
 
     #[test]
+    fn help_is_a_word_too() {
+        for line in ["help", "help flow", "flow help list", "--help", "flow list --help"] {
+            let error = parse(words(line)).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::DisplayHelp, "{line}");
+        }
+    }
+
+    #[test]
     fn options_are_read() {
         let Verb::Run(run) = cli(
             "--passthrough a.example,*.b.example --passthrough c.example --duration 10m --allow 10.0.0.0/8",
@@ -193,7 +203,7 @@ mod tests {
         refused("flow list --limt 3", ErrorKind::UnknownArgument, "--limit");
         refused("flow list -o jsnol", ErrorKind::InvalidValue, "jsonl");
         refused("--upstream-verify maybe", ErrorKind::InvalidValue, "record");
-        refused("--duration 10", ErrorKind::ValueValidation, "10m");
+        refused("--duration 10", ErrorKind::ValueValidation, "--duration");
         refused("--allow 10.0.0.1/8", ErrorKind::ValueValidation, "beyond the prefix");
         refused("flow show", ErrorKind::MissingRequiredArgument, "ID");
         refused("flow show 12", ErrorKind::ValueValidation, "cN");

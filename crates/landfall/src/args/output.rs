@@ -10,7 +10,7 @@ pub(crate) struct OutputArgs {
     #[arg(help_heading = "Output", short = 'o', long = "output", value_name = "FORMAT")]
     pub(crate) format: Option<Format>,
     /// Keys to show, in this order.
-    #[arg(help_heading = "Output", long, value_name = "KEYS", value_delimiter = ',')]
+    #[arg(help_heading = "Output", long, value_name = "KEYS", value_delimiter = ',', value_parser = trimmed)]
     pub(crate) fields: Vec<String>,
     /// Key to sort by; `-KEY` for the largest first.
     #[arg(help_heading = "Output", long, value_name = "KEY", allow_hyphen_values = true)]
@@ -18,6 +18,11 @@ pub(crate) struct OutputArgs {
     /// Rows to show at most.
     #[arg(help_heading = "Output", long, value_name = "N")]
     pub(crate) limit: Option<usize>,
+}
+
+/// A key as it is meant: `--fields 'id, host'` names two.
+fn trimmed(text: &str) -> Result<String, std::convert::Infallible> {
+    Ok(text.trim().to_owned())
 }
 
 impl OutputArgs {

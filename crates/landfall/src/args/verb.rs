@@ -54,7 +54,8 @@ pub(crate) enum Verb {
 
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum CaVerb {
-    /// Name, fingerprint, validity and place of the certificate, and how to install it.
+    /// Name, fingerprint, validity and place of the certificate, and how to install it; creates the
+    /// authority if there is none.
     Show {
         #[command(flatten)]
         output: OutputArgs,

@@ -1,8 +1,8 @@
 //! `landfall ca`: the certificate that devices are told to trust.
 
-use super::Context;
 use crate::args::{CertificateFormat, OutputArgs};
 use crate::clock;
+use crate::context::Context;
 use crate::error::{Error, Exit};
 use crate::output::row::{Column, Kind, Row};
 use certs::Authority;
@@ -64,7 +64,10 @@ pub(crate) fn export(
         std::io::stdout().lock().write_all(&bytes).map_err(|error| Error::output(&error))?;
     } else {
         std::fs::write(out, bytes).map_err(|error| {
-            Error::runtime("the certificate could not be written").at(out.display()).because(&error)
+            Error::runtime("the certificate could not be written")
+                .at(out.display())
+                .because(&error)
+                .hint("name a file in a directory that you can write to, or - for stdout")
         })?;
     }
     Ok(Exit::Ok)

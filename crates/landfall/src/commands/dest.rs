@@ -1,11 +1,12 @@
 //! `landfall dest`: the destinations of a session, and what is known of each.
 
 use super::flow::{filter, take_sort};
-use super::{Context, levels, lookup, session};
+use super::{levels, lookup, session};
 use crate::args::OutputArgs;
 use crate::clock;
+use crate::context::Context;
 use crate::error::{Error, Exit};
-use crate::output::cell::bytes;
+use crate::output::cell::{bytes, count};
 use crate::output::colour::Ink;
 use crate::output::page::Page;
 use crate::output::row::{Column, Kind, Row};
@@ -43,7 +44,10 @@ pub(crate) fn list(
 /// One destination, by its host's name or an address.
 pub(crate) fn show(context: &Context, name: &str, output: OutputArgs) -> Result<Exit, Error> {
     let host: Host = name.parse().map_err(|error: flow::address::HostError| {
-        Error::usage("this is no host name and no address").at(name).because(&error)
+        Error::usage("this is no host name and no address")
+            .at(name)
+            .because(&error)
+            .hint("`landfall dest list` shows what there is")
     })?;
     let session = context.session(None)?;
     let now = clock::wall(SystemTime::now());
@@ -69,7 +73,7 @@ fn fill(page: &mut Page, row: &DestinationRow) {
     }
     page.line("first seen", session::time(row.first_seen));
     page.line("last seen", session::time(row.last_seen));
-    page.line("flows", format_args!("{} on {} connections", row.flows, row.connections));
+    page.line("flows", format_args!("{} on {}", row.flows, count(row.connections, "connection")));
     page.line("sent", bytes(row.bytes_up));
     page.line("received", bytes(row.bytes_down));
     for (treatment, count) in &row.treatments {
@@ -83,7 +87,7 @@ fn fill(page: &mut Page, row: &DestinationRow) {
     if row.simulated {
         page.inked_line(
             "simulated",
-            "another address stood for it: no finding on real traffic",
+            "names or addresses of this session are: no finding on real traffic",
             Ink::Notice,
         );
     }
@@ -101,10 +105,10 @@ fn address(page: &mut Page, seen: &AddressSeen) {
     page.line(
         "seen",
         format_args!(
-            "{} to {}, {} connections",
+            "{} to {}, {}",
             session::time(seen.first_seen),
             session::time(seen.last_seen),
-            seen.connections
+            count(seen.connections, "connection")
         ),
     );
     if !seen.looked_up {
@@ -128,30 +132,30 @@ fn column(by: GroupBy, key: &str) -> Option<DestinationColumn> {
 impl Row for DestinationShape<'_> {
     const COLUMNS: &'static [Column] = &[
         Column::hidden("schema", Kind::Number),
-        Column::shown("group", "group", Kind::Text),
-        Column::shown("host", "host", Kind::Text),
+        Column::shown("group", "group", Kind::Text).room(24),
+        Column::shown("host", "host", Kind::Text).room(24),
         Column::hidden("hosts", Kind::Text),
-        Column::shown("country", "country", Kind::Text),
-        Column::shown("countries", "sources", Kind::Text),
-        Column::shown("operator", "operator", Kind::Text),
-        Column::shown("operator_country", "seat", Kind::Text),
+        Column::shown("country", "country", Kind::Country),
+        Column::shown("countries", "sources", Kind::Sources).spare(1).room(18),
+        Column::shown("operator", "operator", Kind::Text).room(12),
+        Column::shown("operator_country", "seat", Kind::Text).spare(3),
         Column::hidden("operators", Kind::Text),
         Column::hidden("asn", Kind::Number),
         Column::hidden("asns", Kind::Text),
         Column::hidden("as_name", Kind::Text),
         Column::hidden("registered_country", Kind::Text),
         Column::hidden("as_registered_country", Kind::Text),
-        Column::hidden("anycast", Kind::Text),
+        Column::shown("anycast", "anycast", Kind::Mark).spare(2),
         Column::shown("contact", "C", Kind::Text),
         Column::shown("operator_level", "O", Kind::Text),
         Column::shown("location_level", "G", Kind::Text),
         Column::shown("content_level", "P", Kind::Text),
         Column::shown("flags", "flags", Kind::Flags),
         Column::hidden("flag_reasons", Kind::Text),
-        Column::shown("flows", "flows", Kind::Number),
+        Column::shown("flows", "flows", Kind::Number).spare(2),
         Column::hidden("connections", Kind::Number),
-        Column::shown("bytes_up", "sent", Kind::Bytes),
-        Column::shown("bytes_down", "received", Kind::Bytes),
+        Column::shown("bytes_up", "sent", Kind::Bytes).spare(4),
+        Column::shown("bytes_down", "received", Kind::Bytes).spare(5),
         Column::hidden("treatment", Kind::Text),
         Column::hidden("first_seen", Kind::Time),
         Column::hidden("last_seen", Kind::Time),

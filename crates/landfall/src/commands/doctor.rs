@@ -1,9 +1,10 @@
 //! `landfall doctor`: whether this machine can do a run, check by check, each with what helps.
 
-use super::{Context, geo};
+use super::geo;
 use crate::args::OutputArgs;
 use crate::clock::SystemClock;
 use crate::config::settings::Settings;
+use crate::context::Context;
 use crate::error::{Error, Exit};
 use crate::output::cell::bytes;
 use crate::output::row::{Column, Kind, Row};
@@ -26,6 +27,7 @@ pub(crate) fn run(context: &Context, output: OutputArgs) -> Result<Exit, Error> 
     checks.push(authority(settings, SystemTime::now()));
     checks.extend(databases(settings));
     checks.push(disk(settings));
+    checks.push(writable(settings.data.path()));
     checks.push(names(settings));
     let output = context.output(output);
     let mut rows = output.rows::<Check>()?;
@@ -194,6 +196,27 @@ fn disk(settings: &Settings) -> Check {
     }
 }
 
+/// Whether a run could write there: creates a file and removes it. A directory that is not there
+/// yet is not created for it; its nearest parent is tried.
+fn writable(data: &Path) -> Check {
+    let absolute = std::path::absolute(data).unwrap_or_else(|_unknown| data.to_owned());
+    let existing = absolute.ancestors().find(|path| path.exists()).unwrap_or(Path::new("/"));
+    let file = existing.join(format!(".landfall-doctor-{}", std::process::id()));
+    let tried = std::fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .open(&file)
+        .and_then(|_file| std::fs::remove_file(&file));
+    match tried {
+        Ok(()) => Check::ok("data", format!("{} can be written to", data.display())),
+        Err(error) => Check::fail(
+            "data",
+            format!("{} cannot be written to: {error}", existing.display()),
+            "choose a directory that you can write to with --data",
+        ),
+    }
+}
+
 /// Asks the resolver for a name that always exists.
 fn names(settings: &Settings) -> Check {
     let hint = "check the network, or name a server in [resolver] of landfall.toml";
@@ -252,6 +275,19 @@ mod tests {
         assert_eq!(check.result, Outcome::Fail);
         assert!(check.hint.unwrap().contains("--listen"));
         assert_eq!(port("127.0.0.1:0".parse().unwrap()).result, Outcome::Ok);
+    }
+
+    #[test]
+    fn a_data_directory_that_cannot_be_written_fails_and_nothing_is_left_behind() {
+        let temp = tempfile::tempdir().unwrap();
+        assert_eq!(writable(temp.path()).result, Outcome::Ok);
+        assert_eq!(writable(&temp.path().join("not/yet")).result, Outcome::Ok);
+        assert_eq!(std::fs::read_dir(temp.path()).unwrap().count(), 0);
+        let file = temp.path().join("file");
+        std::fs::write(&file, "x").unwrap();
+        let check = writable(&file);
+        assert_eq!(check.result, Outcome::Fail);
+        assert!(check.hint.unwrap().contains("--data"));
     }
 
     #[test]

@@ -1,16 +1,16 @@
-//! `landfall flow list` and `flow body`; `flow show` is in [`super::flow_page`].
+//! `landfall flow list` and `flow show`, whose page is in [`super::flow_page`].
 
-use super::{Context, flow_page};
-use crate::args::{self, OutputArgs};
+use super::flow_page;
+use crate::args::OutputArgs;
 use crate::clock;
+use crate::context::Context;
 use crate::error::{Error, Exit};
 use crate::output::row::{Column, Kind, Row};
 use crate::output::{Output, Sort};
 use evidence::shape::{FlowDetailShape, FlowShape};
 use flow::filter::{self, Filter};
 use flow::id::FlowId;
-use recorder::read::{DestinationQuery, FlowColumn, FlowQuery, Order, Part};
-use std::io::{BufWriter, Write};
+use recorder::read::{DestinationQuery, FlowColumn, FlowQuery, Order};
 use std::ops::ControlFlow;
 use std::time::SystemTime;
 
@@ -55,45 +55,10 @@ pub(crate) fn show(context: &Context, id: FlowId, output: OutputArgs) -> Result<
     Ok(Exit::Ok)
 }
 
-/// A body on stdout.
-pub(crate) fn body(
-    context: &Context,
-    id: FlowId,
-    part: args::Part,
-    decoded: bool,
-) -> Result<Exit, Error> {
-    context.no_rows()?;
-    let FlowId::Exchange(exchange) = id else {
-        return Err(Error::usage("a connection has no body of its own")
-            .at(id)
-            .hint("name one of its exchanges, such as c12.1; `landfall flow list` shows them"));
-    };
-    let part = match part {
-        args::Part::Request => Part::Request,
-        args::Part::Response => Part::Response,
-    };
-    let session = context.session(None)?;
-    let mut out = BufWriter::new(std::io::stdout().lock());
-    if decoded {
-        let encoding = evidence::decode::content_encoding(&session.flow(id)?, part);
-        let mut decoder = evidence::decode::decoder(&encoding, &mut out).map_err(|error| {
-            Error::runtime("the body cannot be decoded")
-                .at(id)
-                .because(&error)
-                .hint("leave --decoded out to get it as it was transferred")
-        })?;
-        session.body(exchange, part, &mut decoder)?;
-        decoder.flush().map_err(|error| Error::output(&error))?;
-    } else {
-        session.body(exchange, part, &mut out)?;
-    }
-    out.flush().map_err(|error| Error::output(&error))?;
-    Ok(Exit::Ok)
-}
-
 /// The words of the command line as one filter.
 pub(super) fn filter(words: &[String]) -> Result<Filter, Error> {
-    filter::parse(&words.join(" ")).map_err(|error| Error::usage(error.to_string()))
+    let text = words.join(" ");
+    filter::parse(&text).map_err(|error| Error::filter(&text, &error))
 }
 
 /// Takes the sort key away from the output where the index can sort by it.
@@ -126,25 +91,25 @@ impl Row for FlowDetailShape<'_> {
 const FLOW_COLUMNS: [Column; 33] = [
     Column::hidden("schema", Kind::Number),
     Column::shown("id", "id", Kind::Text),
-    Column::shown("time", "time", Kind::Time),
+    Column::shown("time", "time", Kind::Time).spare(4),
     Column::hidden("device", Kind::Text),
     Column::shown("treatment", "treatment", Kind::Word),
-    Column::shown("method", "method", Kind::Text),
-    Column::shown("status", "status", Kind::Status),
-    Column::shown("host", "host", Kind::Text),
+    Column::shown("method", "method", Kind::Text).spare(3),
+    Column::shown("status", "status", Kind::Status).spare(2),
+    Column::shown("host", "host", Kind::Text).room(24),
     Column::hidden("port", Kind::Number),
-    Column::shown("path", "path", Kind::Text),
+    Column::shown("path", "path", Kind::Text).spare(1).room(12),
     Column::hidden("address", Kind::Text),
     Column::hidden("why", Kind::Text),
     Column::hidden("protocol", Kind::Text),
-    Column::shown("request_bytes", "sent", Kind::Bytes),
-    Column::shown("response_bytes", "received", Kind::Bytes),
+    Column::shown("request_bytes", "sent", Kind::Bytes).spare(5),
+    Column::shown("response_bytes", "received", Kind::Bytes).spare(6),
     Column::hidden("type", Kind::Text),
     Column::hidden("duration_ms", Kind::Number),
     Column::hidden("outcome", Kind::Text),
     Column::hidden("ja4", Kind::Text),
-    Column::shown("country", "country", Kind::Text),
-    Column::hidden("countries", Kind::Text),
+    Column::shown("country", "country", Kind::Country),
+    Column::hidden("countries", Kind::Sources),
     Column::hidden("asn", Kind::Number),
     Column::hidden("as_name", Kind::Text),
     Column::shown("operator", "operator", Kind::Text),

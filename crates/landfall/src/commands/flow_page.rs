@@ -7,7 +7,7 @@ use crate::output::colour::Ink;
 use crate::output::page::Page;
 use recorder::read::{ConnectionDetail, DestinationRow, ExchangeDetail, FlowDetail};
 use recorder::record::dns::Dns;
-use recorder::record::exchange::BodyShape;
+use recorder::record::exchange::{BodyShape, End};
 use recorder::record::tls::{Agreed, TlsClientHello, TlsUpstream};
 use recorder::record::value::{Count, Text};
 use rustls::{CipherSuite, NamedGroup, ProtocolVersion};
@@ -56,12 +56,15 @@ fn overview(page: &mut Page, detail: &FlowDetail) {
     if row.simulated {
         page.inked_line(
             "simulated",
-            "the address was not dialled; another stood for it",
+            "names or addresses of this session are: no finding on real traffic",
             Ink::Notice,
         );
     }
     if row.address.is_some() && !row.looked_up {
         page.line("look-up", "no answer of this session holds the address");
+    }
+    if detail.exchange.is_some() && detail.connection.has_rewritten_heads() {
+        page.line("request head", "rewritten by Landfall; the device's own: stream leg client, up");
     }
     for lost in &detail.connection.lost_sync {
         let text = format!("at byte {}: {}", lost.body.offset.0, lost.body.reason);
@@ -103,10 +106,20 @@ fn fields(page: &mut Page, fields: &[(Text, Text)]) {
 
 fn body(page: &mut Page, shape: &BodyShape) {
     if shape.bytes.0 > 0 {
-        let end = format!("{:?}", shape.end).to_lowercase();
-        page.line("body", format_args!("{}, {end}", bytes(shape.bytes.0)));
+        page.line("body", format_args!("{}, {}", bytes(shape.bytes.0), end(shape)));
     }
     fields(page, &shape.trailers);
+}
+
+/// How a body ended, in the record's words.
+fn end(shape: &BodyShape) -> String {
+    match (shape.end, shape.reset_code) {
+        (End::Complete, _) => "complete".to_owned(),
+        (End::Truncated, _) => "truncated".to_owned(),
+        (End::Reset, Some(code)) => format!("reset with code {code}"),
+        (End::Reset, None) => "reset".to_owned(),
+        (End::NotFollowed, _) => "not-followed".to_owned(),
+    }
 }
 
 fn tls(page: &mut Page, connection: &ConnectionDetail) {
@@ -152,7 +165,7 @@ fn agreed(agreed: &Agreed) -> String {
     let version = match ProtocolVersion::from(agreed.version) {
         ProtocolVersion::TLSv1_2 => "TLS 1.2".to_owned(),
         ProtocolVersion::TLSv1_3 => "TLS 1.3".to_owned(),
-        other => format!("{other:?}"),
+        _ => format!("TLS version {:#06x}", agreed.version),
     };
     let suite = match CipherSuite::from(agreed.cipher_suite).as_str() {
         Some(name) => name.replacen("TLS13_", "TLS_", 1),
@@ -257,5 +270,23 @@ mod tests {
         assert_eq!(agreed(&shape), "TLS 1.3, TLS_AES_128_GCM_SHA256, X25519, ALPN h2");
         let unknown = Agreed { alpn: None, cipher_suite: 0xfdfd, group: None, version: 0x0303 };
         assert_eq!(agreed(&unknown), "TLS 1.2, suite 0xfdfd");
+        let unknown = Agreed { version: 0x7f1c, ..unknown };
+        assert_eq!(agreed(&unknown), "TLS version 0x7f1c, suite 0xfdfd");
+    }
+
+    #[test]
+    fn a_body_s_end_has_the_record_s_words() {
+        let shape = |end: &str| -> BodyShape {
+            serde_json::from_value(serde_json::json!({
+                "at": "2026-11-20T11:38:06.000000000Z", "bytes": 5, "end": end,
+                "extent": {"start": 0, "end": 5}, "framing": "identity", "mono": "0",
+            }))
+            .unwrap()
+        };
+        for word in ["complete", "truncated", "reset", "not-followed"] {
+            assert_eq!(end(&shape(word)), word);
+        }
+        let reset = BodyShape { reset_code: Some(8), ..shape("reset") };
+        assert_eq!(end(&reset), "reset with code 8");
     }
 }

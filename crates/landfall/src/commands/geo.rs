@@ -1,7 +1,7 @@
 //! `landfall geo`: the databases behind every statement on an address.
 
-use super::Context;
 use crate::args::OutputArgs;
+use crate::context::Context;
 use crate::error::{Error, Exit};
 use crate::output::Format;
 use crate::output::row::{Column, Kind, Row};

@@ -1,9 +1,9 @@
 //! `landfall lookup`: what the databases say of any address. Addresses need no network; a name is
 //! looked up, since it was asked for.
 
-use super::Context;
 use crate::args::OutputArgs;
 use crate::clock::SystemClock;
+use crate::context::Context;
 use crate::error::{Error, Exit};
 use crate::output::Format;
 use crate::output::escape::printable;
@@ -11,7 +11,7 @@ use crate::output::page::Page;
 use crate::output::row::{Column, Kind, Row};
 use crate::output::rows::Rows;
 use evidence::shape::{AddressShape, ClaimShape};
-use flow::address::{DnsName, Host};
+use flow::address::{DnsName, Host, Target};
 use flow::annotation::{Annotation, Location};
 use flow::dns::{Lookup, LookupOutcome, Resolver};
 use geoip::Databases;
@@ -94,11 +94,11 @@ impl Asker<'_> {
 
     /// Asks for one address or name; `false` when no more rows are wanted.
     fn ask(&mut self, word: &str) -> Result<bool, Error> {
-        match word.parse() {
+        match host(word) {
             Ok(Host::Ip(address)) => self.print(address, &[], false),
             Ok(Host::Name(name)) => self.ask_name(&name),
-            Err(error) => {
-                self.complain(word, &error.to_string());
+            Err(hint) => {
+                self.complain(word, "not an address or host name", &hint);
                 Ok(true)
             }
         }
@@ -107,7 +107,8 @@ impl Asker<'_> {
     fn ask_name(&mut self, name: &DnsName) -> Result<bool, Error> {
         let lookup = self.look_up(name)?;
         if lookup.outcome != LookupOutcome::Found {
-            self.complain(name.as_str(), &outcome(&lookup.outcome));
+            let hint = remedy(&lookup.outcome);
+            self.complain(name.as_str(), &outcome(&lookup.outcome), hint);
             return Ok(true);
         }
         let simulated = lookup.resolver == Resolver::Override;
@@ -147,11 +148,62 @@ impl Asker<'_> {
     }
 
     /// One bad line of many does not end the others; the exit code tells.
-    fn complain(&mut self, word: &str, why: &str) {
+    fn complain(&mut self, word: &str, why: &str, hint: &str) {
         self.exit = Exit::Runtime;
-        let written = writeln!(std::io::stderr(), "warning: {}: {why}", printable(word));
+        let (word, hint) = (printable(word), printable(hint));
+        let written = writeln!(std::io::stderr(), "warning: {word}: {why}\nhint: {hint}");
         // Without a stderr there is nobody to tell.
         drop(written);
+    }
+}
+
+/// What a word names, or what to write in its place. Whatever looks like a mistyped address, a URL
+/// or a network is refused here, so that it is asked of no name server.
+fn host(word: &str) -> Result<Host, String> {
+    let said = |host: &str| match host.parse::<Host>() {
+        Ok(host) => format!("write {host} alone"),
+        Err(_) => NAMES.to_owned(),
+    };
+    if let Some((_, rest)) = word.split_once("://") {
+        let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+        let authority = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+        let host = Target::parse(authority, Some(443)).map(|target| target.host.to_string());
+        return Err(said(&host.unwrap_or_default()));
+    }
+    if let Some((address, _)) = word.split_once('/') {
+        return Err(said(address));
+    }
+    match word.parse() {
+        Ok(Host::Name(name)) if is_numeric(name.as_str()) => Err(DOTTED.to_owned()),
+        Ok(host) => Ok(host),
+        Err(_) => match Target::parse(word, None) {
+            Ok(target) => Err(said(&target.host.to_string())),
+            Err(_) => Err(NAMES.to_owned()),
+        },
+    }
+}
+
+/// Whether the last label is a number, as in no name of the internet (RFC 3696 section 2) and in
+/// every way in which programs write IPv4 addresses: `8.8.8`, `999.1.1.1`, `0x08080808`.
+fn is_numeric(name: &str) -> bool {
+    let last = name.rsplit('.').next().unwrap_or(name);
+    let (digits, radix) = match last.strip_prefix("0x") {
+        Some(digits) => (digits, 16),
+        None => (last, 10),
+    };
+    digits.chars().all(|c| c.is_digit(radix))
+}
+
+fn remedy(outcome: &LookupOutcome) -> &'static str {
+    match outcome {
+        LookupOutcome::Found | LookupOutcome::NoAddresses | LookupOutcome::NoSuchName => {
+            "check the spelling, or write an address"
+        }
+        LookupOutcome::ServerFailure(_)
+        | LookupOutcome::TimedOut
+        | LookupOutcome::Unreachable(_) => {
+            "`landfall doctor` checks the resolver; addresses need none"
+        }
     }
 }
 
@@ -231,16 +283,16 @@ impl Row for AddressShape<'_> {
         Column::shown("host", "host", Kind::Text),
         Column::shown("address", "address", Kind::Text),
         Column::hidden("cnames", Kind::Text),
-        Column::shown("country", "country", Kind::Text),
-        Column::shown("countries", "sources", Kind::Text),
+        Column::shown("country", "country", Kind::Country),
+        Column::shown("countries", "sources", Kind::Sources).spare(1).room(18),
         Column::shown("asn", "AS", Kind::Number),
-        Column::shown("as_name", "AS name", Kind::Text),
-        Column::shown("operator", "operator", Kind::Text),
-        Column::shown("operator_country", "seat", Kind::Text),
+        Column::shown("as_name", "AS name", Kind::Text).spare(2),
+        Column::shown("operator", "operator", Kind::Text).room(12),
+        Column::shown("operator_country", "seat", Kind::Text).spare(3),
         Column::hidden("operator_confidence", Kind::Text),
         Column::hidden("registered_country", Kind::Text),
         Column::hidden("as_registered_country", Kind::Text),
-        Column::hidden("anycast", Kind::Text),
+        Column::shown("anycast", "anycast", Kind::Mark).spare(2),
         Column::shown("special_range", "range", Kind::Text),
         Column::hidden("operator_level", Kind::Text),
         Column::hidden("location_level", Kind::Text),
@@ -251,6 +303,46 @@ impl Row for AddressShape<'_> {
     ];
 }
 
+const NAMES: &str = "write an address or a host name, such as 192.0.2.1 or www.example.com";
+const DOTTED: &str = "write all four numbers of the address, each from 0 to 255";
 const READ_BYTES: usize = 64 * 1024;
 /// No host name or address is longer.
 const LONGEST_LINE_BYTES: u64 = 4 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn refused(word: &str, says: &str) {
+        let hint = host(word).unwrap_err();
+        assert!(hint.contains(says), "{word}: {hint}");
+    }
+
+    #[test]
+    fn what_is_neither_address_nor_name_is_never_asked_of_a_name_server() {
+        refused("https://www.example.com/a?b", "write www.example.com alone");
+        refused("https://user@www.example.com:8443", "write www.example.com alone");
+        refused("http://[2001:db8::1]:80/", "write 2001:db8::1 alone");
+        refused("www.example.com:443", "write www.example.com alone");
+        refused("8.8.8.8:53", "write 8.8.8.8 alone");
+        refused("8.8.8.0/24", "write 8.8.8.0 alone");
+        refused("8.8.8", "four numbers");
+        refused("999.1.1.1", "four numbers");
+        refused("0x08080808", "four numbers");
+        refused("134744072", "four numbers");
+        refused("8.8.8.8.", "four numbers");
+        refused("a b", "write an address");
+        refused("", "write an address");
+        refused("://", "write an address");
+    }
+
+    #[test]
+    fn addresses_and_names_are_taken() {
+        for word in
+            ["8.8.8.8", "2001:db8::1", "[2001:db8::1]", "www.example.com", "1e100.net", "0xa.de"]
+        {
+            assert!(host(word).is_ok(), "{word}");
+        }
+    }
+}

@@ -2,22 +2,20 @@
 
 mod ca;
 mod completions;
-mod context;
 mod dest;
 mod doctor;
 mod export;
 mod flow;
+mod flow_body;
 mod flow_page;
 mod geo;
 mod levels;
 mod lookup;
 mod session;
 
-pub(crate) use context::Context;
-
 use crate::args::{CaVerb, Cli, DestVerb, FlowVerb, GeoVerb, RunArgs, SessionVerb, Verb};
+use crate::context::{Context, with_databases};
 use crate::error::{Error, Exit};
-use context::with_databases;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 /// Runs what the command line asks for.
@@ -59,8 +57,7 @@ pub(crate) fn run(cli: Cli) -> Result<Exit, Error> {
         }
         Verb::Demo(args) => {
             let output = args.output;
-            let listen = args.listen.or(Some(DEMO_LISTEN));
-            let context = Context::new(global, before, RunArgs { listen, ..args })?;
+            let context = Context::new(global, before, for_demo(args))?;
             let output = output.or(context.live_format()?);
             crate::run::demo(context, output)
         }
@@ -80,9 +77,38 @@ fn of_flow(context: &Context, verb: FlowVerb) -> Result<Exit, Error> {
     match verb {
         FlowVerb::List { filter, output } => flow::list(context, &filter, output),
         FlowVerb::Show { id, output } => flow::show(context, id, output),
-        FlowVerb::Body { id, part, decoded } => flow::body(context, id, part, decoded),
+        FlowVerb::Body { id, part, decoded } => flow_body::run(context, id, part, decoded),
     }
+}
+
+/// The file's `listen` is for real devices: only the command line's opens the demonstration to them.
+fn for_demo(args: RunArgs) -> RunArgs {
+    RunArgs { listen: args.listen.or(Some(DEMO_LISTEN)), ..args }
 }
 
 /// Where the demonstration listens unless told otherwise: any free port, for this machine alone.
 const DEMO_LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::args::OutputArgs;
+    use clap::Parser;
+
+    #[test]
+    fn the_demonstration_is_for_this_machine_unless_the_command_line_says_otherwise() {
+        let data = tempfile::tempdir().unwrap();
+        let file = data.path().join("landfall.toml");
+        std::fs::write(&file, "listen = \"0.0.0.0:8080\"").unwrap();
+        let listen = |args: RunArgs| {
+            let global =
+                Cli::parse_from(["landfall", "--data", &data.path().to_string_lossy(), "run"])
+                    .global;
+            let context = Context::new(global, OutputArgs::default(), for_demo(args)).unwrap();
+            context.settings.listen.to_string()
+        };
+        assert_eq!(listen(RunArgs::default()), "127.0.0.1:0");
+        let asked = Some(SocketAddr::from(([0, 0, 0, 0], 9)));
+        assert_eq!(listen(RunArgs { listen: asked, ..RunArgs::default() }), "0.0.0.0:9");
+    }
+}

@@ -1,9 +1,10 @@
 //! `landfall session`: what was recorded, and the index of it.
 
-use super::Context;
 use crate::args::OutputArgs;
+use crate::context::Context;
 use crate::error::{Error, Exit};
 use crate::output::cell::{bytes, short_time};
+use crate::output::colour::Ink;
 use crate::output::escape::printable;
 use crate::output::row::{Column, Kind, Row};
 use evidence::shape::SessionShape;
@@ -16,7 +17,11 @@ pub(crate) fn list(context: &Context, output: OutputArgs) -> Result<Exit, Error>
     let output = context.output(output);
     let mut rows = output.rows::<SessionShape<'_>>()?;
     let mut exit = Exit::Ok;
-    for listed in context.sessions().list()?.into_iter().rev() {
+    let listed = context.sessions().list()?;
+    if listed.is_empty() {
+        drop(std::io::stderr().write_all(NO_SESSIONS.as_bytes()));
+    }
+    for listed in listed.into_iter().rev() {
         match listed.summary {
             Ok(summary) => {
                 if !rows.push(&SessionShape::from(&summary))? {
@@ -45,7 +50,7 @@ pub(crate) fn show(
     context.output(output).one(&SessionShape::from(&summary), |page| {
         page.section(&format!("Session {}", summary.name));
         page.line("id", summary.id);
-        page.line("state", state(&summary));
+        page.inked_line("state", summary.state_text(), ink(&summary));
         page.line("opened", time(summary.opened));
         page.some("closed", summary.closed.map(time));
         page.some("case", summary.case.as_deref());
@@ -87,17 +92,20 @@ pub(crate) fn reindex(context: &Context, named: Option<&str>) -> Result<Exit, Er
     Ok(Exit::Ok)
 }
 
-fn state(summary: &SessionSummary) -> &'static str {
+fn ink(summary: &SessionSummary) -> Ink {
+    let in_order = summary.ending.is_none_or(|ending| ending.note().is_none());
     match summary.state {
-        SessionState::Running => "running",
-        SessionState::Closed => "closed",
-        SessionState::Interrupted => "interrupted; the next run closes it",
+        SessionState::Running | SessionState::Closed if in_order => Ink::Plain,
+        _ => Ink::Notice,
     }
 }
 
 pub(super) fn time(at: flow::time::WallNanos) -> String {
     format!("{} UTC", short_time(&Wall(at).to_string()))
 }
+
+const NO_SESSIONS: &str =
+    "no sessions\nhint: record one with `landfall run`, or choose another directory with --data\n";
 
 impl Row for SessionShape<'_> {
     const COLUMNS: &'static [Column] = &[
@@ -107,6 +115,10 @@ impl Row for SessionShape<'_> {
         Column::shown("state", "state", Kind::Word),
         Column::shown("opened", "opened", Kind::Time),
         Column::hidden("closed", Kind::Time),
+        Column::hidden("closed_why", Kind::Text),
+        // Beside the state and never left out: an interrupted recording must not look whole.
+        Column::shown("closed_note", "note", Kind::Text),
+        Column::hidden("open_connections", Kind::Number),
         Column::shown("case", "case", Kind::Text),
         Column::shown("device", "device", Kind::Text),
         Column::shown("connections", "connections", Kind::Number),
@@ -118,4 +130,58 @@ impl Row for SessionShape<'_> {
         Column::shown("simulated", "simulated", Kind::Text),
         Column::hidden("directory", Kind::Text),
     ];
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use flow::id::SessionId;
+    use flow::time::WallNanos;
+    use recorder::read::Ending;
+    use recorder::record::session::CloseWhy;
+
+    fn summary(why: CloseWhy, open_connections: u64) -> SessionSummary {
+        SessionSummary {
+            directory: "d".into(),
+            name: "s".to_owned(),
+            id: SessionId([0; 16]),
+            state: SessionState::Closed,
+            opened: WallNanos(0),
+            closed: Some(WallNanos(1)),
+            ending: Some(Ending { why, open_connections, cut_bytes: 0, missing_frames: 0 }),
+            case: Some("c".to_owned()),
+            device: Some("p".to_owned()),
+            simulated: true,
+            connections: 0,
+            exchanges: 0,
+            bytes_up: 0,
+            bytes_down: 0,
+            destinations: 0,
+            flagged: 0,
+        }
+    }
+
+    #[test]
+    fn a_recording_that_was_cut_short_looked_whole() {
+        let check = |why, open: u64, word: &str, note: Option<&str>| {
+            let summary = summary(why, open);
+            let row = serde_json::to_value(SessionShape::from(&summary)).unwrap();
+            let text = |key: &str| row.get(key).and_then(|value| value.as_str());
+            assert_eq!((text("state"), text("closed_why")), (Some("closed"), Some(word)));
+            assert_eq!(text("closed_note"), note);
+            assert_eq!(
+                row.get("open_connections").and_then(|n| n.as_u64()),
+                (open > 0).then_some(open)
+            );
+            for key in row.as_object().unwrap().keys() {
+                let column = SessionShape::COLUMNS.iter().find(|column| column.key == key);
+                assert!(column.is_some(), "{key}");
+            }
+        };
+        check(CloseWhy::Finished, 0, "finished", None);
+        let recovered = "recovered after an interruption; 2 connections were open";
+        check(CloseWhy::Recovered, 2, "recovered", Some(recovered));
+        let floor = "free disk space fell below the floor";
+        check(CloseWhy::DiskFloor, 0, "disk-floor", Some(floor));
+    }
 }

@@ -4,6 +4,7 @@
 use super::settings::Settings;
 use super::unit::{DurationText, SizeText};
 use super::written::UpstreamVerify;
+use crate::error::Error;
 use flow::limits::Limits;
 use serde_json::{Map, Value, json};
 use std::fmt::Display;
@@ -12,7 +13,10 @@ use std::time::Duration;
 
 /// All settings that a run depends on, defaults included: what a session records. Paths are as they
 /// are used.
-pub(crate) fn canonical(settings: &Settings) -> String {
+///
+/// # Errors
+/// A value that TOML cannot express; the settings have none.
+pub(crate) fn canonical(settings: &Settings) -> Result<String, Error> {
     let verify = match settings.upstream_verify {
         UpstreamVerify::Refuse => "refuse",
         UpstreamVerify::Record => "record",
@@ -51,8 +55,14 @@ pub(crate) fn canonical(settings: &Settings) -> String {
             optional.into_iter().filter_map(|(key, text)| Some((key.to_owned(), text?.into())));
         object.extend(given);
     }
-    // Only a key that is no string or a null could fail, and there is neither.
-    toml::to_string(&value).unwrap_or_default()
+    text(&value)
+}
+
+/// An empty text must never pass for a configuration.
+fn text(value: &Value) -> Result<String, Error> {
+    toml::to_string(value).map_err(|error| {
+        Error::runtime("the effective configuration cannot be written down").because(&error)
+    })
 }
 
 fn limits(limits: &Limits) -> Value {
@@ -134,7 +144,7 @@ mod tests {
 
     #[test]
     fn the_effective_configuration_is_complete_and_means_the_same() {
-        let text = canonical(&settings(EVERYTHING, Some("conf/landfall.toml")));
+        let text = canonical(&settings(EVERYTHING, Some("conf/landfall.toml"))).unwrap();
         for line in [
             "idle-time = \"1h\"",
             "recorded-connection-bytes = \"16GiB\"",
@@ -147,6 +157,12 @@ mod tests {
         }
         let table: toml::Table = text.parse().unwrap();
         assert_eq!(table.get("limits").and_then(|limits| limits.as_table()).unwrap().len(), 16);
-        assert_eq!(canonical(&settings(&text, None)), text);
+        assert_eq!(canonical(&settings(&text, None)).unwrap(), text);
+    }
+
+    #[test]
+    fn a_configuration_that_cannot_be_written_down_is_not_recorded_as_an_empty_one() {
+        let error = text(&json!("no table")).unwrap_err();
+        assert!(error.to_string().contains("\n  because: "), "{error}");
     }
 }

@@ -1,5 +1,7 @@
-//! Explains what is wrong with a configuration file: line, key, and the key that was meant.
+//! Explains what is wrong with a configuration file: line, key, the key that was meant, and what a
+//! value should be.
 
+use super::text::HINT;
 use crate::error::Error;
 use std::path::Path;
 
@@ -22,11 +24,52 @@ pub(super) fn explain(text: &str, path: &Path, error: &toml::de::Error) -> Error
             };
             Error::usage(what).at(place).hint(hint)
         }
-        None => {
-            Error::usage(format!("the configuration is not valid: {}", error.message())).at(place)
-        }
+        None => of_value(error.message()).at(place),
     }
 }
+
+fn of_value(message: &str) -> Error {
+    let refused = |what: &str| Error::usage(format!("the configuration is not valid: {what}"));
+    if let Some((what, hint)) = message.split_once(HINT) {
+        return refused(what).hint(hint);
+    }
+    match message.rsplit_once(", expected ") {
+        Some((found, expected)) if found.starts_with("invalid ") => {
+            let expected = in_our_words(expected);
+            refused(&format!("{found}, expected {expected}")).hint(format!("write {expected}"))
+        }
+        _ => refused(message).hint(of_syntax(message)),
+    }
+}
+
+/// What serde calls by the names of Rust, as people know it.
+fn in_our_words(expected: &str) -> &str {
+    match expected {
+        "usize" | "u64" | "u32" => "a whole number such as 1000",
+        "a boolean" => "true or false",
+        "a sequence" => "a list such as [\"…\"]",
+        "a string" | "path string" => "a text in quotes",
+        "a map" => "a table",
+        "socket address" => SOCKET,
+        "IP address" => ADDRESS,
+        expected if expected.starts_with("struct ") => "a table",
+        expected => expected,
+    }
+}
+
+fn of_syntax(message: &str) -> String {
+    match message {
+        _ if message.contains("socket address") => format!("write {SOCKET}"),
+        _ if message.contains("IP address") => format!("write {ADDRESS}"),
+        _ if message.contains("duplicate key") => "keep one of them".to_owned(),
+        _ if message.contains("unknown variant") => "write one of the words it expects".to_owned(),
+        _ if message.contains("missing field") => "add the key that is missing".to_owned(),
+        _ => "write `key = value`, with texts in quotes: listen = \"127.0.0.1:8080\"".to_owned(),
+    }
+}
+
+const SOCKET: &str = "an IP address and port such as \"127.0.0.1:8080\"";
+const ADDRESS: &str = "an IP address such as \"192.0.2.1\"";
 
 struct Unknown<'a> {
     key: &'a str,

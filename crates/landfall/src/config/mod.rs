@@ -14,7 +14,7 @@ mod written;
 
 pub(crate) use canonical::canonical;
 pub(crate) use text::FilterText;
-pub(crate) use unit::DurationText;
+pub(crate) use unit::{DurationText, UnitError};
 pub(crate) use written::UpstreamVerify;
 
 use crate::error::Error;
@@ -44,7 +44,11 @@ pub(crate) fn read(named: Option<&Path>, data: &Path) -> Result<File, Error> {
         Err(error) => {
             return Err(Error::usage("the configuration file could not be read")
                 .at(path.display())
-                .because(&error));
+                .because(&error)
+                .hint(match named {
+                    Some(_) => "name a readable file with --config, or leave it out",
+                    None => "choose another directory with --data",
+                }));
         }
     };
     let written = parse(&text, &path)?;
@@ -67,6 +71,8 @@ mod tests {
         let shown = error.to_string();
         assert_eq!(error.exit().code(), 2, "{shown}");
         assert!(shown.contains(&format!("(landfall.toml, {place})")), "{shown}");
+        assert!(shown.lines().last().unwrap().starts_with("hint: "), "{shown}");
+        assert!(!shown.contains("landfall --help"), "{shown}");
         for word in says {
             assert!(shown.contains(word), "{word} is missing from: {shown}");
         }
@@ -78,10 +84,25 @@ mod tests {
         refused("[limits]\nidel-time = \"1s\"", "line 2", &["\"idel-time\"", "\"idle-time\"?"]);
         refused("[limts]\nidle-time = \"1s\"", "line 1", &["\"limts\"", "\"limits\"?"]);
         refused("[limits]\nidle-time = \"1 parsec\"", "line 2", &["1 parsec", "90s"]);
-        refused("[limits]\nidle-time = 7", "line 2", &["integer `7`"]);
+        refused(
+            "[limits]\nidle-time = 7",
+            "line 2",
+            &["integer `7`", "expected a duration", "hint: write a duration such as \"90s\""],
+        );
+        refused("[limits]\nconnections = \"10MiB\"", "line 2", &["expected a whole number"]);
+        refused("[limits]\nconnections = -1", "line 2", &["expected a whole number"]);
+        refused("allow-local = 1", "line 1", &["true or false"]);
+        refused("allow = \"10.0.0.0/8\"", "line 1", &["expected a list"]);
+        refused("listen = \"abc\"", "line 1", &["hint: write", "\"127.0.0.1:8080\""]);
+        refused(
+            "fail-on = \"a contry:CN\"",
+            "line 1",
+            &["\"contry\"", "hint: did you mean \"country\"?"],
+        );
+        refused("passthrough = [7]", "line 1", &["expected a host"]);
         refused("[limits]\n\nrecorded-connection-bytes = \"64 kib\"", "line 3", &["64 kib", "KiB"]);
         refused("listen = \"8080\"", "line 1", &["socket address"]);
-        refused("listen = ", "line 1", &[]);
+        refused("listen = ", "line 1", &["hint: "]);
         refused("allow = [\"10.0.0.1/8\"]", "line 1", &["beyond the prefix"]);
         refused("[resolve]\n\"a b\" = [\"1.2.3.4\"]", "line 2", &["host name"]);
         refused("[resolve]\n\"a.b\" = { adresses = [] }", "line 2", &["\"addresses\"?"]);

@@ -154,17 +154,17 @@ fn limits(written: &LimitsTable, place: &Place<'_>) -> Result<Limits, Error> {
     let size = |value: Option<Text<SizeText>>, default| value.map_or(default, |Text(size)| size.0);
     Ok(Limits {
         connections: place.count("connections", written.connections, default.connections)?,
-        client_hello_bytes: place.bytes(
+        client_hello_bytes: place.recorded_bytes(
             "client-hello-bytes",
             written.client_hello_bytes,
             default.client_hello_bytes,
         )?,
-        request_head_bytes: place.bytes(
+        request_head_bytes: place.recorded_bytes(
             "request-head-bytes",
             written.request_head_bytes,
             default.request_head_bytes,
         )?,
-        observed_header_bytes: place.bytes(
+        observed_header_bytes: place.recorded_bytes(
             "observed-header-bytes",
             written.observed_header_bytes,
             default.observed_header_bytes,
@@ -231,6 +231,22 @@ impl Place<'_> {
             .map_err(|_wide| self.refuse(&format!("limits.{key}"), "is too large here"))
     }
 
+    /// As [`Place::bytes`], of what becomes one record, whose line is bounded.
+    fn recorded_bytes(
+        &self,
+        key: &str,
+        value: Option<Text<SizeText>>,
+        default: usize,
+    ) -> Result<usize, Error> {
+        let bytes = self.bytes(key, value, default)?;
+        if bytes as u64 > MOST_RECORDED_BYTES {
+            let why = format!("must not be over {}", SizeText(MOST_RECORDED_BYTES));
+            let error = self.refuse(&format!("limits.{key}"), &why);
+            return Err(error.hint("what it bounds is written as one record, which has a limit"));
+        }
+        Ok(bytes)
+    }
+
     fn time(
         &self,
         key: &str,
@@ -268,7 +284,8 @@ impl Place<'_> {
     }
 
     fn refuse(&self, key: &str, why: &str) -> Error {
-        let error = Error::usage(format!("{key:?} {why}"));
+        let error = Error::usage(format!("{key:?} {why}"))
+            .hint(format!("give {key:?} another value, or leave it out"));
         match self.0 {
             Some(path) => error.at(path.display()),
             None => error,
@@ -279,6 +296,8 @@ impl Place<'_> {
 const DEFAULT_LISTEN: SocketAddr =
     SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::UNSPECIFIED), 8080);
 const LONGEST_NAME_BYTES: usize = 200;
+/// The most that goes into one record of the log: a ClientHello, a head.
+const MOST_RECORDED_BYTES: u64 = 2 << 20;
 
 #[cfg(test)]
 mod tests {
@@ -356,6 +375,9 @@ mod tests {
             ("device = \"a\\u001bb\"", "\"device\""),
             ("[limits]\nconnections = 0", "\"limits.connections\""),
             ("[limits]\ntls-time = \"0s\"", "\"limits.tls-time\""),
+            ("[limits]\nclient-hello-bytes = \"3MiB\"", "\"limits.client-hello-bytes\""),
+            ("[limits]\nrequest-head-bytes = \"2097153B\"", "\"limits.request-head-bytes\""),
+            ("[limits]\nobserved-header-bytes = \"1GiB\"", "\"limits.observed-header-bytes\""),
             ("[limits]\nevents-in-flight-bytes = \"0B\"", "\"limits.events-in-flight-bytes\""),
         ] {
             let error = settings(text, RunArgs::default()).unwrap_err();
@@ -363,6 +385,7 @@ mod tests {
             let shown = error.to_string();
             assert!(shown.contains(key) && shown.contains("landfall.toml"), "{shown}");
         }
+        settings("[limits]\nobserved-header-bytes = \"2MiB\"", RunArgs::default()).unwrap();
         settings("[limits]\nshutdown-grace = \"0s\"", RunArgs::default()).unwrap();
     }
 }

@@ -1,7 +1,12 @@
 //! Values that are written as strings in the file: whatever `FromStr` reads, with its error as the
-//! file's error, so that the place of the string is kept.
+//! file's error, so that the place of the string is kept, and with what would be right.
 
+use super::unit::{DurationText, SizeText, UnitError};
+use flow::address::DnsName;
+use flow::claim::Country;
 use flow::filter::{self, Filter, FilterError};
+use flow::network::Network;
+use proxy::HostPattern;
 use serde::de::{Deserialize, Deserializer, Error, Visitor};
 use std::fmt;
 use std::marker::PhantomData;
@@ -12,11 +17,21 @@ use std::str::FromStr;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) struct Text<T>(pub(super) T);
 
-impl<'de, T> Deserialize<'de> for Text<T>
-where
-    T: FromStr,
-    T::Err: fmt::Display,
-{
+/// A type of which values are written as strings.
+pub(super) trait Written: FromStr<Err: fmt::Display> {
+    /// What such a value is, with an example, as a noun phrase.
+    const IS: &'static str;
+
+    /// What to do about a refused value.
+    fn hint(_error: &Self::Err) -> String {
+        format!("write {}", Self::IS)
+    }
+}
+
+/// Between the message of a refused value and its hint: serde passes on one text.
+pub(super) const HINT: &str = "\u{1f}";
+
+impl<'de, T: Written> Deserialize<'de> for Text<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_str(OneString(PhantomData)).map(Self)
     }
@@ -24,20 +39,68 @@ where
 
 struct OneString<T>(PhantomData<T>);
 
-impl<T> Visitor<'_> for OneString<T>
-where
-    T: FromStr,
-    T::Err: fmt::Display,
-{
+impl<T: Written> Visitor<'_> for OneString<T> {
     type Value = T;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a string")
+        f.write_str(T::IS)
     }
 
     fn visit_str<E: Error>(self, text: &str) -> Result<T, E> {
-        text.parse().map_err(|error| E::custom(format_args!("{text:?}: {error}")))
+        text.parse().map_err(|error| {
+            let shown: String =
+                text.chars().take(LONGEST_SHOWN).filter(|c| *c != '\u{1f}').collect();
+            let more = if shown.len() < text.len() { "…" } else { "" };
+            let hint = T::hint(&error);
+            E::custom(format_args!("{shown:?}{more}: {error}{HINT}{hint}"))
+        })
     }
+}
+
+const LONGEST_SHOWN: usize = 60;
+
+impl Written for DurationText {
+    const IS: &'static str = "a duration such as \"90s\", \"10m\" or \"1h30m\"";
+
+    fn hint(error: &UnitError) -> String {
+        format!("write {}, in quotes", error.takes())
+    }
+}
+
+impl Written for SizeText {
+    const IS: &'static str = "a size such as \"64KiB\" or \"16GiB\"";
+
+    fn hint(error: &UnitError) -> String {
+        format!("write {}, in quotes", error.takes())
+    }
+}
+
+impl Written for FilterText {
+    const IS: &'static str = "a filter such as \"country:CN not(status:2xx)\"";
+
+    fn hint(error: &FilterError) -> String {
+        error.hint()
+    }
+}
+
+impl Written for HostPattern {
+    const IS: &'static str = "a host such as \"a.example\", \"*.a.example\" or \"192.0.2.1\"";
+}
+
+impl Written for Network {
+    const IS: &'static str = "a network such as \"10.0.0.0/8\"";
+}
+
+impl Written for DnsName {
+    const IS: &'static str = "a host name such as \"a.example\"";
+}
+
+impl Written for Country {
+    const IS: &'static str = "a two-letter country code such as \"CN\"";
+}
+
+impl Written for DialKey {
+    const IS: &'static str = "an address, or address and port, such as \"192.0.2.1:443\"";
 }
 
 /// A filter of the one filter language.

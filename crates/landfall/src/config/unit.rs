@@ -20,10 +20,21 @@ pub(crate) enum UnitError {
 impl fmt::Display for UnitError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::NotADuration => "expected a duration such as 90s, 10m, 1h30m or 500ms",
-            Self::NotASize => "expected a size such as 64KiB, 16GiB, 10kB or 512B",
+            Self::NotADuration => "this is no duration",
+            Self::NotASize => "this is no size",
             Self::TooLarge => "the number is too large",
         })
+    }
+}
+
+impl UnitError {
+    /// What is taken instead, as a noun phrase.
+    pub(crate) fn takes(self) -> &'static str {
+        match self {
+            Self::NotADuration => "a duration such as 90s, 10m, 1h30m or 500ms",
+            Self::NotASize => "a size such as 64KiB, 16GiB, 10kB or 512B",
+            Self::TooLarge => "a smaller number",
+        }
     }
 }
 

@@ -48,6 +48,11 @@ impl std::str::FromStr for Sort {
 impl Output {
     /// The columns to show of rows that have `all`.
     pub(super) fn columns(&self, all: &'static [Column]) -> Result<Vec<&'static Column>, Error> {
+        if let Some(twice) = twice(&self.fields) {
+            return Err(Error::usage(format!("the field {twice:?} is named twice"))
+                .at("--fields")
+                .hint("name each field once"));
+        }
         if let Some(sort) = &self.sort {
             find(all, "--sort", &sort.key)?;
         }
@@ -59,6 +64,13 @@ impl Output {
     }
 }
 
+/// The first field that was named before.
+fn twice(fields: &[String]) -> Option<&str> {
+    let is_twice = |(index, field): (usize, &String)| fields.iter().take(index).any(|f| f == field);
+    let again = fields.iter().enumerate().find(|(index, field)| is_twice((*index, field)))?;
+    Some(again.1)
+}
+
 fn find(all: &'static [Column], option: &str, key: &str) -> Result<&'static Column, Error> {
     all.iter().find(|column| column.key == key).ok_or_else(|| {
         let keys = || all.iter().map(|column| column.key);
@@ -68,4 +80,35 @@ fn find(all: &'static [Column], option: &str, key: &str) -> Result<&'static Colu
             None => format!("the fields are {}", keys().collect::<Vec<_>>().join(", ")),
         })
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::output::row::Kind;
+
+    const COLUMNS: &[Column] =
+        &[Column::hidden("id", Kind::Text), Column::shown("host", "host", Kind::Text)];
+
+    fn keys(fields: &[&str]) -> Result<Vec<&'static str>, String> {
+        let fields = fields.iter().map(|field| (*field).to_owned()).collect();
+        let output = Output {
+            format: Format::Csv,
+            colours: false,
+            width: None,
+            fields,
+            sort: None,
+            limit: None,
+        };
+        let columns = output.columns(COLUMNS).map_err(|error| error.to_string())?;
+        Ok(columns.into_iter().map(|column| column.key).collect())
+    }
+
+    #[test]
+    fn fields_are_shown_in_their_order_and_once() {
+        assert_eq!(keys(&["host", "id"]).unwrap(), ["host", "id"]);
+        assert_eq!(keys(&[]).unwrap(), ["id", "host"]);
+        assert!(keys(&["id", "host", "id"]).unwrap_err().contains("\"id\" is named twice"));
+        assert!(keys(&["hots"]).unwrap_err().contains("did you mean \"host\"?"));
+    }
 }

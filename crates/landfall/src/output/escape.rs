@@ -8,12 +8,22 @@ use std::io;
 /// The text with everything that is not plain visible text spelled out: `\n`, `\x1b`, `\u{202e}`.
 /// A backslash stays as it is: this is for reading, not for reading back (JSON is).
 pub(crate) fn printable(text: &str) -> Cow<'_, str> {
-    if !text.chars().any(is_hostile) {
+    spelled(text, |_| false)
+}
+
+/// The same of text with lines: line feeds and tabs stay.
+pub(crate) fn printable_lines(text: &str) -> Cow<'_, str> {
+    spelled(text, |c| matches!(c, '\n' | '\t'))
+}
+
+fn spelled(text: &str, stays: impl Fn(char) -> bool) -> Cow<'_, str> {
+    if !text.chars().any(|c| is_hostile(c) && !stays(c)) {
         return Cow::Borrowed(text);
     }
     let mut out = String::with_capacity(text.len() + 16);
     for c in text.chars() {
         match c {
+            c if stays(c) => out.push(c),
             '\n' => out.push_str("\\n"),
             '\r' => out.push_str("\\r"),
             '\t' => out.push_str("\\t"),
@@ -70,7 +80,7 @@ pub(crate) fn write_json<T: serde::Serialize + ?Sized>(
 
 /// Controls (C0, DEL, C1), bidirectional controls, separators that break lines, and characters
 /// that are invisible (Unicode 16, general categories Cc, Cf, Zl, Zp as far as they are in use).
-fn is_hostile(c: char) -> bool {
+pub(super) fn is_hostile(c: char) -> bool {
     c.is_control()
         || matches!(
             c,

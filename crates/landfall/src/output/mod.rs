@@ -8,6 +8,7 @@ pub(crate) mod escape;
 pub(crate) mod page;
 pub(crate) mod row;
 pub(crate) mod rows;
+pub(crate) mod safe_text;
 mod table;
 
 pub(crate) use choice::{Format, Output, Sort};

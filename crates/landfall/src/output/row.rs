@@ -15,17 +15,31 @@ pub(crate) struct Column {
     /// The heading in tables; `None` keeps it out of them unless `--fields` names it.
     pub(crate) heading: Option<&'static str>,
     pub(crate) kind: Kind,
+    /// Tables without room leave the column out, the highest number first; 0 stays.
+    pub(crate) spare: u8,
+    /// Columns of the terminal that a cell is worth having with; the rest may be cut.
+    pub(crate) room: usize,
 }
 
 impl Column {
     /// A column that tables show.
     pub(crate) const fn shown(key: &'static str, heading: &'static str, kind: Kind) -> Self {
-        Self { key, heading: Some(heading), kind }
+        Self { key, heading: Some(heading), kind, spare: 0, room: ROOM }
     }
 
     /// A column that tables leave out.
     pub(crate) const fn hidden(key: &'static str, kind: Kind) -> Self {
-        Self { key, heading: None, kind }
+        Self { key, heading: None, kind, spare: 0, room: ROOM }
+    }
+
+    /// The same, left out before columns with a lower number where a terminal is narrow.
+    pub(crate) const fn spare(self, spare: u8) -> Self {
+        Self { spare, ..self }
+    }
+
+    /// The same, cut below the usual width, or not below a larger one.
+    pub(crate) const fn room(self, room: usize) -> Self {
+        Self { room, ..self }
     }
 
     /// The heading, or the key where there is none.
@@ -47,12 +61,25 @@ pub(crate) enum Kind {
     Status,
     /// A word of the product that has a colour.
     Word,
+    /// A yes or no, of which tables show the yes.
+    Mark,
     /// A list of flags.
     Flags,
+    /// A country; in a table never empty, for the answers of the sources stand in for it.
+    Country,
+    /// Location source -> country.
+    Sources,
 }
 
 impl Kind {
     pub(crate) fn is_right_aligned(self) -> bool {
         matches!(self, Self::Bytes | Self::Number | Self::Status)
     }
+
+    /// Whether a part of the cell still says something.
+    pub(crate) fn may_be_cut(self) -> bool {
+        matches!(self, Self::Text | Self::Flags | Self::Sources)
+    }
 }
+
+const ROOM: usize = 15;

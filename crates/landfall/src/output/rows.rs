@@ -270,6 +270,30 @@ mod tests {
     }
 
     #[test]
+    fn a_table_says_that_it_is_simulated_whatever_its_fields_are() {
+        #[derive(Serialize)]
+        struct Flow {
+            host: &'static str,
+            simulated: bool,
+        }
+        const COLUMNS: &[Column] =
+            &[Column::shown("host", "host", Kind::Text), Column::hidden("simulated", Kind::Text)];
+        let written = |format, fields: &str, simulated| {
+            let output = output(format, fields, None, None);
+            let mut out = Vec::new();
+            let mut rows = Rows::new(&output, COLUMNS, &mut out).unwrap();
+            rows.push(&Flow { host: "a.example", simulated }).unwrap();
+            rows.finish().unwrap();
+            String::from_utf8(out).unwrap()
+        };
+        assert_eq!(written(Format::Table, "", true), format!("host\na.example\n{SIMULATED}\n"));
+        assert_eq!(written(Format::Table, "host", true), format!("host\na.example\n{SIMULATED}\n"));
+        assert_eq!(written(Format::Table, "host", false), "host\na.example\n");
+        assert_eq!(written(Format::Jsonl, "host", true), "{\"host\":\"a.example\"}\n");
+        assert!(written(Format::Jsonl, "", true).contains("\"simulated\":true"));
+    }
+
+    #[test]
     fn no_rows_are_still_a_document() {
         for (format, expected) in [
             (Format::Json, "[]\n"),

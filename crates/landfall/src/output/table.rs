@@ -46,7 +46,7 @@ impl Table {
     ) -> io::Result<()> {
         let cell = |column: &&'static Column| {
             let value = row.get(column.key);
-            let text = printable(&cell::for_table(value, column.kind)).into_owned();
+            let text = printable(&cell::of_row(row, column)).into_owned();
             Cell { text, ink: cell::ink(value, column.kind) }
         };
         let cells: Vec<Cell> = self.columns.iter().map(cell).collect();
@@ -74,25 +74,47 @@ impl Table {
         for index in (0..self.columns.len()).rev() {
             let is_empty = |row: &Vec<Cell>| row.get(index).is_none_or(|cell| cell.text.is_empty());
             if self.waiting.iter().all(is_empty) {
-                self.columns.remove(index);
-                for row in &mut self.waiting {
-                    row.remove(index);
-                }
+                self.drop_column(index);
             }
         }
     }
 
-    fn begin(&mut self, out: &mut impl Write) -> io::Result<()> {
-        let waiting = std::mem::take(&mut self.waiting);
-        let measured = |(index, column): (usize, &&'static Column)| {
-            let cells = waiting.iter().filter_map(|row| row.get(index));
-            let widest = cells.map(|cell| cell.text.width()).max().unwrap_or(0);
-            widest.max(column.title().width())
-        };
-        let mut widths: Vec<usize> = self.columns.iter().enumerate().map(measured).collect();
-        if let Some(terminal) = self.terminal {
-            fit(&mut widths, terminal);
+    fn drop_column(&mut self, index: usize) {
+        self.columns.remove(index);
+        for row in &mut self.waiting {
+            row.remove(index);
         }
+    }
+
+    /// The columns' widths for the rows that wait. Spare columns are left out where the others
+    /// would not have the room that they are worth having with.
+    fn measure(&mut self) -> Vec<usize> {
+        loop {
+            let widths: Vec<usize> = (0..self.columns.len()).map(|n| self.widest(n)).collect();
+            let Some(terminal) = self.terminal else { return widths };
+            let least: Vec<usize> =
+                widths.iter().zip(&self.columns).map(|(width, c)| least(*width, c)).collect();
+            let spare = self.columns.iter().enumerate().max_by_key(|(_, column)| column.spare);
+            match spare {
+                Some((index, column))
+                    if column.spare > 0 && !self.chosen && line_width(&least) > terminal =>
+                {
+                    self.drop_column(index);
+                }
+                _ => return fit(widths, &least, terminal),
+            }
+        }
+    }
+
+    fn widest(&self, index: usize) -> usize {
+        let cells = self.waiting.iter().filter_map(|row| row.get(index));
+        let title = self.columns.get(index).map_or(0, |column| column.title().width());
+        cells.map(|cell| cell.text.width()).fold(title, usize::max)
+    }
+
+    fn begin(&mut self, out: &mut impl Write) -> io::Result<()> {
+        let widths = self.measure();
+        let waiting = std::mem::take(&mut self.waiting);
         let titles: Vec<Cell> = self
             .columns
             .iter()
@@ -130,17 +152,33 @@ impl Table {
     }
 }
 
-/// Narrows the widest columns, one step at a time, until the line fits or nothing is left to take.
-fn fit(widths: &mut [usize], terminal: usize) {
-    let gaps = GAP.len() * widths.len().saturating_sub(1);
-    let mut excess = (widths.iter().sum::<usize>() + gaps).saturating_sub(terminal);
-    while excess > 0 {
-        match widths.iter_mut().max() {
-            Some(widest) if *widest > NARROWEST => *widest -= 1,
-            _ => break,
-        }
-        excess -= 1;
+/// What a column of that width can be narrowed to before something of use is lost.
+fn least(width: usize, column: &Column) -> usize {
+    if column.kind.may_be_cut() {
+        width.min(column.room.max(column.title().width()))
+    } else {
+        width
     }
+}
+
+fn line_width(widths: &[usize]) -> usize {
+    widths.iter().sum::<usize>() + GAP.len() * widths.len().saturating_sub(1)
+}
+
+/// Narrows the widest columns, one step at a time, until the line fits or nothing is left to take:
+/// first those that are wider than they have to be, then all.
+fn fit(mut widths: Vec<usize>, least: &[usize], terminal: usize) -> Vec<usize> {
+    let mut excess = line_width(&widths).saturating_sub(terminal);
+    for first in [true, false] {
+        while excess > 0 {
+            let floors = least.iter().map(|least| if first { *least } else { NARROWEST });
+            let above = widths.iter_mut().zip(floors).filter(|(width, floor)| **width > *floor);
+            let Some((widest, _)) = above.max_by_key(|(width, _)| **width) else { break };
+            *widest -= 1;
+            excess -= 1;
+        }
+    }
+    widths
 }
 
 /// The text in at most `width` columns of the terminal, with `…` in place of what is missing.
@@ -242,5 +280,45 @@ mod tests {
     #[test]
     fn an_empty_table_prints_nothing() {
         assert_eq!(table(&[], false, None), "");
+    }
+
+    static NARROW: [Column; 4] = [
+        Column::shown("host", "host", Kind::Text).room(20),
+        Column::shown("countries", "sources", Kind::Sources).spare(1),
+        Column::shown("bytes", "bytes", Kind::Bytes).spare(2),
+        Column::shown("flags", "flags", Kind::Flags),
+    ];
+
+    #[track_caller]
+    fn check_narrow(terminal: usize, expected: &str) {
+        let output = Output {
+            format: Format::Table,
+            colours: false,
+            width: Some(terminal),
+            fields: Vec::new(),
+            sort: None,
+            limit: None,
+        };
+        let mut out = Vec::new();
+        let mut table = Table::new(NARROW.iter().collect(), &output);
+        let row = json!({
+            "host": "a-rather-long-name.example",
+            "countries": {"dbip-country": "CN", "ipfire": "CN"},
+            "bytes": 12345,
+            "flags": ["mainland-china"],
+        });
+        table.push(row.as_object().unwrap(), &mut out).unwrap();
+        table.finish(&mut out).unwrap();
+        let text = String::from_utf8(out).unwrap();
+        assert_eq!(text.lines().last().unwrap(), expected);
+    }
+
+    #[test]
+    fn a_narrow_terminal_costs_spare_columns_before_important_ones() {
+        check_narrow(80, "a-rather-long-name.example  dbip CN, ipfire CN  12.3 kB  mainland-china");
+        check_narrow(60, "a-rather-long-name.exam…  dbip CN, ipfire CN  mainland-china");
+        check_narrow(50, "a-rather-long-name.example  mainland-china");
+        check_narrow(38, "a-rather-long-name.ex…  mainland-china");
+        check_narrow(20, "a-rather…  mainland…");
     }
 }

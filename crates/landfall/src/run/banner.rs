@@ -1,8 +1,9 @@
 //! What a run says on stderr: how to connect the phone, what it recovered, how it ended.
 
-use crate::commands::Context;
+use crate::context::Context;
+use crate::error::chain;
 use crate::interfaces;
-use crate::output::cell::bytes;
+use crate::output::cell::{bytes, count};
 use crate::output::escape::printable;
 use certs::Authority;
 use demo::phone::Played;
@@ -67,12 +68,19 @@ pub(super) fn recovered(context: &Context, report: &RecoveryReport) {
             ));
         }
         Err(error) => {
-            say(&format!("warning: the session {name} could not be recovered: {error}"));
+            not_recovered(&name, error).iter().for_each(|line| say(line));
             if let Some(hint) = error.hint() {
                 say(&format!("hint: {hint}"));
             }
         }
     }
+}
+
+/// The lines about a session that could not be recovered, down to what went wrong first.
+fn not_recovered(name: &str, error: &dyn std::error::Error) -> Vec<String> {
+    let mut lines = vec![format!("warning: the session {name} could not be recovered")];
+    lines.extend(chain(error).iter().map(|cause| format!("  because: {cause}")));
+    lines
 }
 
 pub(super) fn stopping(context: &Context, why: &str, grace: Duration) {
@@ -106,19 +114,22 @@ pub(super) fn summary(context: &Context, summary: &Summary) {
     }
     let name = summary.directory.file_name().unwrap_or_default().to_string_lossy();
     say(&format!(
-        "The session {name} holds {} connections and {} exchanges with {} destinations ({} flagged).",
-        summary.connections, summary.exchanges, summary.destinations, summary.flagged
+        "The session {name} holds {} and {} with {} ({} flagged).",
+        count(summary.connections, "connection"),
+        count(summary.exchanges, "exchange"),
+        count(summary.destinations, "destination"),
+        summary.flagged
     ));
-    let treatments = summary.treatments.iter().map(|(word, count)| format!("{count} {word}"));
+    let treatments = summary.treatments.iter().map(|(word, number)| format!("{number} {word}"));
     let treatments: Vec<_> = treatments.collect();
     if !treatments.is_empty() {
         say(&format!("  {}", treatments.join(", ")));
     }
     say(&format!(
-        "  {} sent, {} received, {} records",
+        "  {} sent, {} received, {}",
         bytes(summary.bytes_up),
         bytes(summary.bytes_down),
-        summary.records
+        count(summary.records, "record")
     ));
     say(&format!("  landfall dest list -S {name}"));
 }
@@ -126,4 +137,33 @@ pub(super) fn summary(context: &Context, summary: &Summary) {
 /// A line on stderr. Without a stderr there is nobody to tell.
 fn say(line: &str) {
     drop(writeln!(std::io::stderr(), "{}", printable(line)));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failed_recovery_is_told_down_to_its_first_cause() {
+        #[derive(Debug)]
+        struct Outer(std::io::Error);
+        impl std::fmt::Display for Outer {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("the log could not be cut")
+            }
+        }
+        impl std::error::Error for Outer {
+            fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+                Some(&self.0)
+            }
+        }
+        assert_eq!(
+            not_recovered("one", &Outer(std::io::Error::other("read-only file system"))),
+            [
+                "warning: the session one could not be recovered",
+                "  because: the log could not be cut",
+                "  because: read-only file system",
+            ]
+        );
+    }
 }

@@ -19,6 +19,7 @@ use std::time::Duration;
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::oneshot;
+use unicode_width::UnicodeWidthStr;
 
 /// The thread that prints.
 pub(super) struct Live {
@@ -141,7 +142,7 @@ impl Printer {
         let known = known(notice);
         let ink = |ink: Ink, text: &str, width: usize| {
             let text = printable(text);
-            let padding = width.saturating_sub(text.chars().count());
+            let padding = width.saturating_sub(text.width());
             format!("{}{:padding$}", ink.on(&text, self.colours), "")
         };
         let flags = notice.destination.as_ref().is_some_and(|known| !known.flags.is_empty());
@@ -255,13 +256,30 @@ mod tests {
         assert!(worth(Moment::Exchanged(Exchanged::default()), Treatment::Intercepted));
         assert!(!worth(Moment::Closed, Treatment::Intercepted));
         assert!(worth(Moment::Closed, Treatment::Intercepted), "without an exchange");
-        assert!(worth(Moment::Treated, Treatment::Blocked(BlockedWhy::DiskFull)));
-        assert!(!worth(Moment::Closed, Treatment::Blocked(BlockedWhy::DiskFull)));
+        assert!(worth(Moment::Treated, Treatment::Blocked(BlockedWhy::OwnListener)));
+        assert!(!worth(Moment::Closed, Treatment::Blocked(BlockedWhy::OwnListener)));
+    }
+
+    #[test]
+    fn wide_characters_do_not_shift_the_line() {
+        let line = |method: &str| {
+            let exchanged = Exchanged {
+                protocol: None,
+                method: method.to_owned(),
+                path: "/".to_owned(),
+                authority: None,
+                status: Some(200),
+            };
+            let notice = notice(Moment::Exchanged(exchanged), Treatment::Intercepted);
+            printer(LiveFormat::Table).text(&notice)
+        };
+        assert_eq!(line("取得").width(), line("GET").width());
     }
 
     #[test]
     fn lines_are_safe_and_say_what_happened() {
         let exchanged = Exchanged {
+            protocol: None,
             method: "GET".to_owned(),
             path: "/\u{1b}[2J".to_owned(),
             authority: None,

@@ -40,23 +40,30 @@ pub(super) fn load(
 
 fn add(roots: &mut RootCertStore, file: &Path) -> Result<(), Error> {
     let unreadable = |error: rustls_pki_types::pem::Error| {
-        Error::usage("the root certificates cannot be read").at(file.display()).because(&error)
+        Error::usage("the root certificates cannot be read")
+            .at(file.display())
+            .because(&error)
+            .hint(TAKES)
     };
     let mut found = false;
     for certificate in CertificateDer::pem_file_iter(file).map_err(unreadable)? {
         roots.add(certificate.map_err(unreadable)?).map_err(|error| {
-            Error::usage("a root certificate cannot be used").at(file.display()).because(&error)
+            Error::usage("a root certificate cannot be used")
+                .at(file.display())
+                .because(&error)
+                .hint(TAKES)
         })?;
         found = true;
     }
     if found {
         Ok(())
     } else {
-        Err(Error::usage("the file holds no certificate")
-            .at(file.display())
-            .hint("--upstream-ca takes PEM files: -----BEGIN CERTIFICATE-----"))
+        Err(Error::usage("the file holds no certificate").at(file.display()).hint(TAKES))
     }
 }
+
+const TAKES: &str =
+    "--upstream-ca takes PEM files of root certificates: -----BEGIN CERTIFICATE-----";
 
 #[cfg(test)]
 mod tests {

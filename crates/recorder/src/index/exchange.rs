@@ -3,13 +3,8 @@
 use super::cell::{InsertError, clean, execute, id, number};
 use crate::record::exchange::{End, ExchangeClose, ExchangeRequest, ExchangeResponse};
 use crate::record::value::Text;
-use flow::id::{ConnectionId, ExchangeId};
+use flow::id::ExchangeId;
 use rusqlite::{Connection, params};
-
-/// The connection and the number in it, for the table of records.
-pub(super) fn subject(exchange: ExchangeId) -> (Option<ConnectionId>, u32) {
-    (Some(exchange.connection), exchange.number)
-}
 
 pub(super) fn request(
     db: &Connection,
@@ -43,8 +38,7 @@ pub(super) fn request(
 }
 
 pub(super) fn response(db: &Connection, response: &ExchangeResponse) -> Result<(), InsertError> {
-    let interim = (100..200).contains(&response.status) && response.status != SWITCHING_PROTOCOLS;
-    if interim {
+    if !response.is_final() {
         return Ok(());
     }
     let ExchangeId { connection, number } = response.exchange.0;
@@ -121,8 +115,6 @@ fn media_type(fields: &[(Text, Text)]) -> Option<String> {
     let essence = value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     (!essence.is_empty()).then_some(essence)
 }
-
-const SWITCHING_PROTOCOLS: u16 = 101;
 
 #[cfg(test)]
 mod tests {

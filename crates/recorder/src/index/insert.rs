@@ -3,7 +3,7 @@
 
 use super::cell::{InsertError, clean, execute, id, number};
 use super::{connection, destination, exchange};
-use crate::record::session::SessionOpen;
+use crate::record::session::{Recovery, SessionOpen};
 use crate::record::{Body, Record};
 use rusqlite::{Connection, params};
 
@@ -17,7 +17,8 @@ pub(super) struct Place {
 
 /// Takes in one record.
 pub(super) fn insert(db: &Connection, record: &Record, place: Place) -> Result<(), InsertError> {
-    let subject = Subject::of(&record.body)?;
+    let subject = record.body.subject();
+    let connection = subject.map(|(connection, _)| id(connection)).transpose()?;
     execute(
         db,
         "INSERT INTO records (seq, offset, length, kind, connection, exchange)
@@ -27,8 +28,8 @@ pub(super) fn insert(db: &Connection, record: &Record, place: Place) -> Result<(
             number(place.offset),
             number(place.length),
             record.body.kind(),
-            subject.connection,
-            subject.exchange
+            connection,
+            subject.map(|(_, exchange)| exchange)
         ],
     )?;
     let at = number(record.at.wall.0);
@@ -55,46 +56,8 @@ pub(super) fn insert(db: &Connection, record: &Record, place: Place) -> Result<(
         | Body::LostSync(_)
         | Body::Gap(_)
         | Body::Marker(_)
-        | Body::Phase(_)
-        | Body::Recovery(_) => Ok(()),
-    }
-}
-
-/// Which flow a record is about.
-struct Subject {
-    connection: Option<i64>,
-    exchange: Option<i64>,
-}
-
-impl Subject {
-    fn of(body: &Body) -> Result<Self, InsertError> {
-        let (connection, exchange) = match body {
-            Body::Dns(dns) => (dns.connection.as_ref().map(|connection| connection.0), 0),
-            Body::ConnectionOpen(open) => (Some(open.connection.0), 0),
-            Body::ConnectionTarget(target) => (Some(target.connection.0), 0),
-            Body::ConnectionDial(dial) => (Some(dial.connection.0), 0),
-            Body::ConnectionTreatment(treatment) => (Some(treatment.connection.0), 0),
-            Body::ConnectionClose(close) => (Some(close.connection.0), 0),
-            Body::TlsClientHello(hello) => (Some(hello.connection.0), 0),
-            Body::TlsClient(client) => (Some(client.connection.0), 0),
-            Body::TlsUpstream(upstream) => (Some(upstream.connection.0), 0),
-            Body::LostSync(lost) => (Some(lost.connection.0), 0),
-            Body::StreamClose(close) => (Some(close.connection.0), 0),
-            Body::Gap(gap) => (gap.connection.as_ref().map(|connection| connection.0), 0),
-            Body::ExchangeRequest(request) => exchange::subject(request.exchange.0),
-            Body::ExchangeResponse(response) => exchange::subject(response.exchange.0),
-            Body::ExchangeClose(close) => exchange::subject(close.exchange.0),
-            Body::SessionOpen(_)
-            | Body::Frames(_)
-            | Body::Claims(_)
-            | Body::Assessment(_)
-            | Body::Marker(_)
-            | Body::Phase(_)
-            | Body::Recovery(_)
-            | Body::SessionClose(_) => (None, 0),
-        };
-        let connection = connection.map(id).transpose()?;
-        Ok(Self { exchange: connection.map(|_| i64::from(exchange)), connection })
+        | Body::Phase(_) => Ok(()),
+        Body::Recovery(recovery) => first_record_lost(db, recovery, at),
     }
 }
 
@@ -111,5 +74,17 @@ fn session_open(db: &Connection, open: &SessionOpen, at: i64) -> Result<(), Inse
             open.simulated,
             at
         ],
+    )
+}
+
+/// A log that lost its first record begins with the recovery, which knows the session by its id
+/// alone.
+fn first_record_lost(db: &Connection, recovery: &Recovery, at: i64) -> Result<(), InsertError> {
+    let Some(session) = &recovery.session else { return Ok(()) };
+    execute(
+        db,
+        "INSERT OR IGNORE INTO session (only, id, name, simulated, opened)
+         VALUES (0, ?1, '', 0, ?2)",
+        params![session.0.to_string(), at],
     )
 }

@@ -2,6 +2,7 @@
 //! committed. It parses nothing.
 
 use super::error::IndexError;
+use crate::record::MAX_LINE_BYTES;
 use std::fs::File;
 use std::io::{BufRead, BufReader, ErrorKind, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
@@ -37,8 +38,8 @@ impl LogLines {
             self.offset += read;
             return Ok(Some(start));
         }
-        if read >= LONGEST_LINE_BYTES {
-            let limit = LONGEST_LINE_BYTES;
+        if read >= MAX_LINE_BYTES {
+            let limit = MAX_LINE_BYTES;
             return Err(IndexError::LongLine { path: self.path.clone(), offset: start, limit });
         }
         let back = |source| IndexError::Io { path: self.path.clone(), source };
@@ -52,7 +53,7 @@ impl LogLines {
     }
 
     fn read_line(&mut self, most: u64, line: &mut Vec<u8>) -> Result<u64, IndexError> {
-        let mut within = (&mut self.reader).take(most.min(LONGEST_LINE_BYTES));
+        let mut within = (&mut self.reader).take(most.min(MAX_LINE_BYTES));
         match within.read_until(b'\n', line) {
             Ok(read) => Ok(read as u64),
             Err(source) => Err(IndexError::Io { path: self.path.clone(), source }),
@@ -63,8 +64,8 @@ impl LogLines {
 /// Reads `length` bytes of the log at `offset`: one line that the index knows.
 pub(crate) fn line_at(path: &Path, offset: u64, length: u64) -> Result<Vec<u8>, IndexError> {
     let failed = |source| IndexError::Io { path: path.to_owned(), source };
-    if length > LONGEST_LINE_BYTES {
-        let limit = LONGEST_LINE_BYTES;
+    if length > MAX_LINE_BYTES {
+        let limit = MAX_LINE_BYTES;
         return Err(IndexError::LongLine { path: path.to_owned(), offset, limit });
     }
     let mut file = File::open(path).map_err(failed)?;
@@ -76,7 +77,3 @@ pub(crate) fn line_at(path: &Path, offset: u64, length: u64) -> Result<Vec<u8>, 
     }
     Err(failed(ErrorKind::UnexpectedEof.into()))
 }
-
-/// Longer than any record that is written: the largest holds a certificate chain of 64 KiB or a
-/// header block of 256 KiB, in base64 or with every byte escaped.
-const LONGEST_LINE_BYTES: u64 = 32 * 1024 * 1024;

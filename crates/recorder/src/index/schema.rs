@@ -2,7 +2,7 @@
 //! NULL. Texts from peers hold no control characters and are valid UTF-8 (replaced by U+FFFD).
 
 /// Changes with every change of tables or of what is put into them; another version is rebuilt.
-pub(super) const VERSION: i64 = 1;
+pub(super) const VERSION: i64 = 2;
 
 /// Creates everything in an empty database.
 pub(super) const CREATE: &str = "
@@ -174,7 +174,8 @@ SELECT
     CASE f.exchange WHEN 0 THEN c.duration ELSE f.duration END AS duration,
     CASE f.exchange WHEN 0 THEN c.outcome ELSE f.outcome END AS outcome,
     c.ja4 AS ja4,
-    c.simulated AS simulated,
+    -- Of a simulated session, nothing is a finding on real traffic.
+    c.simulated OR EXISTS (SELECT 1 FROM session WHERE session.simulated) AS simulated,
     EXISTS (SELECT 1 FROM answers WHERE answers.address = c.address) AS looked_up,
     c.client_tls AS client_tls,
     c.exchanges AS exchanges,

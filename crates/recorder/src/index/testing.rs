@@ -1,6 +1,7 @@
 //! Sessions made by hand, record by record, for the tests of the index and of reading.
 
 use crate::directory::SessionDir;
+use crate::fixture::nothing_known;
 use crate::frame::{HEADER_BYTES, Header};
 use crate::record::connection::{
     ConnectionClose, ConnectionDial, ConnectionOpen, ConnectionTarget, ConnectionTreatment,
@@ -307,7 +308,12 @@ impl Made {
     }
 
     pub(crate) fn session_close(&mut self) {
-        let close = SessionClose { counts: BTreeMap::new(), why: CloseWhy::Finished };
+        let close = SessionClose {
+            counts: BTreeMap::new(),
+            open_connections: None,
+            open_listed: Vec::new(),
+            why: CloseWhy::Finished,
+        };
         self.add(at(100), Body::SessionClose(close));
     }
 }
@@ -356,17 +362,9 @@ pub(crate) fn annotation(address: &str, located: &[(&str, &str)]) -> Annotation 
         _ => Location::Disagreed { asked: answers.len(), answers },
     };
     Annotation {
-        address: address.parse().unwrap(),
         claims: located.iter().map(claim).collect(),
         location,
-        asn: None,
-        as_name: None,
-        operator: None,
-        address_registered: None,
-        as_registered: None,
-        anycast: false,
-        special_range: None,
-        flags: Vec::new(),
+        ..nothing_known(address.parse().unwrap())
     }
 }
 

@@ -99,7 +99,7 @@ fn claim(shape: ClaimShape) -> Option<Claim> {
         Says::Anycast => Statement::Anycast,
         Says::SpecialRange { range } => Statement::SpecialRange(range),
     };
-    let SourceShape { built, licence, name, sha256 } = shape.source;
+    let SourceShape { built, licence, name, sha256, .. } = shape.source;
     let source = Arc::new(Source { name, licence, built, sha256 });
     Some(Claim { source, statement, matched: shape.matched })
 }

@@ -47,7 +47,7 @@ pub struct DestinationRow {
     pub bytes_down: u64,
     /// How often its connections were treated how; undecided ones are not among them.
     pub treatments: Vec<(TreatmentKind, u64)>,
-    /// A simulation stood for an address at least once.
+    /// A simulation stood for an address at least once, or the whole session is simulated.
     pub simulated: bool,
 }
 
@@ -65,11 +65,13 @@ pub enum DestinationKey {
     Operator(Option<String>),
     Asn(Option<Asn>),
     Country(Option<Country>),
+    /// Grouped by country: the sources do not agree on one.
+    CountryDisagreed,
     Address(Option<IpAddr>),
 }
 
 impl std::fmt::Display for DestinationKey {
-    /// The value, or `unknown`.
+    /// The value, `unknown` or `disagreed`.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Host(Some(host)) => host.fmt(f),
@@ -77,6 +79,7 @@ impl std::fmt::Display for DestinationKey {
             Self::Asn(Some(asn)) => asn.fmt(f),
             Self::Country(Some(country)) => country.fmt(f),
             Self::Address(Some(address)) => address.fmt(f),
+            Self::CountryDisagreed => f.write_str("disagreed"),
             Self::Host(None)
             | Self::Operator(None)
             | Self::Asn(None)

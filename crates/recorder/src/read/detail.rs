@@ -11,6 +11,7 @@ use crate::record::exchange::{ExchangeClose, ExchangeRequest, ExchangeResponse, 
 use crate::record::session::Gap;
 use crate::record::tls::{TlsClient, TlsClientHello, TlsUpstream};
 use crate::record::{Body, Record};
+use flow::event::Ingress;
 use flow::time::Stamp;
 
 /// One flow. For an exchange, `connection` is the connection that carried it.
@@ -64,6 +65,13 @@ pub struct ExchangeDetail {
 }
 
 impl ConnectionDetail {
+    /// The recorded request heads are those that Landfall sent on, which a proxy has to change (RFC
+    /// 9110 section 7.6). The device's own are in the up stream of the client leg.
+    pub fn has_rewritten_heads(&self) -> bool {
+        let ingress = self.open.as_ref().map(|open| open.body.ingress.as_str());
+        ingress == Some(Ingress::AbsoluteForm.word())
+    }
+
     /// Sorts the records of a connection.
     pub(super) fn collect(records: Vec<Record>) -> Self {
         let mut detail = Self::default();

@@ -126,7 +126,11 @@ impl fmt::Display for ReadError {
                 write!(f, "there is no session below {}", below.display())
             }
             Self::NoSession { wanted: Some(wanted), below } => {
-                write!(f, "no session below {} begins with {wanted:?}", below.display())
+                write!(
+                    f,
+                    "no session below {} has a name or id that begins with {wanted:?}",
+                    below.display()
+                )
             }
             Self::Ambiguous { wanted, names } => {
                 write!(f, "{wanted:?} may be {}", names.join(", "))

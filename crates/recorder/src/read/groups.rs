@@ -95,9 +95,10 @@ impl Counted {
                 annotation.and_then(|a| a.operator.as_ref()).map(|operator| operator.group.clone()),
             ),
             GroupBy::Asn => DestinationKey::Asn(annotation.and_then(|a| a.asn)),
-            GroupBy::Country => {
-                DestinationKey::Country(annotation.and_then(|a| a.location.country()))
-            }
+            GroupBy::Country => match annotation.map(|a| &a.location) {
+                Some(Location::Disagreed { .. }) => DestinationKey::CountryDisagreed,
+                location => DestinationKey::Country(location.and_then(Location::country)),
+            },
             GroupBy::Address => DestinationKey::Address(self.address),
         }
     }

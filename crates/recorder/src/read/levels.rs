@@ -196,22 +196,11 @@ pub fn location_level(annotation: Option<&Annotation>) -> Option<LocationLevel> 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fixture::nothing_known;
     use flow::claim::{Asn, Country, Operator};
 
     fn annotation(location: Location) -> Annotation {
-        Annotation {
-            address: "8.136.0.1".parse().unwrap(),
-            claims: Vec::new(),
-            location,
-            asn: None,
-            as_name: None,
-            operator: None,
-            address_registered: None,
-            as_registered: None,
-            anycast: false,
-            special_range: None,
-            flags: Vec::new(),
-        }
+        Annotation { location, ..nothing_known("8.136.0.1".parse().unwrap()) }
     }
 
     fn facts(treatment: TreatmentKind, bytes_up: u64) -> ConnectionFacts {

@@ -183,7 +183,8 @@ fn is_always_known(column: FlowColumn) -> bool {
 
 /// [`COLUMNS`] of the table of connections.
 const COLUMNS_OF_CONNECTION: &str = "id, 0, opened, device, host, port, address, treatment, why,
-    protocol, NULL, NULL, NULL, bytes_up, bytes_down, NULL, duration, outcome, ja4, simulated,
+    protocol, NULL, NULL, NULL, bytes_up, bytes_down, NULL, duration, outcome, ja4,
+    simulated OR EXISTS (SELECT 1 FROM session WHERE session.simulated),
     EXISTS (SELECT 1 FROM answers WHERE answers.address = connections.address), assessment";
 
 const COLUMNS: &str = "connection, exchange, time, device, host, port, address, treatment, why,

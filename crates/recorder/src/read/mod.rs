@@ -27,6 +27,6 @@ pub use error::{Part, ReadError};
 pub use levels::{Contact, ContentLevel, LocationLevel, OperatorLevel};
 pub use levels::{location_level, operator_level};
 pub use query::{DestinationColumn, DestinationQuery, FlowColumn, FlowQuery, GroupBy, Order};
-pub use rows::{FlowRow, SessionState, SessionSummary, located};
+pub use rows::{Ending, FlowRow, SessionState, SessionSummary, located};
 pub use session::Session;
 pub use sessions::{Listed, Sessions};

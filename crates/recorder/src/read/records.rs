@@ -1,9 +1,11 @@
 //! Single records out of the log, found through the index.
 
 use super::error::ReadError;
+use super::rows::Ending;
 use crate::index::log::line_at;
 use crate::index::{IndexError, cell::number};
-use crate::record::Record;
+use crate::record::session::CloseWhy;
+use crate::record::{Body, Record};
 use rusqlite::{Connection, OptionalExtension, params};
 use std::path::Path;
 
@@ -66,6 +68,37 @@ impl Records<'_> {
             })
             .map_err(|source| self.failed(source))?;
         places.into_iter().map(|(offset, length)| self.parsed(offset, length)).collect()
+    }
+
+    /// How the session ended, where it has.
+    pub(super) fn ending(&self) -> Result<Option<Ending>, ReadError> {
+        let Some(Body::SessionClose(close)) = self.last("session.close")? else { return Ok(None) };
+        let mut ending = Ending {
+            why: close.why,
+            open_connections: close.open_connections.map_or(0, |count| count.0),
+            cut_bytes: 0,
+            missing_frames: 0,
+        };
+        if close.why == CloseWhy::Recovered
+            && let Some(Body::Recovery(recovery)) = self.last("recovery")?
+        {
+            ending.open_connections = recovery.open_connections.0;
+            ending.cut_bytes = recovery.cut_log_bytes.0.saturating_add(recovery.cut_store_bytes.0);
+            let missing = recovery.missing_frames.iter().map(|missing| missing.count.0);
+            ending.missing_frames = missing.fold(0, u64::saturating_add);
+        }
+        Ok(Some(ending))
+    }
+
+    /// The last record of a kind that comes late in the log, if at all.
+    fn last(&self, kind: &str) -> Result<Option<Body>, ReadError> {
+        let sql = "SELECT seq FROM records WHERE kind = ?1 ORDER BY seq DESC LIMIT 1";
+        let seq = self
+            .db
+            .prepare_cached(sql)
+            .and_then(|mut query| query.query_row([kind], |row| whole(row, 0)).optional())
+            .map_err(|source| self.failed(source))?;
+        seq.map(|seq| self.get(seq).map(|record| record.body)).transpose()
     }
 
     /// A failure of the database.

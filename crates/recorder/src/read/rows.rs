@@ -1,6 +1,7 @@
 //! What listings are made of: a session's totals and one row per flow. Rows hold facts and what
 //! the databases of the session said; a value that is not known is absent, never 0 or "".
 
+use crate::record::session::CloseWhy;
 use flow::address::Host;
 use flow::annotation::Annotation;
 use flow::claim::{Country, Statement};
@@ -21,8 +22,9 @@ pub struct SessionSummary {
     pub id: SessionId,
     pub state: SessionState,
     pub opened: WallNanos,
-    /// `None` unless the state is [`SessionState::Closed`].
+    /// `None` unless the state is [`SessionState::Closed`]; so is how it ended.
     pub closed: Option<WallNanos>,
+    pub ending: Option<Ending>,
     pub case: Option<String>,
     /// The device's name, as given.
     pub device: Option<String>,
@@ -37,6 +39,54 @@ pub struct SessionSummary {
     pub destinations: u64,
     /// Those among them with a flag.
     pub flagged: u64,
+}
+
+impl SessionSummary {
+    /// The state for people, with what is not as it should be.
+    pub fn state_text(&self) -> String {
+        let ending = self.ending.as_ref().and_then(|ending| Some((ending.why, ending.note()?)));
+        match (self.state, ending) {
+            (SessionState::Interrupted, _) => "interrupted; the next run closes it".to_owned(),
+            (state, Some((CloseWhy::DiskFloor, note))) => format!("{}: {note}", state.word()),
+            (state, Some((_, note))) => format!("{} ({note})", state.word()),
+            (state, None) => state.word().to_owned(),
+        }
+    }
+}
+
+/// How a session ended, as its closing record and that of its recovery have it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ending {
+    pub why: CloseWhy,
+    /// Connections whose ends nobody saw.
+    pub open_connections: u64,
+    /// Bytes that a recovery cut off the ends of the log and of the stream store.
+    pub cut_bytes: u64,
+    /// Frames of the stream store that the log tells of and that are gone.
+    pub missing_frames: u64,
+}
+
+impl Ending {
+    /// What is out of order about it, as clauses; `None` when nothing is.
+    pub fn note(&self) -> Option<String> {
+        let mut clauses = match self.why {
+            CloseWhy::Finished => Vec::new(),
+            CloseWhy::DiskFloor => vec!["free disk space fell below the floor".to_owned()],
+            CloseWhy::Recovered => vec!["recovered after an interruption".to_owned()],
+        };
+        match self.open_connections {
+            0 => {}
+            1 => clauses.push("1 connection was open".to_owned()),
+            many => clauses.push(format!("{many} connections were open")),
+        }
+        if self.cut_bytes > 0 {
+            clauses.push(format!("{} incomplete bytes were cut off", self.cut_bytes));
+        }
+        if self.missing_frames > 0 {
+            clauses.push(format!("{} stored frames are missing", self.missing_frames));
+        }
+        (!clauses.is_empty()).then(|| clauses.join("; "))
+    }
 }
 
 /// Whether a session can still grow.
@@ -98,7 +148,7 @@ pub struct FlowRow {
     pub outcome: Option<String>,
     /// JA4 of the device's ClientHello.
     pub ja4: Option<String>,
-    /// The address was not dialled: a simulation stood for it.
+    /// A simulation stood for the address, or the whole session is simulated.
     pub simulated: bool,
     /// An answer of a look-up of this session holds the address.
     pub looked_up: bool,

@@ -88,6 +88,7 @@ impl Session {
                     state: self.opened.state(closed.is_some()),
                     opened: WallNanos(whole(row, 4)?),
                     closed,
+                    ending: None,
                     case: row.get(1)?,
                     device: row.get(2)?,
                     simulated: row.get(3)?,
@@ -105,6 +106,9 @@ impl Session {
         let not_a_session = || ReadError::NotASession(self.directory.path().to_owned());
         let (id, mut summary) = summary.ok_or_else(not_a_session)?;
         summary.id = id.parse().map_err(|_no_id| not_a_session())?;
+        if summary.closed.is_some() {
+            summary.ending = records.ending()?;
+        }
         Ok(summary)
     }
 

@@ -5,6 +5,7 @@ use super::rows::SessionSummary;
 use super::session::Session;
 use crate::directory::SessionDir;
 use crate::index::log::LogLines;
+use crate::record::session::Recovery;
 use crate::record::{Body, Record};
 use flow::id::SessionId;
 use flow::time::WallNanos;
@@ -121,6 +122,10 @@ impl Head {
             Ok(Some(_)) => match Record::parse(&line) {
                 Ok(Record { at, body: Body::SessionOpen(open), .. }) => {
                     Ok((at.wall, open.session.0))
+                }
+                // The first record was lost; its recovery stands in its place.
+                Ok(Record { at, body: Body::Recovery(Recovery { session: Some(id), .. }), .. }) => {
+                    Ok((at.wall, id.0))
                 }
                 Ok(_) => Err(ReadError::NotASession(directory.clone())),
                 Err(source) => {

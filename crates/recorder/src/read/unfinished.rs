@@ -1,9 +1,8 @@
 //! Where the body of an exchange lies that has no end in the log: it still runs, or the process
 //! died. Its head says how the body is delimited, as it did to the peers.
 
-use super::detail::{ExchangeDetail, Recorded};
+use super::detail::ExchangeDetail;
 use super::error::{Part, ReadError};
-use crate::record::exchange::ExchangeResponse;
 use bytes::Bytes;
 use flow::http::Framing;
 use flow::stream::Extent;
@@ -22,7 +21,7 @@ pub(super) fn body(
     };
     let head: Extent = match part {
         Part::Request => request.extent.into(),
-        Part::Response => match detail.responses.iter().rev().find(|head| is_final(head)) {
+        Part::Response => match detail.responses.iter().rev().find(|head| head.body.is_final()) {
             Some(response) => response.body.extent.into(),
             None => return Ok(None),
         },
@@ -50,8 +49,4 @@ pub(super) fn body(
         }
         BodyLength::Chunked | BodyLength::UntilClose => Some((length.framing(), rest)),
     }))
-}
-
-fn is_final(response: &Recorded<ExchangeResponse>) -> bool {
-    response.body.status >= 200
 }

@@ -281,6 +281,5 @@ fn blocked_word(why: &BlockedWhy) -> &'static str {
         BlockedWhy::DestinationMulticast => "destination-multicast",
         BlockedWhy::DestinationMetadata => "destination-metadata",
         BlockedWhy::OwnListener => "own-listener",
-        BlockedWhy::DiskFull => "disk-full",
     }
 }

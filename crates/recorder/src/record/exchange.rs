@@ -76,6 +76,18 @@ impl ExchangeResponse {
             version: head.version.as_str().to_owned(),
         }
     }
+
+    /// It answers the request: no interim response comes before it.
+    pub fn is_final(&self) -> bool {
+        is_final(self.status)
+    }
+}
+
+/// Whether a response with this status answers its request. Of the informational ones, 101 does: what
+/// follows it is no HTTP any more (RFC 9110 section 15.2.2).
+pub(crate) fn is_final(status: u16) -> bool {
+    const SWITCHING_PROTOCOLS: u16 = 101;
+    !(100..200).contains(&status) || status == SWITCHING_PROTOCOLS
 }
 
 /// `exchange.close`: both bodies have ended, or will not go on.
@@ -229,3 +241,16 @@ fn fields(fields: &[http::Field]) -> Vec<(Text, Text)> {
 /// Name and version of the observer that derives these records. It changes when the same bytes
 /// would give other records.
 const OBSERVER: &str = "http/0";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_protocol_switch_was_taken_for_an_interim_response() {
+        for (status, expected) in [(100, false), (101, true), (102, false), (103, false)] {
+            assert_eq!(is_final(status), expected, "{status}");
+        }
+        assert!([200, 204, 304, 404, 599].into_iter().all(is_final));
+    }
+}

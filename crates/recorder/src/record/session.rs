@@ -60,6 +60,9 @@ pub struct Tool {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SourceShape {
+    /// The notice that the licence asks for wherever results are shown. Only in `session.open`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attribution: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub built: Option<String>,
     pub licence: String,
@@ -72,6 +75,7 @@ pub struct SourceShape {
 impl From<&Source> for SourceShape {
     fn from(source: &Source) -> Self {
         Self {
+            attribution: None,
             built: source.built.clone(),
             licence: source.licence.clone(),
             name: source.name.clone(),
@@ -103,6 +107,9 @@ pub struct Gap {
     pub connection: Option<Spelled<ConnectionId>>,
     /// The bound that was met, in bytes.
     pub limit: Count,
+    /// Of `record-too-long`: the kind of the record that is missing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub record: Option<String>,
     pub why: GapWhy,
 }
 
@@ -115,6 +122,9 @@ pub enum GapWhy {
     ConnectionLimit,
     /// Free space fell below `free_disk_bytes`: nothing was recorded from here on.
     DiskFloor,
+    /// The record that belongs here would have been longer than
+    /// [`MAX_LINE_BYTES`](super::MAX_LINE_BYTES).
+    RecordTooLong,
 }
 
 /// `session.close`: always the last record.
@@ -123,7 +133,19 @@ pub enum GapWhy {
 pub struct SessionClose {
     /// Records before this one, per kind; kinds without a record are absent.
     pub counts: BTreeMap<String, Count>,
+    /// Connections without a `connection.close`, where there are any and no `recovery` record
+    /// tells of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub open_connections: Option<Count>,
+    /// The first [`Self::OPEN_LISTED`] of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub open_listed: Vec<Spelled<ConnectionId>>,
     pub why: CloseWhy,
+}
+
+impl SessionClose {
+    /// A record is bounded: so many open connections are named, the rest are counted.
+    pub const OPEN_LISTED: usize = 1_000;
 }
 
 /// Why the session ended.
@@ -155,17 +177,12 @@ pub struct Recovery {
     pub missing_frames: Vec<Missing>,
     /// Connections without a `connection.close`.
     pub open_connections: Count,
-    /// The first [`Self::OPEN_LISTED`] of them.
+    /// The first [`SessionClose::OPEN_LISTED`] of them.
     pub open_listed: Vec<Spelled<ConnectionId>>,
     /// Only where the log had lost even its `session.open`: this record is then the first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub session: Option<Spelled<SessionId>>,
     pub tool: Tool,
-}
-
-impl Recovery {
-    /// A record is bounded: so many open connections are named, the rest are counted.
-    pub const OPEN_LISTED: usize = 1_000;
 }
 
 /// Frames that are committed to and gone.

@@ -88,6 +88,7 @@ fn exchange() -> Spelled<ExchangeId> {
 
 fn source() -> SourceShape {
     SourceShape {
+        attribution: None,
         built: Some("2026-06-01".to_owned()),
         licence: "CC BY 4.0".to_owned(),
         name: "dbip-country".to_owned(),
@@ -111,7 +112,7 @@ fn session_records_are_canonical() {
         boot_id: Some("0-1".to_owned()),
         case: Some("\u{1f4f1} \"quoted\" \\ \u{7f}\u{2028}\n".to_owned()),
         config: "[limits]\n\t\u{1}".to_owned(),
-        databases: vec![source()],
+        databases: vec![SourceShape { attribution: Some("by A".to_owned()), ..source() }],
         device: Some(String::new()),
         key: base64(&[1; 32]),
         name: "n".to_owned(),
@@ -123,8 +124,12 @@ fn session_records_are_canonical() {
     })));
     check(Body::Marker(Marker { text: "x".to_owned() }));
     check(Body::Phase(Phase { name: "x".to_owned() }));
-    for (connection, why) in [(Some(c1()), GapWhy::ConnectionLimit), (None, GapWhy::DiskFloor)] {
-        check(Body::Gap(Gap { connection, limit: Count(5), why }));
+    for (connection, why, record) in [
+        (Some(c1()), GapWhy::ConnectionLimit, None),
+        (None, GapWhy::DiskFloor, None),
+        (Some(c1()), GapWhy::RecordTooLong, Some("dns".to_owned())),
+    ] {
+        check(Body::Gap(Gap { connection, limit: Count(5), record, why }));
     }
     for session in [None, Some(Spelled(SessionId([0; 16])))] {
         check(Body::Recovery(Recovery {
@@ -141,7 +146,9 @@ fn session_records_are_canonical() {
     for why in [CloseWhy::Finished, CloseWhy::DiskFloor, CloseWhy::Recovered] {
         let counts = [("dns", 1), ("connection.open", 2)];
         let counts = counts.map(|(kind, count)| (kind.to_owned(), Count(count))).into();
-        check(Body::SessionClose(SessionClose { counts, why }));
+        let open_connections = (why == CloseWhy::DiskFloor).then_some(Count(1));
+        let open_listed = open_connections.map(|_| c1()).into_iter().collect();
+        check(Body::SessionClose(SessionClose { counts, open_connections, open_listed, why }));
     }
 }
 

@@ -62,6 +62,7 @@ async fn notices_tell_of_treatments_exchanges_and_ends() {
     assert!(last.bytes_up > 0 && last.bytes_down > 0);
     let exchanged = notices.iter().find(|notice| notice.flow.to_string() == "c3.1").unwrap();
     let expected = Exchanged {
+        protocol: Some("http/1.1"),
         method: "GET".to_owned(),
         path: "/a".to_owned(),
         authority: Some("plain.example".to_owned()),

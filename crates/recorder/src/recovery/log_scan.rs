@@ -5,7 +5,8 @@ use crate::directory::SessionDir;
 use crate::error::{Error, Failed};
 use crate::merkle::{Hash, Tree};
 use crate::record::store::Frames;
-use crate::record::{Body, Record};
+use crate::record::value::Spelled;
+use crate::record::{Body, MAX_LINE_BYTES, Record};
 use flow::id::{ConnectionId, SessionId};
 use flow::stream::StreamKey;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -82,6 +83,11 @@ impl LogScan {
         (first == (record.seq == 0) && !self.closed).then_some(record)
     }
 
+    /// The first `most` of the connections that are not closed.
+    pub(super) fn first_open(&self, most: usize) -> Vec<Spelled<ConnectionId>> {
+        self.open.iter().take(most).copied().map(Spelled).collect()
+    }
+
     fn note_signed(&mut self, signed: Option<&Checkpoint>) {
         if signed.is_some_and(|signed| signed.size == self.tree.size()) {
             self.root_as_signed = Some(self.tree.root());
@@ -143,7 +149,5 @@ pub(super) fn ends_with_close(directory: &SessionDir) -> Result<bool, Error> {
     Ok(Record::parse(last).is_ok_and(|record| matches!(record.body, Body::SessionClose(_))))
 }
 
-/// No record is longer: what is, is taken for damage.
-const MAX_LINE_BYTES: u64 = 16 << 20;
 /// More than the line of a `session.close`.
 const END_BYTES: u64 = 1 << 16;

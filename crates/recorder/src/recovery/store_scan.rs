@@ -10,7 +10,7 @@ use crate::record::store::Frames;
 use crate::record::value::Count;
 use crate::store::Batch;
 use flow::stream::StreamKey;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::fs::File;
 use std::io::{BufReader, ErrorKind, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
@@ -37,16 +37,13 @@ impl StoreScan {
         let mut ends = log.ends.clone();
         let mut next_index = log.segments.values().map(|s| s.next).max().unwrap_or(0);
         let last_committed = log.segments.keys().next_back().copied().unwrap_or(0);
-        for number in 1.. {
+        let mut numbers = existing_segments(directory)?;
+        numbers.extend(log.segments.keys());
+        for number in numbers {
             let path = directory.segment_file(number);
             let length = match std::fs::metadata(&path) {
                 Ok(metadata) => metadata.len(),
-                Err(none) if none.kind() == ErrorKind::NotFound => {
-                    if number > last_committed {
-                        return Ok(scan);
-                    }
-                    0
-                }
+                Err(none) if none.kind() == ErrorKind::NotFound => 0,
                 Err(source) => return Err(source).failed("read", &path),
             };
             let committed = log.segments.get(&number).copied();
@@ -132,6 +129,21 @@ impl StoreScan {
         }
         Ok(index)
     }
+}
+
+/// The numbers of the segments that are there. The log's largest number is no bound: a damaged log
+/// may name any.
+fn existing_segments(directory: &SessionDir) -> Result<BTreeSet<u64>, Error> {
+    let streams = directory.streams_dir();
+    let mut numbers = BTreeSet::new();
+    for entry in std::fs::read_dir(&streams).failed("list", &streams)? {
+        let path = entry.failed("list", &streams)?.path();
+        let stem = path.file_stem().and_then(|stem| stem.to_str());
+        let number = stem.and_then(|stem| stem.parse().ok());
+        // Other spellings of a number are no segments of ours.
+        numbers.extend(number.filter(|number| directory.segment_file(*number) == path));
+    }
+    Ok(numbers)
 }
 
 /// The end of a segment, from where the log's commitment ends.

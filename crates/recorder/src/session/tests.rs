@@ -1,6 +1,6 @@
 use super::*;
 use crate::fixture::sound::check_sound;
-use crate::fixture::{REQUEST, RESPONSE, chunk, exchange, opened, writer};
+use crate::fixture::{REQUEST, RESPONSE, beginning, chunk, exchange, opened, writer};
 use crate::frame::Frame;
 use crate::record::Record;
 use flow::stream::{Direction, Leg};
@@ -84,10 +84,7 @@ fn beyond_its_limit_a_connection_is_counted_and_not_kept() {
     record(&mut writer, events);
     let stream = crate::fixture::stream(1, Direction::Up);
     let at = crate::fixture::at(9);
-    record(
-        &mut writer,
-        vec![Event::StreamClosed(StreamClosed { stream, at, relayed: 24, kept: 24 })],
-    );
+    record(&mut writer, vec![Event::StreamClosed(StreamClosed { stream, at, relayed: 24 })]);
     writer.close(CloseWhy::Finished).unwrap();
     let records = check_sound(&directory);
     let gaps: Vec<_> = records.iter().filter(|r| r.body.kind() == "gap").collect();
@@ -130,12 +127,67 @@ fn below_the_floor_the_session_is_closed_and_says_so() {
     let mut writer = writer(temp.path());
     let directory = writer.parts.directory.clone();
     record(&mut writer, exchange(1));
+    let more_than_listed = 2..=SessionClose::OPEN_LISTED as u64 + 2;
+    record(&mut writer, more_than_listed.map(opened).collect());
     writer.parts.limits.free_disk_bytes = u64::MAX;
     let floor = writer.commit().unwrap_err();
     assert!(matches!(floor, Error::DiskFloor { .. }), "{floor}");
     writer.close(CloseWhy::DiskFloor).unwrap();
     let records = check_sound(&directory);
     assert_eq!(kinds(&records)[records.len() - 2..], ["gap", "session.close"]);
+    let Body::SessionClose(close) = &records.last().unwrap().body else { panic!("no close") };
+    assert_eq!(close.why, CloseWhy::DiskFloor);
+    assert_eq!(close.open_connections, Some(Count(1_001)), "the first had ended");
+    assert_eq!(close.open_listed.len(), SessionClose::OPEN_LISTED);
+    assert_eq!(close.open_listed[0], Spelled(ConnectionId(2)));
+    assert!(crate::recovery::is_finished(&directory).unwrap(), "not to be recovered again");
+}
+
+#[test]
+fn a_record_that_is_too_long_for_a_reader_leaves_a_gap_in_its_place() {
+    let temp = tempfile::tempdir().unwrap();
+    let mut writer = writer(temp.path());
+    let directory = writer.parts.directory.clone();
+    let longest = crate::record::MAX_LINE_BYTES as usize;
+    let mut events = beginning(1);
+    let head = events.iter_mut().find_map(|event| match event {
+        Event::Request { head, .. } => Some(head),
+        _ => None,
+    });
+    head.unwrap().target = vec![b'a'; longest].into();
+    record(&mut writer, events);
+    // As long as a line can be, with its newline.
+    let mark = |text: String| Body::Marker(Marker { text });
+    let at = crate::fixture::at(1);
+    let seq = writer.parts.log.tree().size();
+    let empty = Record { at, nonce: [0; 16], seq, body: mark(String::new()) }.line().len() + 1;
+    writer.parts.log.append(at, mark("x".repeat(longest - empty)));
+    writer.parts.log.append(at, mark("x".repeat(longest - empty + 1)));
+    writer.close(CloseWhy::Finished).unwrap();
+    let records = check_sound(&directory);
+    let marks = records.iter().filter(|record| record.body.kind() == "marker").count();
+    assert_eq!(marks, 1);
+    let gaps: Vec<_> = records
+        .iter()
+        .filter_map(|record| match &record.body {
+            Body::Gap(gap) => Some(gap),
+            _ => None,
+        })
+        .collect();
+    let [request, mark] = gaps[..] else { panic!("two gaps: {gaps:?}") };
+    assert_eq!(request.record.as_deref(), Some("exchange.request"));
+    assert_eq!(request.connection, Some(Spelled(ConnectionId(1))));
+    assert_eq!((request.why, request.limit), (GapWhy::RecordTooLong, Count(16 << 20)));
+    assert_eq!((mark.record.as_deref(), mark.connection), (Some("marker"), None));
+    // Every reader takes every line.
+    let session = crate::read::Session::open(directory.path()).unwrap();
+    assert!(session.damage().is_none());
+    std::fs::remove_file(directory.checkpoint_file()).unwrap();
+    let signer = Signer::load_or_create(temp.path()).unwrap();
+    let clock: SharedClock = Arc::new(crate::fixture::Ticking::default());
+    let tool = crate::fixture::tool();
+    let recovered = crate::recover(&directory, &signer, &clock, &tool).unwrap();
+    assert_eq!(recovered, Some(crate::Recovered::Signed), "whole, nothing is cut");
 }
 
 #[test]

@@ -32,9 +32,20 @@ fn destinations_are_grouped_by_each_axis_and_own_pages_are_none() {
     );
     check(GroupBy::Operator, &["unknown", "Alibaba Cloud"]);
     check(GroupBy::Asn, &["unknown", "AS15169", "AS37963"]);
-    check(GroupBy::Country, &["unknown", "CN", "SG"]);
+    check(GroupBy::Country, &["unknown", "CN", "SG", "disagreed"]);
     check(GroupBy::Address, &["8.8.4.4", "8.136.0.1", "114.114.114.114", "169.254.169.254"]);
     assert_eq!(keys(&destinations(&made, GroupBy::Host, "has:flag")), ["cdn.example.net"]);
+}
+
+#[test]
+fn disagreement_is_no_ignorance() {
+    let rows = destinations(&sample(), GroupBy::Country, "");
+    let hosts = |key: &str| {
+        let row = rows.iter().find(|row| row.key.to_string() == key).unwrap();
+        row.hosts.iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    assert_eq!(hosts("disagreed"), ["cdn.example.net"]);
+    assert_eq!(hosts("unknown"), ["169.254.169.254"]);
 }
 
 #[test]

@@ -65,9 +65,35 @@ fn every_term_finds_what_it_says() {
     check("has:country", &["c1.1", "c3", "c1.2"]);
     check("id:c1", &["c1.1", "c1.2"]);
     check("connection:c18446744073709551615 or id:c18446744073709551615", &[]);
-    check("simulated:no", &ALL);
+    check("simulated:yes", &ALL);
+    check("simulated:no", &[]);
     check("users", &["c1.1"]);
     check("alibaba or 114.114", &["c2", "c3"]);
+}
+
+#[test]
+fn every_row_of_a_simulated_session_is_simulated_and_not_only_what_was_dialled() {
+    let check = |made: &Made, simulated: bool| {
+        let session = open(made);
+        let rows = session.flows(&FlowQuery::all(Filter::All, NOW)).unwrap();
+        assert!(rows.iter().all(|row| row.simulated == simulated));
+        for id in ["c1", "c1.1", "c4"] {
+            let row = session.flow(id.parse().unwrap()).unwrap().row;
+            assert_eq!(row.simulated, simulated, "{id}");
+        }
+        let query = DestinationQuery::all(Filter::All, NOW);
+        let destinations = session.destinations(&query).unwrap();
+        assert!(destinations.iter().all(|row| row.simulated == simulated));
+    };
+    let made = sample();
+    check(&made, true);
+    let log = made.session.log_file();
+    let text = std::fs::read_to_string(&log).unwrap();
+    let real = text.replacen("\"simulated\":true", "\"simulated\":false", 1);
+    assert_ne!(text, real);
+    std::fs::write(&log, real).unwrap();
+    std::fs::remove_file(made.session.index_file()).unwrap();
+    check(&made, false);
 }
 
 #[test]

@@ -5,6 +5,7 @@ use super::super::rows::SessionState;
 use super::super::sessions::Sessions;
 use super::*;
 use crate::fixture::{REQUEST, beginning, end, setup, writer};
+use crate::record::session::CloseWhy;
 use std::time::{Duration, Instant};
 
 #[tokio::test]
@@ -41,7 +42,7 @@ async fn a_recording_can_be_read_while_it_runs_and_after_it() {
     recording.finish().await.unwrap();
     let closed = Sessions::at(data.path()).newest().unwrap();
     let summary = closed.summary().unwrap();
-    assert_eq!(summary.state, SessionState::Closed);
+    assert_eq!((summary.state, summary.state_text().as_str()), (SessionState::Closed, "closed"));
     assert_eq!((summary.connections, summary.exchanges, summary.flagged), (1, 1, 1));
     let mut body = Vec::new();
     closed.body(exchange(1, 1), Part::Response, &mut body).unwrap();
@@ -74,6 +75,28 @@ fn a_session_whose_process_is_gone_can_be_read_before_and_after_its_recovery() {
     let again = setup(data.path());
     assert_eq!(crate::recover_all(data.path(), &again.clock, &again.tool).unwrap().len(), 1);
     let session = Session::open(&path).unwrap();
-    assert_eq!(session.summary().unwrap().state, SessionState::Closed);
+    let summary = session.summary().unwrap();
+    assert_eq!(summary.state, SessionState::Closed);
+    assert_eq!(
+        summary.state_text(),
+        "closed (recovered after an interruption; 1 connection was open)"
+    );
     assert_eq!(ids(&session, "path:/a"), ["c1.1"]);
+}
+
+#[test]
+fn a_session_that_the_disk_floor_ended_does_not_look_like_any_other() {
+    let data = tempfile::tempdir().unwrap();
+    let mut writer = writer(data.path());
+    let path = writer.parts.directory.path().to_owned();
+    for event in beginning(1).into_iter().chain(beginning(2)) {
+        writer.handle(event).unwrap();
+    }
+    writer.close(CloseWhy::DiskFloor).unwrap();
+    let summary = Session::open(&path).unwrap().summary().unwrap();
+    assert_eq!(summary.ending.map(|ending| ending.why), Some(CloseWhy::DiskFloor));
+    assert_eq!(
+        summary.state_text(),
+        "closed: free disk space fell below the floor; 2 connections were open"
+    );
 }

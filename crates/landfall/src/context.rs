@@ -3,7 +3,7 @@
 use crate::args::{GlobalArgs, LiveFormat, OutputArgs, RunArgs};
 use crate::config;
 use crate::config::settings::{DataDir, Settings};
-use crate::error::Error;
+use crate::error::{Error, chain};
 use crate::output::colour::When;
 use crate::output::escape::printable;
 use crate::output::{Format, Output};
@@ -63,8 +63,12 @@ impl Context {
             None => sessions.newest()?,
         };
         if let Some(damage) = session.damage() {
-            let text = damage.to_string();
-            drop(writeln!(std::io::stderr(), "warning: the log is damaged: {}", printable(&text)));
+            let mut text = "warning: the log is damaged".to_owned();
+            for cause in chain(damage) {
+                text.push_str("\n  because: ");
+                text.push_str(&printable(&cause));
+            }
+            drop(writeln!(std::io::stderr(), "{text}"));
         }
         Ok(session)
     }
@@ -90,7 +94,9 @@ impl Context {
     /// Usage, when one was given.
     pub(crate) fn no_rows(&self) -> Result<(), Error> {
         match self.before_verb.given() {
-            Some(option) => Err(Error::usage("this command prints no rows").at(option)),
+            Some(option) => Err(Error::usage("this command prints no rows")
+                .at(option)
+                .hint(format!("leave {option} out"))),
             None => Ok(()),
         }
     }

@@ -1,0 +1,77 @@
+//! The content coding `deflate` undone: the zlib format (RFC 9110 section 8.4.1.2), which some
+//! servers send bare. Says at the end whether the stream was whole, which the writers of `flate2`
+//! do not.
+
+use flate2::{Decompress, FlushDecompress, Status};
+use std::io::{self, ErrorKind, Write};
+
+/// Decompresses on the way to `sink`.
+pub(crate) struct Deflate<W> {
+    sink: W,
+    /// Which of the two formats it is follows from its first two bytes.
+    start: Vec<u8>,
+    stream: Option<Decompress>,
+    piece: Vec<u8>,
+    ended: bool,
+}
+
+impl<W: Write> Deflate<W> {
+    pub(crate) fn new(sink: W) -> Self {
+        let piece = Vec::with_capacity(PIECE_BYTES);
+        Self { sink, start: Vec::new(), stream: None, piece, ended: false }
+    }
+
+    /// The sink, once the stream has come to its end.
+    pub(crate) fn finish(&mut self) -> io::Result<&mut W> {
+        if self.ended { Ok(&mut self.sink) } else { Err(ErrorKind::UnexpectedEof.into()) }
+    }
+
+    fn inflate(&mut self, mut input: &[u8]) -> io::Result<()> {
+        let Some(stream) = &mut self.stream else { return Ok(()) };
+        loop {
+            if self.ended {
+                return if input.is_empty() { Ok(()) } else { Err(trailing()) };
+            }
+            self.piece.clear();
+            let (read, written) = (stream.total_in(), stream.total_out());
+            let status = stream.decompress_vec(input, &mut self.piece, FlushDecompress::None)?;
+            let read = usize::try_from(stream.total_in() - read).unwrap_or(usize::MAX);
+            input = input.get(read..).unwrap_or_default();
+            self.sink.write_all(&self.piece)?;
+            self.ended = status == Status::StreamEnd;
+            let is_stuck = read == 0 && stream.total_out() == written;
+            if is_stuck && !self.ended {
+                // All input is used up, and all that follows from it is out.
+                return if input.is_empty() { Ok(()) } else { Err(ErrorKind::InvalidData.into()) };
+            }
+        }
+    }
+}
+
+impl<W: Write> Write for Deflate<W> {
+    fn write(&mut self, piece: &[u8]) -> io::Result<usize> {
+        if self.stream.is_some() {
+            self.inflate(piece)?;
+            return Ok(piece.len());
+        }
+        self.start.extend_from_slice(piece);
+        let &[method, flags, ..] = self.start.as_slice() else { return Ok(piece.len()) };
+        // RFC 1950 section 2.2: method 8, and the first two bytes a multiple of 31.
+        let check = u16::from_be_bytes([method, flags]);
+        let is_zlib = method & 0x0f == 8 && check.is_multiple_of(31);
+        self.stream = Some(Decompress::new(is_zlib));
+        let start = std::mem::take(&mut self.start);
+        self.inflate(&start)?;
+        Ok(piece.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.sink.flush()
+    }
+}
+
+fn trailing() -> io::Error {
+    io::Error::new(ErrorKind::InvalidData, "bytes follow the end of the compressed body")
+}
+
+const PIECE_BYTES: usize = 32 * 1024;
