@@ -4,7 +4,6 @@
 
 use crate::assess::assess;
 use crate::bundle;
-use flow::address::unwrapped;
 use crate::config::Config;
 use crate::error::Error;
 use crate::ipfire::Ipfire;
@@ -19,6 +18,7 @@ use crate::status::{DatabaseKind, DatabaseStatus};
 use crate::store;
 use crate::user_files;
 use flow::address::DnsName;
+use flow::address::unwrapped;
 use flow::annotation::Annotation;
 use flow::claim::{Asn, Claim, Statement};
 use std::net::IpAddr;

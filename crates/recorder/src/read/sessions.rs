@@ -124,9 +124,9 @@ impl Head {
                     Ok((at.wall, open.session.0))
                 }
                 // The first record was lost; its recovery stands in its place.
-                Ok(Record { at, body: Body::Recovery(Recovery { session: Some(id), .. }), .. }) => {
-                    Ok((at.wall, id.0))
-                }
+                Ok(Record {
+                    at, body: Body::Recovery(Recovery { session: Some(id), .. }), ..
+                }) => Ok((at.wall, id.0)),
                 Ok(_) => Err(ReadError::NotASession(directory.clone())),
                 Err(source) => {
                     Err(crate::index::IndexError::Record { path: log, offset: 0, source }.into())
