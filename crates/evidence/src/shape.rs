@@ -8,16 +8,17 @@ mod destination;
 mod detail;
 mod flag;
 mod flow;
+mod known;
 mod notice;
 mod session;
 
 pub use address::AddressShape;
-pub(crate) use address::Countries;
 pub use claim::ClaimShape;
 pub use destination::DestinationShape;
 pub use detail::FlowDetailShape;
 pub use flag::{FlagReasons, FlagShape};
 pub use flow::{FLOW_KEYS, FlowShape};
+pub(crate) use known::Countries;
 pub use notice::NoticeShape;
 pub use session::SessionShape;
 

@@ -240,8 +240,7 @@ async fn hello_failed(
     failure: Failure,
 ) -> Result<Outcome, RecorderGone> {
     journal.passed(Leg::Client, Direction::Up, client.take_unread()).await?;
-    let cause = Cause::Malformed(String::new());
-    reply::alert(&mut client, tls_failure::alert_record(&cause)).await;
+    reply::alert(&mut client, tls_failure::NOT_A_CLIENT_HELLO).await;
     not_relayed(journal, Treatment::Failed(failure)).await
 }
 

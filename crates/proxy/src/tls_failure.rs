@@ -67,10 +67,18 @@ pub(crate) fn alert_record(cause: &Cause) -> [u8; 7] {
         Cause::Malformed(_) => u8::from(AlertDescription::DecodeError),
         _ => u8::from(AlertDescription::InternalError),
     };
-    // Content type alert, version TLS 1.2, length 2, level fatal (RFC 8446 sections 5.1 and 6).
+    fatal(alert)
+}
+
+/// A whole alert record: content type alert, version TLS 1.2, length 2, level fatal (RFC 8446
+/// sections 5.1 and 6).
+const fn fatal(alert: u8) -> [u8; 7] {
     [21, 3, 3, 0, 2, 2, alert]
 }
 
 fn tls_error(error: &io::Error) -> Option<&Error> {
     error.get_ref()?.downcast_ref()
 }
+
+/// The alert `decode_error`, for a client whose hello is none or is cut off.
+pub(crate) const NOT_A_CLIENT_HELLO: [u8; 7] = fatal(50);

@@ -8,17 +8,10 @@ mod support;
 use flow::event::Event;
 use flow::stream::{Direction, Leg};
 use flow::treatment::{Outcome, Side};
-use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
-use support::{ORIGIN, Options, SOON, start};
+use support::{ORIGIN, Options, SOON, listen, start};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
-
-async fn listen() -> (TcpListener, SocketAddr) {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
-    let address = listener.local_addr().unwrap();
-    (listener, address)
-}
+use tokio::net::TcpStream;
 
 async fn read_until(stream: &mut TcpStream, end: &[u8]) -> Vec<u8> {
     let mut got = Vec::new();

@@ -8,19 +8,12 @@ mod support;
 use flow::stream::{Direction, Leg};
 use flow::treatment::{Outcome, Side, Treatment};
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
-use support::{ORIGIN, Options, SOON, issuer, origin_tls, start};
+use support::{ORIGIN, Options, SOON, issuer, listen, origin_tls, start};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 use tokio_rustls::TlsAcceptor;
-
-async fn listen() -> (TcpListener, SocketAddr) {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
-    let address = listener.local_addr().unwrap();
-    (listener, address)
-}
 
 /// Bytes that are no pattern, the same each time.
 fn noise(length: usize) -> Vec<u8> {

@@ -1,10 +1,8 @@
 //! One flow: a line of `landfall flow list` and of `flows.jsonl`.
 
-use super::address::Countries;
-use super::flag::{self, FlagReasons};
+use super::known::Known;
 use super::{SCHEMA, Shown, is_false};
 use flow::address::Host;
-use flow::claim::Country;
 use flow::id::FlowId;
 use recorder::read::FlowRow;
 use recorder::record::value::Wall;
@@ -49,6 +47,7 @@ pub struct FlowShape<'a> {
     outcome: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     ja4: Option<&'a str>,
+    /// Absent as a whole when the databases were not asked.
     #[serde(flatten)]
     known: Option<Known<'a>>,
     /// No answer of a look-up holds the address: hard-coded, or come by in another way.
@@ -58,52 +57,8 @@ pub struct FlowShape<'a> {
     simulated: bool,
 }
 
-/// What the databases say. Absent as a whole when they were not asked.
-#[derive(Clone, Debug, Serialize)]
-struct Known<'a> {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    country: Option<Shown<Country>>,
-    #[serde(skip_serializing_if = "Countries::is_empty")]
-    countries: Countries<'a>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    asn: Option<u32>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    as_name: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    operator: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    operator_country: Option<Shown<Country>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    registered_country: Option<Shown<Country>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    as_registered_country: Option<Shown<Country>>,
-    anycast: bool,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    special_range: Option<&'a str>,
-    flags: Vec<&'a str>,
-    #[serde(skip_serializing_if = "FlagReasons::is_empty")]
-    flag_reasons: FlagReasons<'a>,
-}
-
 impl<'a> From<&'a FlowRow> for FlowShape<'a> {
     fn from(row: &'a FlowRow) -> Self {
-        let known = row.annotation.as_deref().map(|annotation| {
-            let operator = annotation.operator.as_ref();
-            Known {
-                country: annotation.location.country().map(Shown),
-                countries: Countries(annotation),
-                asn: annotation.asn.map(|asn| asn.0),
-                as_name: annotation.as_name.as_deref(),
-                operator: operator.map(|operator| operator.group.as_str()),
-                operator_country: operator.and_then(|operator| operator.headquarters).map(Shown),
-                registered_country: annotation.address_registered.map(Shown),
-                as_registered_country: annotation.as_registered.map(Shown),
-                anycast: annotation.anycast,
-                special_range: annotation.special_range.as_deref(),
-                flags: flag::policies(&annotation.flags),
-                flag_reasons: FlagReasons(&annotation.flags),
-            }
-        });
         Self {
             schema: SCHEMA,
             id: Shown(row.id),
@@ -126,7 +81,7 @@ impl<'a> From<&'a FlowRow> for FlowShape<'a> {
                 .map(|duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)),
             outcome: row.outcome.as_deref(),
             ja4: row.ja4.as_deref(),
-            known,
+            known: row.annotation.as_deref().map(Known::new),
             dialled_without_lookup: row.address.is_some() && !row.looked_up,
             simulated: row.simulated,
         }

@@ -1,10 +1,8 @@
 //! One live line of a running session, with the keys of a flow as far as they are known by then.
 
-use super::address::Countries;
-use super::flag::{self, FlagReasons};
+use super::known::Known;
 use super::{SCHEMA, Shown};
 use flow::address::Host;
-use flow::claim::Country;
 use flow::id::FlowId;
 use flow::treatment::Treatment;
 use recorder::record::value::Wall;
@@ -42,20 +40,9 @@ pub struct NoticeShape<'a> {
     request_bytes: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     response_bytes: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    country: Option<Shown<Country>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    countries: Option<Countries<'a>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    asn: Option<u32>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    as_name: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    operator: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    flags: Option<Vec<&'a str>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    flag_reasons: Option<FlagReasons<'a>>,
+    /// Absent as a whole when the databases were not asked.
+    #[serde(flatten)]
+    known: Option<Known<'a>>,
     simulated: bool,
 }
 
@@ -84,17 +71,7 @@ impl<'a> NoticeShape<'a> {
             status: exchanged.and_then(|exchanged| exchanged.status),
             request_bytes: is_over.then_some(notice.bytes_up),
             response_bytes: is_over.then_some(notice.bytes_down),
-            country: known.and_then(|annotation| annotation.location.country()).map(Shown),
-            countries: known.map(Countries).filter(|countries| !countries.is_empty()),
-            asn: known.and_then(|annotation| annotation.asn).map(|asn| asn.0),
-            as_name: known.and_then(|annotation| annotation.as_name.as_deref()),
-            operator: known
-                .and_then(|annotation| annotation.operator.as_ref())
-                .map(|operator| operator.group.as_str()),
-            flags: known.map(|annotation| flag::policies(&annotation.flags)),
-            flag_reasons: known
-                .filter(|annotation| !annotation.flags.is_empty())
-                .map(|annotation| FlagReasons(&annotation.flags)),
+            known: known.map(Known::new),
             simulated,
         }
     }
@@ -105,6 +82,7 @@ mod tests {
     use super::*;
     use flow::address::{DeviceAddr, Target};
     use flow::annotation::{Annotation, Location};
+    use flow::claim::Country;
     use flow::claim::{Asn, Claim, Source, Statement};
     use flow::id::{ConnectionId, ExchangeId};
     use flow::time::{MonoNanos, Stamp, WallNanos};

@@ -155,6 +155,13 @@ impl Running {
     }
 }
 
+/// A listener for an origin, and its address.
+pub(crate) async fn listen() -> (TcpListener, SocketAddr) {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let address = listener.local_addr().unwrap();
+    (listener, address)
+}
+
 /// All events of a run.
 pub(crate) struct Story(pub Vec<Event>);
 
