@@ -9,9 +9,16 @@ use flow::event::Event;
 use flow::stream::{Direction, Leg};
 use flow::treatment::{Outcome, Side};
 use std::time::Duration;
-use support::{ORIGIN, Options, SOON, listen, start};
+use support::{ORIGIN, Options, Running, SOON, listen, start};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+
+/// A client connection with this request on it.
+async fn asking(proxy: &Running, request: &str) -> TcpStream {
+    let mut client = TcpStream::connect(proxy.proxy).await.unwrap();
+    client.write_all(request.as_bytes()).await.unwrap();
+    client
+}
 
 async fn read_until(stream: &mut TcpStream, end: &[u8]) -> Vec<u8> {
     let mut got = Vec::new();
@@ -116,9 +123,7 @@ async fn bodies_pass_in_both_directions_at_once() {
 async fn a_response_until_the_close_ends_the_clients_connection_too() {
     let (listener, address) = listen().await;
     let proxy = start(Options::with_origin(address)).await;
-    let mut client = TcpStream::connect(proxy.proxy).await.unwrap();
-    let request = format!("GET http://{ORIGIN}/ HTTP/1.0\r\n\r\n");
-    client.write_all(request.as_bytes()).await.unwrap();
+    let mut client = asking(&proxy, &format!("GET http://{ORIGIN}/ HTTP/1.0\r\n\r\n")).await;
     let (mut upstream, _) = listener.accept().await.unwrap();
     read_until(&mut upstream, b"\r\n\r\n").await;
     upstream.write_all(b"HTTP/1.0 200 OK\r\n\r\nuntil the end").await.unwrap();
@@ -133,9 +138,11 @@ async fn a_response_until_the_close_ends_the_clients_connection_too() {
 async fn a_client_that_stops_in_its_body_is_recorded_as_cut() {
     let (listener, address) = listen().await;
     let proxy = start(Options::with_origin(address)).await;
-    let mut client = TcpStream::connect(proxy.proxy).await.unwrap();
-    let request = format!("POST http://{ORIGIN}/ HTTP/1.1\r\nContent-Length: 10\r\n\r\nhalf");
-    client.write_all(request.as_bytes()).await.unwrap();
+    let mut client = asking(
+        &proxy,
+        &format!("POST http://{ORIGIN}/ HTTP/1.1\r\nContent-Length: 10\r\n\r\nhalf"),
+    )
+    .await;
     client.shutdown().await.unwrap();
     let (mut upstream, _) = listener.accept().await.unwrap();
     let mut got = Vec::new();
@@ -150,9 +157,11 @@ async fn a_body_that_never_comes_ends_with_the_idle_time() {
     let mut options = Options::with_origin(address);
     options.limits.idle_time = Duration::from_millis(300);
     let proxy = start(options).await;
-    let mut client = TcpStream::connect(proxy.proxy).await.unwrap();
-    let request = format!("POST http://{ORIGIN}/ HTTP/1.1\r\nContent-Length: 10\r\n\r\nhalf");
-    client.write_all(request.as_bytes()).await.unwrap();
+    let mut client = asking(
+        &proxy,
+        &format!("POST http://{ORIGIN}/ HTTP/1.1\r\nContent-Length: 10\r\n\r\nhalf"),
+    )
+    .await;
     let (_upstream, _) = listener.accept().await.unwrap();
     let ended = tokio::time::timeout(SOON, client.read(&mut [0; 16])).await.unwrap();
     assert!(ended.is_err(), "the connection is reset: nothing was answered");
@@ -163,9 +172,7 @@ async fn a_body_that_never_comes_ends_with_the_idle_time() {
 async fn a_response_cut_by_a_reset_does_not_look_whole() {
     let (listener, address) = listen().await;
     let proxy = start(Options::with_origin(address)).await;
-    let mut client = TcpStream::connect(proxy.proxy).await.unwrap();
-    let request = format!("GET http://{ORIGIN}/ HTTP/1.0\r\n\r\n");
-    client.write_all(request.as_bytes()).await.unwrap();
+    let mut client = asking(&proxy, &format!("GET http://{ORIGIN}/ HTTP/1.0\r\n\r\n")).await;
     let (mut upstream, _) = listener.accept().await.unwrap();
     read_until(&mut upstream, b"\r\n\r\n").await;
     upstream.write_all(b"HTTP/1.0 200 OK\r\n\r\nuntil the").await.unwrap();
