@@ -48,6 +48,9 @@ impl Tape {
             device: DeviceAddr("192.168.1.7:50000".parse().unwrap()),
             listener: "192.168.1.5:8080".parse().unwrap(),
             ingress,
+            app: None,
+            over_tls: false,
+            forwarded_by: None,
         }));
         connection
     }

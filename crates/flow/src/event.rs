@@ -67,6 +67,12 @@ pub enum Event {
         connection: ConnectionId,
         lost: LostSync,
     },
+    /// Datagrams of an association that were not relayed; told at its end, when there are any.
+    DatagramsDropped {
+        connection: ConnectionId,
+        at: Stamp,
+        dropped: DroppedDatagrams,
+    },
     StreamClosed(StreamClosed),
     Closed(Closed),
 }
@@ -95,6 +101,10 @@ pub enum Ingress {
     Connect,
     /// `GET http://host/path`.
     AbsoluteForm,
+    /// SOCKS5 (RFC 1928): a CONNECT, or the connection that an association of datagrams lives by.
+    Socks5,
+    /// The datagrams of a SOCKS5 association to one destination.
+    SocksUdp,
     /// Landfall's own pages.
     Onboarding,
     /// The connection ended before it said what it wanted.
@@ -106,6 +116,8 @@ impl Ingress {
         match self {
             Self::Connect => "connect",
             Self::AbsoluteForm => "absolute-form",
+            Self::Socks5 => "socks5",
+            Self::SocksUdp => "socks-udp",
             Self::Onboarding => "onboarding",
             Self::Unknown => "unknown",
         }
@@ -121,6 +133,35 @@ pub struct Opened {
     /// The listener that accepted it.
     pub listener: SocketAddr,
     pub ingress: Ingress,
+    /// The user name that the client gave the proxy, which tells apps apart. Anybody can claim any
+    /// name unless credentials are demanded.
+    pub app: Option<String>,
+    /// The client spoke TLS to the proxy itself.
+    pub over_tls: bool,
+    /// The forwarder that named `device` in a PROXY protocol header: the peer that connected.
+    pub forwarded_by: Option<SocketAddr>,
+}
+
+/// How many datagrams of an association were not relayed, and why.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DroppedDatagrams {
+    /// Fragments (RFC 1928 section 7), which are not put together.
+    pub fragmented: u64,
+    /// Without a header that can be read.
+    pub malformed: u64,
+    /// From another address than the client's.
+    pub foreign: u64,
+    /// To a destination that is blocked or cannot be reached.
+    pub refused: u64,
+    /// Past a bound: too many destinations, or too many bytes that wait.
+    pub overflowed: u64,
+}
+
+impl DroppedDatagrams {
+    pub fn total(&self) -> u64 {
+        let Self { fragmented, malformed, foreign, refused, overflowed } = *self;
+        [fragmented, malformed, foreign, refused, overflowed].iter().sum()
+    }
 }
 
 /// An attempt to reach an upstream.

@@ -31,6 +31,12 @@ pub struct Limits {
     pub tls_time: Duration,
     /// Time without a byte in either direction after which a relayed connection is ended.
     pub idle_time: Duration,
+    /// Destinations that one SOCKS5 association for datagrams has at once.
+    pub association_destinations: usize,
+    /// Bytes of datagrams of one association that wait for a look-up, or to be sent.
+    pub association_bytes: usize,
+    /// Time without a datagram after which a destination of an association is forgotten.
+    pub datagram_idle_time: Duration,
     /// Time that running connections get to finish at shutdown.
     pub shutdown_grace: Duration,
     /// Bytes of one connection kept in the stream store; the rest is relayed and counted.
@@ -58,6 +64,9 @@ impl Default for Limits {
             connect_time: Duration::from_secs(10),
             tls_time: Duration::from_secs(10),
             idle_time: Duration::from_secs(2 * 60 * 60),
+            association_destinations: 256,
+            association_bytes: MIB as usize,
+            datagram_idle_time: Duration::from_secs(5 * 60),
             shutdown_grace: Duration::from_secs(10),
             recorded_connection_bytes: 16 * GIB,
             free_disk_bytes: GIB,

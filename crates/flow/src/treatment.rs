@@ -68,6 +68,10 @@ pub enum PlaintextWhy {
     Silent,
     /// Landfall's own pages, never dialled.
     OwnPages,
+    /// Datagrams, which are relayed and kept but not decoded.
+    Datagrams,
+    /// A SOCKS5 association, whose datagrams are connections of their own.
+    Association,
 }
 
 impl fmt::Display for PlaintextWhy {
@@ -78,6 +82,8 @@ impl fmt::Display for PlaintextWhy {
             Self::ServerSpokeFirst => "the server spoke first",
             Self::Silent => "no byte was sent",
             Self::OwnPages => "Landfall's own pages",
+            Self::Datagrams => "datagrams are not decoded",
+            Self::Association => "a SOCKS5 association for datagrams",
         })
     }
 }
@@ -96,11 +102,26 @@ pub enum BlockedWhy {
     DestinationMetadata,
     /// One of Landfall's own listeners: a loop.
     OwnListener,
+    /// The proxy's user name and password are missing or wrong.
+    Credentials,
+    /// SOCKS4 has no names, no IPv6 and no passwords.
+    Socks4,
+    /// A SOCKS5 command other than CONNECT and UDP ASSOCIATE; its code.
+    SocksCommand(u8),
+    /// A kind of address that SOCKS5 does not have; its code.
+    SocksAddressType(u8),
+    /// None of the SOCKS5 authentication methods offered is taken.
+    SocksMethods,
 }
 
 impl fmt::Display for BlockedWhy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::SocksCommand(2) => "SOCKS5 BIND is not offered",
+            Self::SocksCommand(code) => return write!(f, "SOCKS5 has no command {code}"),
+            Self::SocksAddressType(code) => {
+                return write!(f, "SOCKS5 has no address type {code}");
+            }
             Self::ClientNotAllowed => "client address is outside the ranges served (see --allow)",
             Self::DestinationLoopback => "destination is this machine (see --allow-local)",
             Self::DestinationLinkLocal => "destination is a link-local address (see --allow-local)",
@@ -108,6 +129,11 @@ impl fmt::Display for BlockedWhy {
             Self::DestinationMulticast => "destination is a multicast or broadcast address",
             Self::DestinationMetadata => "destination is a cloud metadata service",
             Self::OwnListener => "destination is Landfall itself",
+            Self::Credentials => "the proxy's user name and password are missing or wrong",
+            Self::Socks4 => "SOCKS4 is not offered (use SOCKS5 or an HTTP proxy)",
+            Self::SocksMethods => {
+                "the SOCKS5 client offers neither no authentication nor a password"
+            }
         })
     }
 }
@@ -136,6 +162,8 @@ impl fmt::Display for Failure {
 pub enum Stage {
     /// Reading what the client asked for.
     Request,
+    /// The TLS handshake with the proxy itself, before anything is asked for.
+    ProxyTls,
     Resolve,
     Connect,
     ClientHello,
@@ -147,6 +175,7 @@ impl Stage {
     pub fn word(self) -> &'static str {
         match self {
             Self::Request => "request",
+            Self::ProxyTls => "proxy-tls",
             Self::Resolve => "resolve",
             Self::Connect => "connect",
             Self::ClientHello => "client-hello",
@@ -160,6 +189,7 @@ impl fmt::Display for Stage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Request => "reading the request",
+            Self::ProxyTls => "TLS handshake with the proxy itself",
             Self::Resolve => "resolving the name",
             Self::Connect => "connecting",
             Self::ClientHello => "reading the ClientHello",

@@ -183,6 +183,9 @@ mod tests {
             device: DeviceAddr(any),
             listener: any,
             ingress: Ingress::Connect,
+            app: None,
+            over_tls: false,
+            forwarded_by: None,
         });
         assert_eq!(connection.make_room(4, 10), Room::Whole);
         assert_eq!(connection.make_room(6, 10), Room::Whole);

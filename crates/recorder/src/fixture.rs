@@ -124,6 +124,9 @@ pub(crate) fn opened(connection: u64) -> Event {
         device: DeviceAddr("192.168.1.7:40000".parse().unwrap()),
         listener: "0.0.0.0:8080".parse().unwrap(),
         ingress: Ingress::AbsoluteForm,
+        app: None,
+        over_tls: false,
+        forwarded_by: None,
     })
 }
 

@@ -16,7 +16,7 @@ pub mod value;
 
 use bytes::Bytes;
 use connection::{ConnectionClose, ConnectionDial, ConnectionOpen, ConnectionTarget};
-use connection::{ConnectionTreatment, StreamClose};
+use connection::{ConnectionTreatment, DatagramsDropped, StreamClose};
 use destination::{Assessment, Claims};
 use dns::Dns;
 use exchange::{ExchangeClose, ExchangeRequest, ExchangeResponse, LostSync};
@@ -109,6 +109,7 @@ pub enum Body {
     ExchangeResponse(ExchangeResponse),
     ExchangeClose(Box<ExchangeClose>),
     LostSync(LostSync),
+    DatagramsDropped(DatagramsDropped),
     Frames(Frames),
     StreamClose(StreamClose),
     Claims(Claims),
@@ -138,6 +139,7 @@ impl Body {
             Self::ExchangeResponse(_) => "exchange.response",
             Self::ExchangeClose(_) => "exchange.close",
             Self::LostSync(_) => "lost-sync",
+            Self::DatagramsDropped(_) => "datagrams.dropped",
             Self::Frames(_) => "frames",
             Self::StreamClose(_) => "stream.close",
             Self::Claims(_) => "claims",
@@ -165,6 +167,7 @@ impl Body {
             Self::TlsClient(client) => client.connection.0,
             Self::TlsUpstream(upstream) => upstream.connection.0,
             Self::LostSync(lost) => lost.connection.0,
+            Self::DatagramsDropped(dropped) => dropped.connection.0,
             Self::StreamClose(close) => close.connection.0,
             Self::Gap(gap) => gap.connection.as_ref()?.0,
             Self::ExchangeRequest(request) => return of_exchange(request.exchange.0),
@@ -198,6 +201,7 @@ impl Body {
             "exchange.response" => Self::ExchangeResponse(shape(json)?),
             "exchange.close" => Self::ExchangeClose(shape(json)?),
             "lost-sync" => Self::LostSync(shape(json)?),
+            "datagrams.dropped" => Self::DatagramsDropped(shape(json)?),
             "frames" => Self::Frames(shape(json)?),
             "stream.close" => Self::StreamClose(shape(json)?),
             "claims" => Self::Claims(shape(json)?),

@@ -12,7 +12,8 @@ use crate::log::RecordLog;
 use crate::notice::{Moment, Notice};
 use crate::record::Body;
 use crate::record::connection::{
-    ConnectionClose, ConnectionDial, ConnectionTarget, ConnectionTreatment, StreamClose,
+    ConnectionClose, ConnectionDial, ConnectionTarget, ConnectionTreatment, DatagramsDropped,
+    StreamClose,
 };
 use crate::record::destination::{Assessment, Claims};
 use crate::record::exchange::{ExchangeClose, ExchangeRequest, ExchangeResponse, LostSync};
@@ -135,6 +136,10 @@ impl SessionWriter {
             }
             Event::LostSync { connection, lost } => {
                 self.append(lost.at, Body::LostSync(LostSync::new(connection, &lost)));
+            }
+            Event::DatagramsDropped { connection, at, dropped } => {
+                let dropped = DatagramsDropped::new(connection, &dropped);
+                self.append(at, Body::DatagramsDropped(dropped));
             }
             Event::StreamClosed(closed) => self.stream_closed(&closed),
             Event::Closed(closed) => self.closed(&closed),

@@ -47,6 +47,7 @@ impl Serialize for ConnectionShape<'_> {
         one(&mut map, "client_tls", it.client_tls.as_ref())?;
         several(&mut map, "treatments", &it.treatments)?;
         several(&mut map, "lost_sync", &it.lost_sync)?;
+        one(&mut map, "datagrams_dropped", it.datagrams_dropped.as_ref())?;
         several(&mut map, "gaps", &it.gaps)?;
         several(&mut map, "streams", &it.streams)?;
         one(&mut map, "close", it.close.as_ref())?;

@@ -17,6 +17,8 @@ pub struct FlowShape<'a> {
     time: Wall,
     device: IpAddr,
     #[serde(skip_serializing_if = "Option::is_none")]
+    app: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     host: Option<Shown<&'a Host>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     port: Option<u16>,
@@ -64,6 +66,7 @@ impl<'a> From<&'a FlowRow> for FlowShape<'a> {
             id: Shown(row.id),
             time: Wall(row.time),
             device: row.device,
+            app: row.app.as_deref(),
             host: row.host.as_ref().map(Shown),
             port: row.port,
             address: row.address,
@@ -89,11 +92,12 @@ impl<'a> From<&'a FlowRow> for FlowShape<'a> {
 }
 
 /// Every key of a flow, in the order of CSV files.
-pub const FLOW_KEYS: [&str; 33] = [
+pub const FLOW_KEYS: [&str; 34] = [
     "schema",
     "id",
     "time",
     "device",
+    "app",
     "host",
     "port",
     "address",

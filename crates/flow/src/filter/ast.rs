@@ -35,6 +35,8 @@ pub enum Term {
     Type(Vec<Pattern>),
     /// The device's address or name.
     Device(Vec<Pattern>),
+    /// The user name that the client gave the proxy.
+    App(Vec<Pattern>),
     Method(Vec<Pattern>),
     Protocol(Vec<Pattern>),
     /// Why the connection was treated as it was.
@@ -197,6 +199,7 @@ impl fmt::Display for Term {
             Self::Path(values) => write_term(f, Key::Path, values),
             Self::Type(values) => write_term(f, Key::Type, values),
             Self::Device(values) => write_term(f, Key::Device, values),
+            Self::App(values) => write_term(f, Key::App, values),
             Self::Method(values) => write_term(f, Key::Method, values),
             Self::Protocol(values) => write_term(f, Key::Protocol, values),
             Self::Why(values) => write_term(f, Key::Why, values),

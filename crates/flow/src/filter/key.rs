@@ -7,6 +7,7 @@ pub enum Key {
     Path,
     Type,
     Device,
+    App,
     Method,
     Protocol,
     Why,
@@ -35,11 +36,12 @@ pub enum Key {
 
 impl Key {
     /// All keys, in the order in which completion offers them.
-    pub const ALL: [Self; 28] = [
+    pub const ALL: [Self; 29] = [
         Self::Host,
         Self::Path,
         Self::Type,
         Self::Device,
+        Self::App,
         Self::Method,
         Self::Protocol,
         Self::Why,
@@ -72,6 +74,7 @@ impl Key {
             Self::Path => "path",
             Self::Type => "type",
             Self::Device => "device",
+            Self::App => "app",
             Self::Method => "method",
             Self::Protocol => "protocol",
             Self::Why => "why",

@@ -34,6 +34,7 @@ pub(super) fn term(position: usize, raw: RawTerm) -> Result<Term, FilterError> {
         Key::Path => Term::Path(patterns(values)?),
         Key::Type => Term::Type(patterns(values)?),
         Key::Device => Term::Device(patterns(values)?),
+        Key::App => Term::App(patterns(values)?),
         Key::Method => Term::Method(patterns(values)?),
         Key::Protocol => Term::Protocol(patterns(values)?),
         Key::Why => Term::Why(patterns(values)?),

@@ -88,11 +88,12 @@ impl Row for FlowDetailShape<'_> {
     const COLUMNS: &'static [Column] = &DETAIL_COLUMNS;
 }
 
-const FLOW_COLUMNS: [Column; 33] = [
+const FLOW_COLUMNS: [Column; 34] = [
     Column::hidden("schema", Kind::Number),
     Column::shown("id", "id", Kind::Text),
     Column::shown("time", "time", Kind::Time).spare(4),
     Column::hidden("device", Kind::Text),
+    Column::hidden("app", Kind::Text),
     Column::shown("treatment", "treatment", Kind::Word),
     Column::shown("method", "method", Kind::Text).spare(3),
     Column::shown("status", "status", Kind::Status).spare(2),
@@ -125,8 +126,8 @@ const FLOW_COLUMNS: [Column; 33] = [
 ];
 
 /// The columns of a flow, and those of its details.
-const DETAIL_COLUMNS: [Column; 36] = {
-    let mut columns = [Column::hidden("claims", Kind::Text); 36];
+const DETAIL_COLUMNS: [Column; 37] = {
+    let mut columns = [Column::hidden("claims", Kind::Text); 37];
     let (flow, details) = columns.split_at_mut(FLOW_COLUMNS.len());
     flow.copy_from_slice(&FLOW_COLUMNS);
     details.copy_from_slice(&[

@@ -41,6 +41,12 @@ fn overview(page: &mut Page, detail: &FlowDetail) {
     page.section(&format!("Flow {}", row.id));
     page.line("time", session::time(row.time));
     page.line("device", row.device);
+    page.some("app", row.app.as_deref());
+    if let Some(open) = detail.connection.open.as_ref().map(|open| &open.body) {
+        let over_tls = if open.over_tls { ", over TLS to the proxy" } else { "" };
+        page.line("way in", format_args!("{}{over_tls}", open.ingress));
+        page.some("forwarded by", open.forwarded_by.as_ref().map(|peer| peer.0));
+    }
     page.some("host", row.host.as_ref());
     page.some("port", row.port);
     page.some("address", row.address);
@@ -69,6 +75,17 @@ fn overview(page: &mut Page, detail: &FlowDetail) {
     for lost in &detail.connection.lost_sync {
         let text = format!("at byte {}: {}", lost.body.offset.0, lost.body.reason);
         page.inked_line("decoding ended", text, Ink::Notice);
+    }
+    if let Some(dropped) = detail.connection.datagrams_dropped.as_ref().map(|told| &told.body) {
+        let text = format!(
+            "{} fragments, {} malformed, {} of others, {} refused, {} past a bound",
+            dropped.fragmented.0,
+            dropped.malformed.0,
+            dropped.foreign.0,
+            dropped.refused.0,
+            dropped.overflowed.0
+        );
+        page.inked_line("not relayed", text, Ink::Notice);
     }
     for gap in &detail.connection.gaps {
         page.inked_line("not kept", format_args!("past {}", bytes(gap.body.limit.0)), Ink::Notice);

@@ -78,6 +78,9 @@ fn limits(limits: &Limits) -> Value {
         "connect-time": time(limits.connect_time),
         "tls-time": time(limits.tls_time),
         "idle-time": time(limits.idle_time),
+        "association-destinations": limits.association_destinations,
+        "association-bytes": size(limits.association_bytes),
+        "datagram-idle-time": time(limits.datagram_idle_time),
         "shutdown-grace": time(limits.shutdown_grace),
         "recorded-connection-bytes": SizeText(limits.recorded_connection_bytes).to_string(),
         "free-disk-bytes": SizeText(limits.free_disk_bytes).to_string(),
@@ -156,7 +159,7 @@ mod tests {
             assert!(text.lines().any(|l| l == line), "{line} is missing from\n{text}");
         }
         let table: toml::Table = text.parse().unwrap();
-        assert_eq!(table.get("limits").and_then(|limits| limits.as_table()).unwrap().len(), 16);
+        assert_eq!(table.get("limits").and_then(|limits| limits.as_table()).unwrap().len(), 19);
         assert_eq!(canonical(&settings(&text, None)).unwrap(), text);
     }
 

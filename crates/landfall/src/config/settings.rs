@@ -183,6 +183,21 @@ fn limits(written: &LimitsTable, place: &Place<'_>) -> Result<Limits, Error> {
         connect_time: place.time("connect-time", written.connect_time, default.connect_time)?,
         tls_time: place.time("tls-time", written.tls_time, default.tls_time)?,
         idle_time: place.time("idle-time", written.idle_time, default.idle_time)?,
+        association_destinations: place.count(
+            "association-destinations",
+            written.association_destinations,
+            default.association_destinations,
+        )?,
+        association_bytes: place.bytes(
+            "association-bytes",
+            written.association_bytes,
+            default.association_bytes,
+        )?,
+        datagram_idle_time: place.time(
+            "datagram-idle-time",
+            written.datagram_idle_time,
+            default.datagram_idle_time,
+        )?,
         // Zero means something for the next three: no grace, nothing kept, no floor.
         shutdown_grace: written
             .shutdown_grace

@@ -19,14 +19,15 @@ pub(super) fn open(
     let connection = id(open.connection.0)?;
     execute(
         db,
-        "INSERT OR IGNORE INTO connections (id, opened, opened_mono, device, ingress)
-         VALUES (?1, ?2, ?3, ?4, ?5)",
+        "INSERT OR IGNORE INTO connections (id, opened, opened_mono, device, ingress, app)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
         params![
             connection,
             at,
             mono,
             open.device.0.ip().to_canonical().to_string(),
-            clean(&open.ingress)
+            clean(&open.ingress),
+            open.app.as_deref().map(clean)
         ],
     )?;
     execute(
@@ -85,6 +86,7 @@ pub(super) fn treatment(
     let protocol = match treatment.reason.as_str() {
         "http" | "own-pages" if treatment.treatment == "plaintext" => Some("http"),
         "not-tls" | "server-spoke-first" if treatment.treatment == "plaintext" => Some("tcp"),
+        "datagrams" => Some("udp"),
         _ => None,
     };
     execute(

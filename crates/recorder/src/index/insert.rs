@@ -54,6 +54,7 @@ pub(super) fn insert(db: &Connection, record: &Record, place: Place) -> Result<(
         Body::ExchangeClose(close) => exchange::close(db, close, mono),
         Body::TlsUpstream(_)
         | Body::LostSync(_)
+        | Body::DatagramsDropped(_)
         | Body::Gap(_)
         | Body::Marker(_)
         | Body::Phase(_) => Ok(()),

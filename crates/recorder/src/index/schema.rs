@@ -2,7 +2,7 @@
 //! NULL. Texts from peers hold no control characters and are valid UTF-8 (replaced by U+FFFD).
 
 /// Changes with every change of tables or of what is put into them; another version is rebuilt.
-pub(super) const VERSION: i64 = 2;
+pub(super) const VERSION: i64 = 3;
 
 /// Creates everything in an empty database.
 pub(super) const CREATE: &str = "
@@ -40,6 +40,7 @@ CREATE TABLE connections (
     opened INTEGER NOT NULL,
     opened_mono INTEGER NOT NULL,
     device TEXT NOT NULL,
+    app TEXT,
     ingress TEXT NOT NULL,
     host TEXT,
     port INTEGER,
@@ -157,6 +158,7 @@ SELECT
     f.exchange AS exchange,
     f.time AS time,
     c.device AS device,
+    c.app AS app,
     c.ingress AS ingress,
     c.host AS host,
     c.port AS port,

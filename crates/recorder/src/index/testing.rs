@@ -121,6 +121,9 @@ impl Made {
             device: DeviceAddr("10.0.0.5:50000".parse().unwrap()),
             listener: "10.0.0.1:8080".parse().unwrap(),
             ingress,
+            app: (connection == 1).then(|| "weather".to_owned()),
+            over_tls: false,
+            forwarded_by: None,
         };
         self.add(at(seconds), Body::ConnectionOpen(ConnectionOpen::from(&opened)));
     }

@@ -64,6 +64,7 @@ impl Condition {
                 c.whole("session.device", pattern);
                 c.sql.push_str("))");
             }),
+            Term::App(patterns) => self.each(patterns, |c, p| c.whole("app", p)),
             Term::Flag(patterns) => self.each(patterns, |c, pattern| {
                 c.sql.push_str(
                     "EXISTS (SELECT 1 FROM flags WHERE flags.assessment = listing.assessment AND ",

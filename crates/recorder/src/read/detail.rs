@@ -4,7 +4,7 @@
 use super::rows::FlowRow;
 use crate::record::connection::{
     ConnectionClose, ConnectionDial, ConnectionOpen, ConnectionTarget, ConnectionTreatment,
-    StreamClose,
+    DatagramsDropped, StreamClose,
 };
 use crate::record::dns::Dns;
 use crate::record::exchange::{ExchangeClose, ExchangeRequest, ExchangeResponse, LostSync};
@@ -49,6 +49,7 @@ pub struct ConnectionDetail {
     /// The last one counts.
     pub treatments: Vec<Recorded<ConnectionTreatment>>,
     pub lost_sync: Vec<Recorded<LostSync>>,
+    pub datagrams_dropped: Option<Recorded<DatagramsDropped>>,
     pub gaps: Vec<Recorded<Gap>>,
     pub streams: Vec<Recorded<StreamClose>>,
     pub close: Option<Recorded<ConnectionClose>>,
@@ -93,6 +94,9 @@ impl ConnectionDetail {
                     detail.treatments.push(Recorded { seq, at, body });
                 }
                 Body::LostSync(body) => detail.lost_sync.push(Recorded { seq, at, body }),
+                Body::DatagramsDropped(body) => {
+                    detail.datagrams_dropped = Some(Recorded { seq, at, body });
+                }
                 Body::Gap(body) => detail.gaps.push(Recorded { seq, at, body }),
                 Body::StreamClose(body) => detail.streams.push(Recorded { seq, at, body }),
                 Body::ConnectionClose(body) => detail.close = Some(Recorded { seq, at, body }),

@@ -119,9 +119,10 @@ fn flow_row(row: &Row<'_>) -> rusqlite::Result<(FlowRow, Option<i64>)> {
         ja4: row.get(18)?,
         simulated: row.get(19)?,
         looked_up: row.get(20)?,
+        app: row.get(21)?,
         annotation: None,
     };
-    Ok((flow, row.get(21)?))
+    Ok((flow, row.get(22)?))
 }
 
 /// A column that is never negative.
@@ -146,6 +147,7 @@ fn expression(column: FlowColumn) -> &'static str {
         FlowColumn::Id => "connection",
         FlowColumn::Time => "time",
         FlowColumn::Device => "device",
+        FlowColumn::App => "app",
         FlowColumn::Host => "host",
         FlowColumn::Port => "port",
         FlowColumn::Address => "address_key",
@@ -185,8 +187,8 @@ fn is_always_known(column: FlowColumn) -> bool {
 const COLUMNS_OF_CONNECTION: &str = "id, 0, opened, device, host, port, address, treatment, why,
     protocol, NULL, NULL, NULL, bytes_up, bytes_down, NULL, duration, outcome, ja4,
     simulated OR EXISTS (SELECT 1 FROM session WHERE session.simulated),
-    EXISTS (SELECT 1 FROM answers WHERE answers.address = connections.address), assessment";
+    EXISTS (SELECT 1 FROM answers WHERE answers.address = connections.address), app, assessment";
 
 const COLUMNS: &str = "connection, exchange, time, device, host, port, address, treatment, why,
     protocol, method, path, status, request_bytes, response_bytes, type, duration, outcome, ja4,
-    simulated, looked_up, assessment";
+    simulated, looked_up, app, assessment";

@@ -82,6 +82,7 @@ pub enum FlowColumn {
     Id,
     Time,
     Device,
+    App,
     Host,
     Port,
     Address,
@@ -106,10 +107,11 @@ pub enum FlowColumn {
 }
 
 impl FlowColumn {
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 24] = [
         Self::Id,
         Self::Time,
         Self::Device,
+        Self::App,
         Self::Host,
         Self::Port,
         Self::Address,
@@ -138,6 +140,7 @@ impl FlowColumn {
             Self::Id => "id",
             Self::Time => "time",
             Self::Device => "device",
+            Self::App => "app",
             Self::Host => "host",
             Self::Port => "port",
             Self::Address => "address",

@@ -118,6 +118,8 @@ pub struct FlowRow {
     pub time: WallNanos,
     /// The device's address.
     pub device: IpAddr,
+    /// The user name that the client gave the proxy.
+    pub app: Option<String>,
     /// Whom the client asked for; `None` when it ended before it asked.
     pub host: Option<Host>,
     pub port: Option<u16>,
@@ -129,7 +131,7 @@ pub struct FlowRow {
     /// Why it was treated so, as a clause.
     pub why: Option<String>,
     /// `http/1.0`, `http/1.1`, `h2`; of a connection without an exchange also another ALPN name,
-    /// `tls`, `http` or `tcp`.
+    /// `tls`, `http`, `tcp` or `udp`.
     pub protocol: Option<String>,
     pub method: Option<String>,
     /// Path and query. Bytes that are no text are replaced by U+FFFD; so are they in all texts.

@@ -2,7 +2,7 @@
 
 use super::value::{Count, Spelled};
 use flow::address::Host;
-use flow::event::{Closed, Dialled, Opened};
+use flow::event::{Closed, Dialled, DroppedDatagrams, Opened};
 use flow::id::ConnectionId;
 use flow::treatment::Treatment;
 use flow::treatment::{BlockedWhy, Cause, Failure, Outcome, PassthroughWhy, PlaintextWhy};
@@ -13,21 +13,33 @@ use std::net::SocketAddr;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ConnectionOpen {
+    /// The user name that the client gave the proxy.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub app: Option<String>,
     pub connection: Spelled<ConnectionId>,
     /// The device's end.
     pub device: Spelled<SocketAddr>,
-    /// `connect`, `absolute-form`, `onboarding` or `unknown`.
+    /// The peer that named `device` in a PROXY protocol header.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub forwarded_by: Option<Spelled<SocketAddr>>,
+    /// [`flow::event::Ingress::word`].
     pub ingress: String,
     pub listener: Spelled<SocketAddr>,
+    /// The client spoke TLS to the proxy itself; absent when it did not.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub over_tls: bool,
 }
 
 impl From<&Opened> for ConnectionOpen {
     fn from(opened: &Opened) -> Self {
         Self {
+            app: opened.app.clone(),
             connection: Spelled(opened.connection),
             device: Spelled(opened.device.0),
+            forwarded_by: opened.forwarded_by.map(Spelled),
             ingress: opened.ingress.word().to_owned(),
             listener: Spelled(opened.listener),
+            over_tls: opened.over_tls,
         }
     }
 }
@@ -111,7 +123,7 @@ pub struct FailureShape {
     pub detail: Option<String>,
     /// `client`, `upstream` or `landfall`.
     pub side: String,
-    /// `request`, `resolve`, `connect`, `client-hello`, `upstream-tls` or `client-tls`.
+    /// [`flow::treatment::Stage::word`], such as `request`, `resolve`, `connect`, `client-hello`, `upstream-tls` or `client-tls`.
     pub stage: String,
 }
 
@@ -223,6 +235,31 @@ pub struct TimingsShape {
     pub upstream_tls_ns: Option<Count>,
 }
 
+/// `datagrams.dropped`: datagrams of an association that were not relayed, by why.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DatagramsDropped {
+    pub connection: Spelled<ConnectionId>,
+    pub foreign: Count,
+    pub fragmented: Count,
+    pub malformed: Count,
+    pub overflowed: Count,
+    pub refused: Count,
+}
+
+impl DatagramsDropped {
+    pub(crate) fn new(connection: ConnectionId, dropped: &DroppedDatagrams) -> Self {
+        Self {
+            connection: Spelled(connection),
+            foreign: Count(dropped.foreign),
+            fragmented: Count(dropped.fragmented),
+            malformed: Count(dropped.malformed),
+            overflowed: Count(dropped.overflowed),
+            refused: Count(dropped.refused),
+        }
+    }
+}
+
 /// What was counted on a connection until it closed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Counted {
@@ -269,6 +306,8 @@ fn plaintext_word(why: PlaintextWhy) -> &'static str {
         PlaintextWhy::ServerSpokeFirst => "server-spoke-first",
         PlaintextWhy::Silent => "silent",
         PlaintextWhy::OwnPages => "own-pages",
+        PlaintextWhy::Datagrams => "datagrams",
+        PlaintextWhy::Association => "association",
     }
 }
 
@@ -281,5 +320,10 @@ fn blocked_word(why: &BlockedWhy) -> &'static str {
         BlockedWhy::DestinationMulticast => "destination-multicast",
         BlockedWhy::DestinationMetadata => "destination-metadata",
         BlockedWhy::OwnListener => "own-listener",
+        BlockedWhy::Credentials => "credentials",
+        BlockedWhy::Socks4 => "socks4",
+        BlockedWhy::SocksCommand(_) => "socks-command",
+        BlockedWhy::SocksAddressType(_) => "socks-address-type",
+        BlockedWhy::SocksMethods => "socks-methods",
     }
 }

@@ -154,11 +154,26 @@ fn session_records_are_canonical() {
 
 #[test]
 fn connection_records_are_canonical() {
-    check(Body::ConnectionOpen(ConnectionOpen {
+    for (app, forwarded_by, over_tls) in
+        [(None, None, false), (Some("weather".to_owned()), Some(spelled("10.0.0.1:7")), true)]
+    {
+        check(Body::ConnectionOpen(ConnectionOpen {
+            app,
+            connection: c1(),
+            device: spelled("192.168.1.7:40000"),
+            forwarded_by,
+            ingress: "connect".to_owned(),
+            listener: spelled("[::]:8080"),
+            over_tls,
+        }));
+    }
+    check(Body::DatagramsDropped(DatagramsDropped {
         connection: c1(),
-        device: spelled("192.168.1.7:40000"),
-        ingress: "connect".to_owned(),
-        listener: spelled("[::]:8080"),
+        foreign: Count(1),
+        fragmented: Count(2),
+        malformed: Count(3),
+        overflowed: Count(4),
+        refused: Count(5),
     }));
     for (host, assessment) in [("a.example", None), ("2001:db8::1", Some(Count(1)))] {
         let target =

@@ -26,6 +26,8 @@ fn every_term_finds_what_it_says() {
     check("type:text/*", &["c1.2"]);
     check("device:10.0.0.5 connection:c2,c3", &["c2", "c3"]);
     check("device:test* id:c1.2", &["c1.2"]);
+    check("app:Weather", &["c1.1", "c1.2"]);
+    check("not(app:*)", &["c2", "c3", "c4", "c5"]);
     check("method:post,PUT", &["c1.2"]);
     check("protocol:http/1.1", &["c1.1", "c1.2"]);
     check("protocol:tcp", &["c3"]);
