@@ -192,6 +192,7 @@ fn proxy_setup(
             settings.upstream_verify,
         )?,
         rules: settings.rules.clone(),
+        credentials: config::credentials::load(settings)?,
         machine: interfaces::addresses(),
         dial: settings.dial.clone(),
         limits,

@@ -12,7 +12,9 @@ mod fingerprint;
 pub mod http1;
 pub mod http2;
 pub mod observer;
+pub mod proxy_protocol;
 pub mod sniff;
+pub mod socks5;
 mod tally;
 
 pub use observer::Observer;

@@ -1,12 +1,11 @@
 //! The listener: accepts devices' connections, runs each in a task of its own, and ends them in
 //! order: stop accepting, let running ones finish, abort the rest.
 
-use crate::client::{Client, Numbers, Served};
+use crate::client::{Client, Served};
 use crate::connection;
 use crate::setup::Setup;
 use crate::wire::Wire;
 use feed::Sender;
-use flow::address::DeviceAddr;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
@@ -36,7 +35,8 @@ pub async fn serve(
     let mut tasks = JoinSet::new();
     let abort = CancellationToken::new();
     let room = Arc::new(Semaphore::new(setup.limits.connections));
-    let numbers = Arc::new(Numbers::default());
+    let grace = setup.limits.shutdown_grace;
+    let served = Served { setup, events, numbers: Arc::default(), abort: abort.clone() };
     loop {
         let accepted = tokio::select! {
             biased;
@@ -56,21 +56,20 @@ pub async fn serve(
             }
         };
         let reached = tcp.local_addr().ok();
-        let client = Client {
-            wire: Wire::new(tcp),
-            device: DeviceAddr(canonical(device)),
-            listener: canonical(reached.or(listening).unwrap_or(UNKNOWN_LISTENER)),
-            own: own_addresses(&setup.machine, reached, listening),
-        };
-        let (setup, events) = (Arc::clone(&setup), events.clone());
-        let (numbers, abort) = (Arc::clone(&numbers), abort.clone());
+        let client = Client::new(
+            Wire::new(tcp),
+            canonical(device),
+            canonical(reached.or(listening).unwrap_or(UNKNOWN_LISTENER)),
+            own_addresses(&served.setup.machine, reached, listening),
+        );
+        let served = served.clone();
         tasks.spawn(async move {
-            connection::run(client, &Served::new(&setup, &events, &numbers, &abort)).await;
+            connection::run(client, &served).await;
             drop(permit);
         });
     }
     drop(listener);
-    if tokio::time::timeout(setup.limits.shutdown_grace, drain(&mut tasks)).await.is_err() {
+    if tokio::time::timeout(grace, drain(&mut tasks)).await.is_err() {
         abort.cancel();
         drain(&mut tasks).await;
     }

@@ -2,44 +2,109 @@
 
 use crate::journal::Journal;
 use crate::setup::Setup;
+use crate::tls_failure;
 use crate::wire::Wire;
 use feed::Sender;
 use flow::address::DeviceAddr;
+use flow::event::{Ingress, Opened};
 use flow::id::ConnectionId;
+use flow::time::Stamp;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use tokio_util::sync::CancellationToken;
 
-/// A device's connection as accepted.
+/// A device's connection as accepted, and what is learnt of it before it asks for something.
 pub(crate) struct Client {
     pub(crate) wire: Wire,
+    /// The peer, or whom a trusted forwarder names.
     pub(crate) device: DeviceAddr,
+    /// The forwarder that names the device.
+    pub(crate) forwarded_by: Option<SocketAddr>,
     /// Our end of it.
     pub(crate) listener: SocketAddr,
     /// Addresses at which Landfall itself listens, as far as this connection shows.
     pub(crate) own: Vec<SocketAddr>,
+    /// The client spoke TLS to the proxy itself, which the wire has taken off.
+    pub(crate) over_tls: bool,
+    /// The user name that it gave.
+    pub(crate) app: Option<String>,
+    /// What it understands as an answer.
+    pub(crate) speaks: Speaks,
+}
+
+impl Client {
+    pub(crate) fn new(
+        wire: Wire,
+        device: SocketAddr,
+        listener: SocketAddr,
+        own: Vec<SocketAddr>,
+    ) -> Self {
+        let device = DeviceAddr(device);
+        let (forwarded_by, over_tls, app, speaks) = (None, false, None, Speaks::Http);
+        Self { wire, device, forwarded_by, listener, own, over_tls, app, speaks }
+    }
+
+    /// What is told first of a conversation with it.
+    pub(crate) fn opened(&self, connection: ConnectionId, at: Stamp, ingress: Ingress) -> Opened {
+        Opened {
+            connection,
+            at,
+            device: self.device,
+            listener: self.listener,
+            ingress,
+            app: self.app.clone(),
+            over_tls: self.over_tls,
+            forwarded_by: self.forwarded_by,
+        }
+    }
+}
+
+/// The protocol, and how far in it the client is: what an answer to it looks like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Speaks {
+    Http,
+    Socks4,
+    /// SOCKS5, before a method was chosen.
+    Socks5Methods,
+    /// SOCKS5, waiting whether its password is right.
+    Socks5Password,
+    /// SOCKS5, waiting for the reply to its request.
+    Socks5,
+    /// TLS; the alert record that says no.
+    Tls([u8; 7]),
+    /// Nothing that it would understand can be said.
+    Nothing,
+}
+
+impl Speaks {
+    /// Of a client that is refused whatever it wants, by its first byte.
+    pub(crate) fn before_a_word(first: u8) -> Self {
+        match first {
+            4 => Self::Socks4,
+            5 => Self::Socks5Methods,
+            22 => Self::Tls(tls_failure::ACCESS_DENIED),
+            _ => Self::Http,
+        }
+    }
+
+    /// The way in of what is asked for in this protocol.
+    pub(crate) fn is_socks5(self) -> bool {
+        matches!(self, Self::Socks5Methods | Self::Socks5Password | Self::Socks5)
+    }
 }
 
 /// What serving one connection takes.
-pub(crate) struct Served<'a> {
-    pub(crate) setup: &'a Setup,
-    events: &'a Sender,
-    numbers: &'a Numbers,
+#[derive(Clone)]
+pub(crate) struct Served {
+    pub(crate) setup: Arc<Setup>,
+    pub(crate) events: Sender,
+    pub(crate) numbers: Arc<Numbers>,
     /// Cancelled when the grace time of a shutdown is over.
-    pub(crate) abort: &'a CancellationToken,
+    pub(crate) abort: CancellationToken,
 }
 
-impl<'a> Served<'a> {
-    pub(crate) fn new(
-        setup: &'a Setup,
-        events: &'a Sender,
-        numbers: &'a Numbers,
-        abort: &'a CancellationToken,
-    ) -> Self {
-        Self { setup, events, numbers, abort }
-    }
-
+impl Served {
     /// The journal of a new conversation.
     pub(crate) fn journal(&self) -> Journal {
         Journal::new(self.numbers.next(), Arc::clone(&self.setup.clock), self.events.clone())

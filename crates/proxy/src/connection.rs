@@ -1,8 +1,10 @@
 //! A device's connection from accept to close. This is the one place that branches: each step is a
 //! function that returns a value, and no step calls the next.
 
-use crate::client::{Client, Served};
-use crate::ingress::{self, Ask};
+use crate::association;
+use crate::client::{Client, Served, Speaks};
+use crate::ingress;
+use crate::ingress::ask::{Ask, request_failed};
 use crate::journal::Journal;
 use crate::opening::{self, Opening};
 use crate::relay::{self, End};
@@ -10,7 +12,6 @@ use crate::setup::Setup;
 use crate::upstream_tls::asked_host;
 use crate::wire::Wire;
 use crate::{client_tls, forward, onboarding, reply, tls_failure, upstream, upstream_tls};
-use bytes::Bytes;
 use feed::RecorderGone;
 use flow::address::{Host, Target};
 use flow::event::{Event, Ingress};
@@ -20,18 +21,18 @@ use flow::treatment::{Cause, Failure, Outcome, PlaintextWhy, Side, Stage, Treatm
 use observe::Observer;
 
 /// Serves one connection of a device. However it ends, its record is closed.
-pub(crate) async fn run(mut client: Client, served: &Served<'_>) {
+pub(crate) async fn run(mut client: Client, served: &Served) {
     let mut accepted = served.setup.clock.now();
-    let mut ask = match served.setup.rules.client(client.device.0.ip()) {
-        Ok(()) => tokio::select! {
-            ask = ingress::read(&mut client.wire, &served.setup.limits, &client.own) => ask,
-            () = served.abort.cancelled() => Ask::Nothing(Cause::Closed),
-        },
-        Err(why) => Ask::Refused(Treatment::Blocked(why), Bytes::new()),
+    let mut ask = tokio::select! {
+        ask = ingress::read(&mut client, &served.setup) => ask,
+        () = served.abort.cancelled() => Ask::Nothing(Cause::Closed),
     };
     let ended = loop {
         let ended = match ask {
             Ask::Forward(request) => forward::run(*request, &mut client, accepted, served).await,
+            Ask::Associate(asked) => {
+                break association::run(asked, client, accepted, served).await;
+            }
             ask => break single(ask, client, accepted, served).await,
         };
         match ended {
@@ -52,33 +53,36 @@ async fn single(
     ask: Ask,
     client: Client,
     accepted: flow::time::Stamp,
-    served: &Served<'_>,
+    served: &Served,
 ) -> Result<(), RecorderGone> {
     let ingress = match &ask {
+        Ask::Tunnel(..) | Ask::Refused(..) if client.speaks.is_socks5() => Ingress::Socks5,
         Ask::Tunnel(..) => Ingress::Connect,
         Ask::Own(_) => Ingress::Onboarding,
         Ask::Forward(_) => Ingress::AbsoluteForm,
+        Ask::Associate(_) => Ingress::Socks5,
         Ask::Refused(..) | Ask::Nothing(_) => Ingress::Unknown,
     };
     let journal = served.journal();
-    journal.opened(accepted, client.device, client.listener, ingress).await?;
+    let opened = client.opened(journal.connection(), accepted, ingress);
+    journal.tell(Event::Opened(opened)).await?;
     let outcome = {
         let steps = async {
             match ask {
                 Ask::Tunnel(target, raw) => {
                     journal.passed(Leg::Client, Direction::Up, raw).await?;
-                    tunnel(client, served.setup, &journal, &target).await
+                    tunnel(client, &served.setup, &journal, &target).await
                 }
                 Ask::Own(request) => {
                     journal.treated(Treatment::Plaintext(PlaintextWhy::OwnPages)).await?;
-                    onboarding::answer(client.wire, served.setup, &journal, &request).await
+                    onboarding::answer(client.wire, &served.setup, &journal, &request).await
                 }
                 Ask::Refused(treatment, raw) => {
                     journal.passed(Leg::Client, Direction::Up, raw).await?;
-                    refuse(client.wire, &journal, treatment).await
+                    refuse(client.wire, client.speaks, &journal, treatment).await
                 }
-                Ask::Nothing(cause) => not_relayed(&journal, ingress::failed(cause)).await,
-                Ask::Forward(_) => Ok(Outcome::NotRelayed),
+                Ask::Nothing(cause) => not_relayed(&journal, request_failed(cause)).await,
+                Ask::Forward(_) | Ask::Associate(_) => Ok(Outcome::NotRelayed),
             }
         };
         tokio::select! {
@@ -89,23 +93,24 @@ async fn single(
     journal.finish(outcome).await
 }
 
-/// `CONNECT`: dial, look at what the client opens with, then treat it accordingly.
+/// A tunnel: dial, look at what the client opens with, then treat it accordingly.
 async fn tunnel(
     client: Client,
     setup: &Setup,
     journal: &Journal,
     target: &Target,
 ) -> Result<Outcome, RecorderGone> {
-    let Client { wire: mut client, own, .. } = client;
+    let Client { wire: mut client, own, speaks, .. } = client;
     journal.targeted(target.clone()).await?;
     if onboarding::is_own(target) {
-        return own_pages(client, setup, journal, &target.host).await;
+        return own_pages(client, speaks, setup, journal, &target.host).await;
     }
     let upstream = match upstream::reach(setup, journal, target, &own).await? {
         Ok(upstream) => upstream,
-        Err(treatment) => return refuse(client, journal, treatment).await,
+        Err(treatment) => return refuse(client, speaks, journal, treatment).await,
     };
-    if let Err(error) = reply::established(&mut client).await {
+    let bound = upstream.socket().local_address();
+    if let Err(error) = reply::established(&mut client, speaks, bound).await {
         return not_relayed(journal, client_gone(&error)).await;
     }
     let why = match opening::read(&mut client, Some(&upstream), &setup.limits).await {
@@ -203,11 +208,12 @@ async fn intercept(
 /// A tunnel to Landfall's own pages, which is never dialled.
 async fn own_pages(
     mut client: Wire,
+    speaks: Speaks,
     setup: &Setup,
     journal: &Journal,
     host: &Host,
 ) -> Result<Outcome, RecorderGone> {
-    if let Err(error) = reply::established(&mut client).await {
+    if let Err(error) = reply::established(&mut client, speaks, None).await {
         return not_relayed(journal, client_gone(&error)).await;
     }
     let failure = match opening::read(&mut client, None, &setup.limits).await {
@@ -247,11 +253,12 @@ async fn hello_failed(
 /// Says no, in the record and to the client.
 async fn refuse(
     mut client: Wire,
+    speaks: Speaks,
     journal: &Journal,
     treatment: Treatment,
 ) -> Result<Outcome, RecorderGone> {
     journal.treated(treatment.clone()).await?;
-    reply::refused(&mut client, &treatment).await;
+    reply::refused(&mut client, speaks, &treatment).await;
     Ok(Outcome::NotRelayed)
 }
 

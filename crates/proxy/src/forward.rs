@@ -4,13 +4,15 @@
 
 use crate::broken::Broken;
 use crate::client::{Client, Served};
-use crate::ingress::{self, Ask, Forwarded};
+use crate::ingress;
+use crate::ingress::ask::{Ask, Forwarded};
 use crate::journal::Journal;
+use crate::reply::{self, LINGER_TIME};
+use crate::upstream;
 use crate::wire::Wire;
-use crate::{reply, upstream};
 use bytes::{Bytes, BytesMut};
 use feed::RecorderGone;
-use flow::event::Ingress;
+use flow::event::{Event, Ingress};
 use flow::http::{Field, HttpVersion};
 use flow::limits::Limits;
 use flow::stream::{Direction, Leg};
@@ -20,6 +22,7 @@ use observe::Observer;
 use observe::http1::message_body::MessageBody;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf};
 use tokio::sync::Notify;
+use tokio::time::timeout;
 
 /// Passes on requests to one target for as long as the client has some. What it asks for next, if
 /// that is something else, is returned.
@@ -27,10 +30,11 @@ pub(crate) async fn run(
     first: Forwarded,
     client: &mut Client,
     accepted: Stamp,
-    served: &Served<'_>,
+    served: &Served,
 ) -> Result<Option<Ask>, RecorderGone> {
     let journal = served.journal();
-    journal.opened(accepted, client.device, client.listener, Ingress::AbsoluteForm).await?;
+    let opened = client.opened(journal.connection(), accepted, Ingress::AbsoluteForm);
+    journal.tell(Event::Opened(opened)).await?;
     let mut next = None;
     let outcome = tokio::select! {
         outcome = conversation(first, client, served, &journal, &mut next) => outcome?,
@@ -43,11 +47,12 @@ pub(crate) async fn run(
 async fn conversation(
     first: Forwarded,
     client: &mut Client,
-    served: &Served<'_>,
+    served: &Served,
     journal: &Journal,
     next: &mut Option<Ask>,
 ) -> Result<Outcome, RecorderGone> {
-    let setup = served.setup;
+    let setup = &served.setup;
+    let app = client.app.clone();
     let target = first.target.clone();
     journal.targeted(target.clone()).await?;
     journal.passed(Leg::Client, Direction::Up, first.received.raw.clone()).await?;
@@ -55,7 +60,7 @@ async fn conversation(
         Ok(upstream) => upstream,
         Err(treatment) => {
             journal.treated(treatment.clone()).await?;
-            reply::refused(&mut client.wire, &treatment).await;
+            reply::refused(&mut client.wire, client.speaks, &treatment).await;
             return Ok(Outcome::NotRelayed);
         }
     };
@@ -75,7 +80,7 @@ async fn conversation(
             Err(Broken::Recorder(gone)) => return Err(gone),
             Err(Broken::Transport(outcome)) => {
                 if outcome == Outcome::Completed {
-                    client.wire.socket().finish();
+                    end(&mut client.wire).await;
                 } else {
                     // A FIN would make a body that lasts until the close look whole.
                     client.wire.socket().reset_on_close();
@@ -91,12 +96,17 @@ async fn conversation(
             () = journal.idle(limits.idle_time) => return Ok(Outcome::IdleTimeout),
         };
         if upstream_is_gone {
-            client.wire.socket().finish();
+            end(&mut client.wire).await;
             return Ok(Outcome::Completed);
         }
-        match ingress::read(&mut client.wire, limits, &client.own).await {
-            Ask::Nothing(_) => return Ok(Outcome::Completed),
-            Ask::Forward(more) if more.target == target && !is_gone(&upstream).await => {
+        match ingress::http::read(client, setup).await {
+            Ask::Nothing(_) => {
+                end(&mut client.wire).await;
+                return Ok(Outcome::Completed);
+            }
+            Ask::Forward(more)
+                if more.target == target && client.app == app && !is_gone(&upstream).await =>
+            {
                 request = *more;
                 let raw = request.received.raw.clone();
                 journal.passed(Leg::Client, Direction::Up, raw).await?;
@@ -107,6 +117,11 @@ async fn conversation(
             }
         }
     }
+}
+
+/// Ends our direction in order; a client that has gone needs no end.
+async fn end(client: &mut Wire) {
+    drop(timeout(LINGER_TIME, client.shutdown()).await);
 }
 
 /// Whether the upstream has closed, or said something that nobody asked for.
@@ -197,8 +212,11 @@ async fn receive(
         }
         let bytes = buffer.freeze();
         journal.passed(Leg::Relay, Direction::Down, bytes.clone()).await?;
-        let sent = client.write_all(&bytes).await;
-        sent.map_err(|error| Broken::transport(Side::Client, &error))?;
+        let sent = async {
+            client.write_all(&bytes).await?;
+            client.flush().await
+        };
+        sent.await.map_err(|error| Broken::transport(Side::Client, &error))?;
     }
     Ok(())
 }

@@ -1,163 +1,74 @@
-//! What a client of the HTTP proxy port asks for: a tunnel, a plain request to forward, or
-//! Landfall's own pages. Reads one request head and nothing after it.
+//! What a client at the proxy's port asks for, in whatever protocol it asks: its first byte tells.
+//! Before that a trusted forwarder says whose connection it is, and TLS to the proxy is taken off.
+//! Nothing is dialled here.
 
-use crate::onboarding;
-use crate::received::{self, NotReceived, Received};
-use crate::wire::Wire;
-use bytes::Bytes;
-use flow::address::{Host, Target};
-use flow::limits::Limits;
-use flow::treatment::{Cause, Failure, Side, Stage, Treatment};
-use observe::http1::framing::{BodyLength, request_framing};
-use observe::http1::head::Oddity;
-use std::net::SocketAddr;
+pub(crate) mod ask;
+mod forwarder;
+pub(crate) mod http;
+mod proxy_tls;
+mod socks5;
 
-/// A request at the proxy port. What follows its head stays in the wire.
-pub(crate) enum Ask {
-    /// `CONNECT host:port` (RFC 9110 section 9.3.6), and the head that asks so.
-    Tunnel(Target, Bytes),
-    /// A request in absolute form (RFC 9112 section 3.2.2).
-    Forward(Box<Forwarded>),
-    /// A request for Landfall itself.
-    Own(Box<Received>),
-    /// A request that is not served, and what came of it.
-    Refused(Treatment, Bytes),
-    /// The client ended, or let the time pass, without a byte.
-    Nothing(Cause),
-}
+use crate::client::{Client, Speaks};
+use crate::setup::Setup;
+use ask::Ask;
+use bytes::{Bytes, BytesMut};
+use flow::treatment::{BlockedWhy, Cause, Treatment};
+use tokio::time::{Instant, timeout_at};
 
-/// A request to pass on.
-pub(crate) struct Forwarded {
-    pub(crate) received: Received,
-    pub(crate) target: Target,
-    /// The target in origin form: path and query.
-    pub(crate) path: Bytes,
-    pub(crate) body: BodyLength,
-}
-
-/// Reads what the client asks for. `own` are addresses at which Landfall itself listens.
-pub(crate) async fn read(wire: &mut Wire, limits: &Limits, own: &[SocketAddr]) -> Ask {
-    match received::read(wire, limits).await {
-        Ok((received, rest)) => {
-            wire.unread(rest);
-            let raw = received.raw.clone();
-            understand(received, own).unwrap_or_else(|treatment| Ask::Refused(treatment, raw))
+/// Reads what the client asks for.
+pub(crate) async fn read(client: &mut Client, setup: &Setup) -> Ask {
+    if setup.rules.is_trusted_forwarder(client.device.0.ip())
+        && let Err(refused) = forwarder::read(client, &setup.limits).await
+    {
+        return refused;
+    }
+    let mut first = match first_byte(client, setup).await {
+        Ok(first) => first,
+        Err(cause) => return Ask::Nothing(cause),
+    };
+    if let Err(why) = setup.rules.client(client.device.0.ip()) {
+        client.speaks = Speaks::before_a_word(first);
+        return Ask::Refused(Treatment::Blocked(why), Bytes::new());
+    }
+    if first == TLS_HANDSHAKE {
+        if let Err(refused) = proxy_tls::take_off(client, setup).await {
+            return refused;
         }
-        Err(NotReceived { cause, raw }) if raw.is_empty() => Ask::Nothing(cause),
-        Err(NotReceived { cause, raw }) => Ask::Refused(failed(cause), raw),
-    }
-}
-
-fn understand(received: Received, own: &[SocketAddr]) -> Result<Ask, Treatment> {
-    let head = &received.head;
-    let text = std::str::from_utf8(&head.target)
-        .map_err(|_not_utf8| malformed("the request target is not ASCII"))?;
-    if head.method.as_ref() == b"CONNECT" {
-        let target = Target::parse(text, None).map_err(|error| malformed(&error.to_string()))?;
-        return Ok(Ask::Tunnel(target, received.raw));
-    }
-    if text.starts_with('/') || text == "*" {
-        return Ok(Ask::Own(Box::new(received)));
-    }
-    let (authority, path) = split_absolute(text)?;
-    let target =
-        Target::parse(authority, Some(80)).map_err(|error| malformed(&error.to_string()))?;
-    let is_options = head.method.as_ref() == b"OPTIONS";
-    let path = match path {
-        "" if is_options => Bytes::from_static(b"*"),
-        path if path.starts_with('/') => head.target.slice_ref(path.as_bytes()),
-        path => Bytes::from(format!("/{path}")),
-    };
-    if onboarding::is_own(&target) || is_listener(&target, own) {
-        return Ok(Ask::Own(Box::new(received)));
-    }
-    if head.oddities.iter().any(|oddity| *oddity != Oddity::BareLf) {
-        return Err(malformed("a folded header line or a space in the target"));
-    }
-    let body = request_framing(head).map_err(|why| malformed(&why.to_string()))?;
-    Ok(Ask::Forward(Box::new(Forwarded { target, path, body, received })))
-}
-
-/// Splits `http://authority/path?query` into the authority and the rest, fragment left out.
-fn split_absolute(text: &str) -> Result<(&str, &str), Treatment> {
-    let Some((scheme, rest)) = text.split_once("://") else {
-        return Err(malformed("the request target is neither absolute nor for CONNECT"));
-    };
-    if scheme.eq_ignore_ascii_case("https") {
-        return Err(malformed("https requests take a CONNECT tunnel"));
-    }
-    if !scheme.eq_ignore_ascii_case("http") {
-        return Err(malformed("only http requests are forwarded"));
-    }
-    let rest = rest.split_once('#').map_or(rest, |(rest, _fragment)| rest);
-    let end = rest.find(['/', '?']).unwrap_or(rest.len());
-    let (authority, path) = rest.split_at_checked(end).unwrap_or((rest, ""));
-    if authority.contains('@') {
-        return Err(malformed("the request target holds user information"));
-    }
-    Ok((authority, path))
-}
-
-fn is_listener(target: &Target, own: &[SocketAddr]) -> bool {
-    match target.host {
-        Host::Ip(ip) => own.contains(&SocketAddr::new(ip, target.port)),
-        Host::Name(_) => false,
-    }
-}
-
-fn malformed(reason: &str) -> Treatment {
-    failed(Cause::Malformed(reason.to_owned()))
-}
-
-pub(crate) fn failed(cause: Cause) -> Treatment {
-    Treatment::Failed(Failure { stage: Stage::Request, side: Side::Client, cause })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use observe::http1::head::RequestHeadParts;
-
-    #[track_caller]
-    fn check(request: &str, expected: &str) {
-        let raw = Bytes::copy_from_slice(request.as_bytes());
-        let head = RequestHeadParts::parse(&raw).unwrap();
-        let own = ["192.168.1.5:8080".parse().unwrap()];
-        let got = match understand(Received { raw, head }, &own) {
-            Ok(Ask::Tunnel(target, _)) => format!("tunnel {target}"),
-            Ok(Ask::Forward(request)) => {
-                let path = String::from_utf8(request.path.to_vec()).unwrap();
-                format!("forward {} {path} {:?}", request.target, request.body)
-            }
-            Ok(Ask::Own(_)) => "own".to_owned(),
-            Ok(_) => "other".to_owned(),
-            Err(treatment) => treatment.why(),
+        first = match first_byte(client, setup).await {
+            Ok(first) => first,
+            Err(cause) => return Ask::Nothing(cause),
         };
-        assert!(got.starts_with(expected), "{request}: {got}");
     }
-
-    #[test]
-    fn requests_at_the_proxy_port() {
-        check("CONNECT a.example:443 HTTP/1.1\r\n\r\n", "tunnel a.example:443");
-        check("CONNECT a.example HTTP/1.1\r\n\r\n", "client sent malformed data: the port");
-        check("GET / HTTP/1.1\r\n\r\n", "own");
-        check("GET http://192.168.1.5:8080/x HTTP/1.1\r\n\r\n", "own");
-        check("GET http://LANDFALL.internal/x HTTP/1.1\r\n\r\n", "own");
-        check("GET http://a.example HTTP/1.1\r\n\r\n", "forward a.example:80 / None");
-        check("GET HTTP://a.example?q#f HTTP/1.1\r\n\r\n", "forward a.example:80 /?q None");
-        check("OPTIONS http://a.example:8 HTTP/1.1\r\n\r\n", "forward a.example:8 * None");
-        check(
-            "POST http://a.example/p HTTP/1.1\r\nContent-Length: 5\r\n\r\n",
-            "forward a.example:80 /p Known(5)",
-        );
-        check("GET https://a.example/ HTTP/1.1\r\n\r\n", "client sent malformed data: https");
-        check("GET ftp://a.example/ HTTP/1.1\r\n\r\n", "client sent malformed data: only http");
-        check("GET http://u@a.example/ HTTP/1.1\r\n\r\n", "client sent malformed data: the req");
-        check("GET a.example HTTP/1.1\r\n\r\n", "client sent malformed data: the request target");
-        check(
-            "POST http://a.example/ HTTP/1.1\r\nContent-Length: 5\r\n\
-             Transfer-Encoding: chunked\r\n\r\n",
-            "client sent malformed data: both",
-        );
+    match first {
+        SOCKS5 => socks5::read(client, setup).await,
+        SOCKS4 => {
+            client.speaks = Speaks::Socks4;
+            Ask::Refused(Treatment::Blocked(BlockedWhy::Socks4), client.wire.take_unread())
+        }
+        _ => http::read(client, setup).await,
     }
 }
+
+/// Looks at the first byte, which stays.
+async fn first_byte(client: &mut Client, setup: &Setup) -> Result<u8, Cause> {
+    let deadline = Instant::now() + setup.limits.request_head_time;
+    let mut buffer = BytesMut::new();
+    let reading = client.wire.read_more(&mut buffer, FIRST_READ_BYTES);
+    let read = timeout_at(deadline, reading).await;
+    let first = buffer.first().copied();
+    client.wire.unread(buffer.freeze());
+    match (read, first) {
+        (Ok(Ok(_)), Some(first)) => Ok(first),
+        (Ok(Ok(_)), None) => Err(Cause::Closed),
+        (Ok(Err(error)), _) => Err(ask::transport(&error)),
+        (Err(_elapsed), _) => Err(Cause::TimedOut),
+    }
+}
+
+/// Content type of a TLS handshake record (RFC 8446 section 5.1).
+const TLS_HANDSHAKE: u8 = 0x16;
+/// The version that a SOCKS client's first message begins with.
+const SOCKS4: u8 = 4;
+const SOCKS5: u8 = 5;
+/// What the first read may take; it is put back.
+const FIRST_READ_BYTES: usize = 4 * 1024;

@@ -6,8 +6,8 @@
 
 use bytes::Bytes;
 use feed::RecorderGone;
-use flow::address::{DeviceAddr, Target};
-use flow::event::{Closed, Event, Ingress, Opened, StreamClosed, Timings};
+use flow::address::Target;
+use flow::event::{Closed, Event, StreamClosed, Timings};
 use flow::id::ConnectionId;
 use flow::stream::{Chunk, Direction, Leg, StreamKey};
 use flow::time::{SharedClock, Stamp};
@@ -15,7 +15,6 @@ use flow::tls::Secret;
 use flow::treatment::{Cause, Failure, Outcome, Side, Stage, Treatment};
 use observe::Observer;
 use std::collections::{BTreeMap, VecDeque};
-use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::sync::Mutex;
@@ -56,17 +55,6 @@ impl Journal {
 
     pub(crate) fn now(&self) -> Stamp {
         self.clock.now()
-    }
-
-    pub(crate) async fn opened(
-        &self,
-        at: Stamp,
-        device: DeviceAddr,
-        listener: SocketAddr,
-        ingress: Ingress,
-    ) -> Result<(), RecorderGone> {
-        let connection = self.connection;
-        self.tell(Event::Opened(Opened { connection, at, device, listener, ingress })).await
     }
 
     pub(crate) async fn targeted(&self, target: Target) -> Result<(), RecorderGone> {

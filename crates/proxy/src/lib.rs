@@ -5,10 +5,14 @@
 //! beside the relay; only plain requests in absolute form have their head rewritten.
 
 mod accept;
+mod association;
 mod broken;
 mod client;
 mod client_tls;
 mod connection;
+mod credentials;
+mod datagram_flow;
+mod datagram_upstream;
 mod forward;
 mod ingress;
 mod journal;
@@ -27,6 +31,7 @@ mod upstream_trust;
 mod wire;
 
 pub use accept::{listen, serve};
+pub use credentials::Credentials;
 pub use onboarding::OWN_HOST;
 pub use policy::{HostPattern, NotAHostPattern, Rules};
 pub use setup::{DialTable, Setup};

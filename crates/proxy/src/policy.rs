@@ -15,6 +15,8 @@ pub struct Rules {
     pub passthrough: Vec<HostPattern>,
     /// Networks served beside private, link-local and loopback addresses.
     pub allowed_clients: Vec<Network>,
+    /// Networks whose peers must say in a PROXY protocol header for whom they connect.
+    pub trusted_forwarders: Vec<Network>,
     /// Permits loopback, link-local and metadata destinations (tests, demonstrations).
     pub allow_local: bool,
 }
@@ -34,6 +36,12 @@ impl Rules {
         } else {
             Err(BlockedWhy::ClientNotAllowed)
         }
+    }
+
+    /// Whether a peer at this address tells for whom it connects.
+    pub(crate) fn is_trusted_forwarder(&self, address: IpAddr) -> bool {
+        let address = address.to_canonical();
+        self.trusted_forwarders.iter().any(|network| network.contains(address))
     }
 
     /// Whether this address may be dialled. `own` are addresses at which Landfall itself listens.

@@ -1,12 +1,12 @@
 //! A request's head as it came, raw and read; and reading one within its bounds.
 
+use crate::tls_failure;
 use bytes::{Buf, Bytes, BytesMut};
 use flow::limits::Limits;
 use flow::treatment::Cause;
 use observe::http1::head::RequestHeadParts;
 use observe::http1::head_buffer::{Collected, HeadBuffer};
 use observe::sniff::{Sniffed, sniff};
-use std::io;
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::time::{Instant, timeout_at};
 
@@ -37,7 +37,7 @@ pub(crate) async fn read(
         let cause = match timeout_at(deadline, stream.read_buf(&mut buffer)).await {
             Ok(Ok(0)) => Some(Cause::Closed),
             Ok(Ok(_)) => None,
-            Ok(Err(error)) => Some(transport(&error)),
+            Ok(Err(error)) => Some(tls_failure::client_cause(&error)),
             Err(_elapsed) => Some(Cause::TimedOut),
         };
         if let Some(cause) = cause {
@@ -62,13 +62,6 @@ pub(crate) async fn read(
             }
         };
         return Err(NotReceived { cause, raw: kept.freeze() });
-    }
-}
-
-fn transport(error: &io::Error) -> Cause {
-    match error.kind() {
-        io::ErrorKind::ConnectionReset => Cause::Reset,
-        _ => Cause::Io(error.to_string()),
     }
 }
 

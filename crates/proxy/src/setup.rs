@@ -1,5 +1,6 @@
 //! What a running proxy works with: made once at the start, read by every connection.
 
+use crate::credentials::Credentials;
 use crate::policy::Rules;
 use crate::upstream_trust::UpstreamTrust;
 use flow::limits::Limits;
@@ -15,6 +16,7 @@ pub struct Setup {
     pub names: resolver::NameResolver,
     pub trust: UpstreamTrust,
     pub rules: Rules,
+    pub credentials: Credentials,
     /// The machine's own addresses, at which Landfall must not be led to itself.
     pub machine: Vec<IpAddr>,
     pub dial: DialTable,

@@ -80,5 +80,7 @@ fn tls_error(error: &io::Error) -> Option<&Error> {
     error.get_ref()?.downcast_ref()
 }
 
+/// The alert `access_denied`, for a client that is not served.
+pub(crate) const ACCESS_DENIED: [u8; 7] = fatal(49);
 /// The alert `decode_error`, for a client whose hello is none or is cut off.
 pub(crate) const NOT_A_CLIENT_HELLO: [u8; 7] = fatal(50);

@@ -47,7 +47,8 @@ pub(crate) async fn reach(
     Ok(Err(treatment))
 }
 
-async fn addresses(
+/// The addresses of a host, looked up where it is a name.
+pub(crate) async fn addresses(
     setup: &Setup,
     journal: &Journal,
     host: &Host,

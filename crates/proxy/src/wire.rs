@@ -6,17 +6,20 @@ use flow::stream::Direction;
 use flow::time::{SharedClock, Stamp};
 use socket2::SockRef;
 use std::io;
-use std::net::Shutdown;
+use std::net::{Shutdown, SocketAddr};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
+use tokio_rustls::server::TlsStream;
 
 /// One side's TCP connection.
 pub(crate) struct Wire {
     socket: Socket,
+    /// TLS to the proxy itself, inside which the bytes of this wire pass.
+    outer: Option<Box<TlsStream<Self>>>,
     /// Bytes that were read and put back; they are read first.
     unread: Bytes,
     capture: Option<Capture>,
@@ -74,7 +77,23 @@ impl Wire {
         let keepalive = socket2::TcpKeepalive::new().with_time(KEEPALIVE_TIME);
         drop(SockRef::from(&tcp).set_tcp_keepalive(&keepalive));
         drop(tcp.set_nodelay(true));
-        Self { socket: Socket(Arc::new(tcp)), unread: Bytes::new(), capture: None }
+        Self { socket: Socket(Arc::new(tcp)), outer: None, unread: Bytes::new(), capture: None }
+    }
+
+    /// What passes inside a TLS connection, which ends in order when this does.
+    pub(crate) fn inside(outer: TlsStream<Self>) -> Self {
+        let socket = outer.get_ref().0.socket.clone();
+        Self { socket, outer: Some(Box::new(outer)), unread: Bytes::new(), capture: None }
+    }
+
+    /// Moves the wire out, leaving one to the same socket in its place.
+    pub(crate) fn moved_out(&mut self) -> Self {
+        Self {
+            socket: self.socket.clone(),
+            outer: self.outer.take(),
+            unread: std::mem::take(&mut self.unread),
+            capture: self.capture.take(),
+        }
     }
 
     pub(crate) fn socket(&self) -> &Socket {
@@ -98,10 +117,18 @@ impl Wire {
     }
 
     /// Waits until there is something to read, the end included.
-    pub(crate) async fn readable(&self) {
-        if self.unread.is_empty() {
-            // A failure is something to read as well: reading will tell.
+    pub(crate) async fn readable(&mut self) {
+        if !self.unread.is_empty() {
+            return;
+        }
+        // A failure is something to read as well: reading will tell.
+        if self.outer.is_none() {
             drop(self.socket.has_spoken().await);
+        } else {
+            // What is readable at the socket need not be anything inside.
+            let mut buffer = BytesMut::new();
+            drop(self.read_more(&mut buffer, READ_BYTES).await);
+            self.unread(buffer.freeze());
         }
     }
 
@@ -143,6 +170,11 @@ impl Socket {
         drop(SockRef::from(&*self.0).set_linger(Some(Duration::ZERO)));
     }
 
+    /// Our end of the connection.
+    pub(crate) fn local_address(&self) -> Option<SocketAddr> {
+        self.0.local_addr().ok()
+    }
+
     /// Waits until the peer has sent something or closed; `true` when there are bytes.
     pub(crate) async fn has_spoken(&self) -> io::Result<bool> {
         Ok(self.0.peek(&mut [0]).await? > 0)
@@ -159,6 +191,8 @@ impl AsyncRead for Wire {
         if self.unread.has_remaining() {
             let length = self.unread.len().min(buffer.remaining());
             buffer.put_slice(&self.unread.split_to(length));
+        } else if let Some(outer) = &mut self.outer {
+            ready!(Pin::new(&mut **outer).poll_read(cx, buffer))?;
         } else {
             loop {
                 ready!(self.socket.0.poll_read_ready(cx))?;
@@ -180,6 +214,11 @@ impl AsyncWrite for Wire {
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
+        if let Some(outer) = &mut self.outer {
+            let length = ready!(Pin::new(&mut **outer).poll_write(cx, bytes))?;
+            self.keep(opposite, bytes.get(..length).unwrap_or_default());
+            return Poll::Ready(Ok(length));
+        }
         loop {
             ready!(self.socket.0.poll_write_ready(cx))?;
             match self.socket.0.try_write(bytes) {
@@ -193,11 +232,18 @@ impl AsyncWrite for Wire {
         }
     }
 
-    fn poll_flush(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &mut self.outer {
+            Some(outer) => Pin::new(&mut **outer).poll_flush(cx),
+            None => Poll::Ready(Ok(())),
+        }
     }
 
-    fn poll_shutdown(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        // Its close_notify, then the end of the socket below it.
+        if let Some(outer) = &mut self.outer {
+            return Pin::new(&mut **outer).poll_shutdown(cx);
+        }
         self.socket.finish();
         Poll::Ready(Ok(()))
     }

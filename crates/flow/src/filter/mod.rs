@@ -14,7 +14,7 @@
 //!
 //! # Texts
 //! `*` stands for any characters, none among them. Case is ignored (ASCII). `host`, `device`,
-//! `method`, `protocol` and `flag` compare the whole text. `path`, `type`, `operator`, `why` and
+//! `app`, `method`, `protocol` and `flag` compare the whole text. `path`, `type`, `operator`, `why` and
 //! terms without a key find the text anywhere; once they hold a `*`, all but the last of these
 //! compare the whole text.
 

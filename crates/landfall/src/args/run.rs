@@ -37,6 +37,13 @@ pub(crate) struct RunArgs {
     /// Network whose clients are served beside private ones; repeatable.
     #[arg(long, value_name = "CIDR", value_delimiter = ',')]
     pub(crate) allow: Vec<Network>,
+    /// File of the users that may use the proxy, a `user:password` per line; repeatable.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) credentials: Vec<PathBuf>,
+    /// Network of forwarders that must say with the PROXY protocol for whom they connect;
+    /// repeatable.
+    #[arg(long, value_name = "CIDR", value_delimiter = ',')]
+    pub(crate) proxy_protocol_from: Vec<Network>,
     /// Permit loopback, link-local and metadata addresses as destinations.
     #[arg(long)]
     pub(crate) allow_local: bool,

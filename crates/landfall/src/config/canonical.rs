@@ -1,6 +1,7 @@
 //! The effective configuration as canonical text: a `landfall.toml` with every key that has a value,
 //! in a fixed order. Equal settings give equal text, and the text means the settings.
 
+use super::credentials::User;
 use super::settings::Settings;
 use super::unit::{DurationText, SizeText};
 use super::written::UpstreamVerify;
@@ -37,6 +38,7 @@ pub(crate) fn canonical(settings: &Settings) -> Result<String, Error> {
         "passthrough": texts(&settings.rules.passthrough),
         "allow": texts(&settings.rules.allowed_clients),
         "allow-local": settings.rules.allow_local,
+        "proxy": proxy(settings),
         "limits": limits(&settings.limits),
         "resolver": {"servers": settings.resolver.servers},
         "resolve": resolve,
@@ -87,6 +89,16 @@ fn limits(limits: &Limits) -> Value {
         "events-in-flight-bytes": size(limits.events_in_flight_bytes),
         "leaf-cache-entries": limits.leaf_cache_entries,
         "dns-cache-entries": limits.dns_cache_entries,
+    })
+}
+
+/// Without the passwords, in whose place stands that they are left out.
+fn proxy(settings: &Settings) -> Value {
+    let user = |user: &User| json!({"user": user.user, "password": "[redacted]"});
+    json!({
+        "credentials": settings.users.iter().map(user).collect::<Vec<_>>(),
+        "credentials-file": paths(&settings.credentials_files),
+        "trusted-forwarders": texts(&settings.rules.trusted_forwarders),
     })
 }
 
@@ -155,9 +167,12 @@ mod tests {
             "fail-on = \"country:CN\"",
             "network = \"203.0.113.0/24\"",
             "upstream-ca = [\"conf/ca.pem\"]",
+            "trusted-forwarders = [\"10.0.0.0/8\"]",
+            "user = \"weather\"",
         ] {
             assert!(text.lines().any(|l| l == line), "{line} is missing from\n{text}");
         }
+        assert!(!text.contains("sunny"), "{text}");
         let table: toml::Table = text.parse().unwrap();
         assert_eq!(table.get("limits").and_then(|limits| limits.as_table()).unwrap().len(), 19);
         assert_eq!(canonical(&settings(&text, None)).unwrap(), text);

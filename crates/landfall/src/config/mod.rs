@@ -3,6 +3,7 @@
 //! one, reads a database or touches a session.
 
 mod canonical;
+pub(crate) mod credentials;
 mod diagnosis;
 mod resolve;
 #[cfg(test)]

@@ -11,6 +11,10 @@ pub(super) const EVERYTHING: &str = r#"
         allow = ["203.0.113.0/24"]
         duration = "10m"
         fail-on = "country:CN"
+        [proxy]
+        credentials = [{ user = "weather", password = "sunny" }, { user = "b", password = "c" }]
+        credentials-file = ["users"]
+        trusted-forwarders = ["10.0.0.0/8"]
         [limits]
         connections = 5
         client-hello-bytes = "32KiB"

@@ -2,6 +2,7 @@
 //! crates that use them. Values that do not go together are refused here.
 
 use super::File;
+use super::credentials::User;
 use super::resolve::Answer;
 use super::text::{DialKey, FilterText, Text};
 use super::unit::{DurationText, SizeText};
@@ -30,6 +31,9 @@ pub(crate) struct Settings {
     pub(crate) upstream_verify: UpstreamVerify,
     pub(crate) upstream_ca: Vec<PathBuf>,
     pub(crate) rules: Rules,
+    /// The proxy's users, beside those of the files.
+    pub(crate) users: Vec<User>,
+    pub(crate) credentials_files: Vec<PathBuf>,
     pub(crate) dial: DialTable,
     pub(crate) duration: Option<Duration>,
     pub(crate) fail_on: Option<Filter>,
@@ -92,8 +96,19 @@ impl Settings {
             rules: Rules {
                 passthrough: run.passthrough.into_iter().chain(bare(written.passthrough)).collect(),
                 allowed_clients: run.allow.into_iter().chain(bare(written.allow)).collect(),
+                trusted_forwarders: run
+                    .proxy_protocol_from
+                    .into_iter()
+                    .chain(bare(written.proxy.trusted_forwarders))
+                    .collect(),
                 allow_local: run.allow_local || written.allow_local.unwrap_or(false),
             },
+            users: place.users(written.proxy.credentials)?,
+            credentials_files: run
+                .credentials
+                .into_iter()
+                .chain(beside(written.proxy.credentials_file))
+                .collect(),
             dial: dial_table(written.dial),
             duration: run.duration.or(written.duration.map(|Text(time)| time)).map(|time| time.0),
             fail_on: run.fail_on.or(written.fail_on.map(|Text(f)| f)).map(|FilterText(f)| f),
@@ -275,6 +290,15 @@ impl Place<'_> {
         Ok(time)
     }
 
+    fn users(&self, users: Vec<User>) -> Result<Vec<User>, Error> {
+        let checked = |user: User| {
+            user.checked().map_err(|why| {
+                self.refuse("proxy.credentials", &format!("has a user that is not taken: {why}"))
+            })
+        };
+        users.into_iter().map(checked).collect()
+    }
+
     /// Paths in the file are relative to the file.
     fn resolve(&self, path: PathBuf) -> PathBuf {
         match self.0.and_then(Path::parent) {
@@ -381,6 +405,9 @@ mod tests {
         assert_eq!(settings.dial.by_socket.len(), 1);
         assert_eq!(settings.geoip.overrides.len(), 1);
         assert!(settings.fail_on.is_some());
+        assert_eq!(settings.users.len(), 2);
+        assert_eq!(settings.credentials_files, [PathBuf::from("conf/users")]);
+        assert_eq!(settings.rules.trusted_forwarders.len(), 1);
     }
 
     #[test]
@@ -388,6 +415,7 @@ mod tests {
         for (text, key) in [
             ("case = \"\"", "\"case\""),
             ("device = \"a\\u001bb\"", "\"device\""),
+            ("[[proxy.credentials]]\nuser = \"a:b\"\npassword = \"c\"", "\"proxy.credentials\""),
             ("[limits]\nconnections = 0", "\"limits.connections\""),
             ("[limits]\ntls-time = \"0s\"", "\"limits.tls-time\""),
             ("[limits]\nclient-hello-bytes = \"3MiB\"", "\"limits.client-hello-bytes\""),

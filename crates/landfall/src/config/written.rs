@@ -1,6 +1,7 @@
 //! The configuration file as written: one struct per table, every key optional, unknown keys
 //! refused. What the values mean together is [`super::settings`]'s business.
 
+use super::credentials::User;
 use super::resolve::Answer;
 use super::text::{DialKey, FilterText, Text};
 use super::unit::{DurationText, SizeText};
@@ -29,6 +30,7 @@ pub(crate) struct Written {
     pub(super) geoip: Vec<PathBuf>,
     pub(super) duration: Option<Text<DurationText>>,
     pub(super) fail_on: Option<Text<FilterText>>,
+    pub(super) proxy: ProxyTable,
     pub(super) limits: LimitsTable,
     pub(super) resolver: ResolverTable,
     /// Host name -> what it resolves to, in place of a look-up.
@@ -46,6 +48,17 @@ pub(crate) enum UpstreamVerify {
     Refuse,
     /// The connection goes on, marked in the record.
     Record,
+}
+
+/// `[proxy]`: who may use the port.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub(super) struct ProxyTable {
+    pub(super) credentials: Vec<User>,
+    /// Files with a `user:password` per line.
+    pub(super) credentials_file: Vec<PathBuf>,
+    /// Peers whose PROXY protocol header is demanded and believed.
+    pub(super) trusted_forwarders: Vec<Text<Network>>,
 }
 
 /// `[limits]`: the fields of [`flow::limits::Limits`].

@@ -9,7 +9,7 @@ use flow::event::Event;
 use flow::limits::Limits;
 use flow::time::{Clock, MonoNanos, Stamp, WallNanos};
 use flow::treatment::{Outcome, Treatment};
-use proxy::{DialTable, OnUnverified, Rules, Setup, UpstreamTrust};
+use proxy::{Credentials, DialTable, OnUnverified, Rules, Setup, UpstreamTrust};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName};
@@ -45,6 +45,7 @@ pub(crate) struct Options {
     pub(crate) rules: Rules,
     pub(crate) limits: Limits,
     pub(crate) on_unverified: OnUnverified,
+    pub(crate) credentials: Credentials,
 }
 
 impl Options {
@@ -55,6 +56,7 @@ impl Options {
             rules: Rules::default(),
             limits: Limits { shutdown_grace: Duration::from_millis(200), ..Limits::default() },
             on_unverified: OnUnverified::Refuse,
+            credentials: Credentials::default(),
         }
     }
 }
@@ -80,6 +82,7 @@ pub(crate) async fn start(options: Options) -> Running {
         names,
         trust: UpstreamTrust::new(roots, options.on_unverified).unwrap(),
         rules: options.rules,
+        credentials: options.credentials,
         machine: Vec::new(),
         dial: DialTable {
             by_address: BTreeMap::from([(ORIGIN_ADDRESS, options.origin)]),

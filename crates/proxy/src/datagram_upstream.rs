@@ -1,0 +1,80 @@
+//! From a target to a socket for datagrams to it: resolve, check every address against the rules,
+//! take the first that may be reached. The socket takes datagrams of that address alone.
+
+use crate::journal::Journal;
+use crate::setup::Setup;
+use crate::upstream;
+use feed::RecorderGone;
+use flow::address::{Target, Upstream};
+use flow::event::{Dialled, Event};
+use flow::treatment::{Cause, Failure, Side, Stage, Treatment};
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use tokio::net::UdpSocket;
+
+/// A socket that is connected to a destination.
+pub(crate) struct DatagramUpstream {
+    pub(crate) socket: UdpSocket,
+    /// The address that stands for the target, which answers are said to come from.
+    pub(crate) address: SocketAddr,
+}
+
+/// Resolves the target and opens a socket to it. `own` are addresses at which Landfall listens.
+pub(crate) async fn reach(
+    setup: &Setup,
+    journal: &Journal,
+    target: &Target,
+    own: &[SocketAddr],
+) -> Result<Result<DatagramUpstream, Treatment>, RecorderGone> {
+    let addresses = match upstream::addresses(setup, journal, &target.host).await? {
+        Ok(addresses) => addresses,
+        Err(failure) => return Ok(Err(Treatment::Failed(failure))),
+    };
+    let mut treatment = failed(Cause::NoAddresses);
+    for ip in addresses.into_iter().take(TRIED_ADDRESSES) {
+        let address = SocketAddr::new(ip, target.port);
+        let upstream = Upstream { address, simulated_by: setup.dial.in_place_of(address) };
+        if upstream.simulated_by.is_none()
+            && let Err(why) = setup.rules.destination(address, own)
+        {
+            treatment = Treatment::Blocked(why);
+            continue;
+        }
+        match open(journal, upstream).await? {
+            Ok(socket) => return Ok(Ok(DatagramUpstream { socket, address })),
+            Err(error) => treatment = failed(Cause::Unreachable(error.to_string())),
+        }
+    }
+    Ok(Err(treatment))
+}
+
+async fn open(
+    journal: &Journal,
+    upstream: Upstream,
+) -> Result<io::Result<UdpSocket>, RecorderGone> {
+    let at = journal.now();
+    let opening = async {
+        let any: IpAddr = match upstream.dialled() {
+            SocketAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
+            SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
+        };
+        let socket = UdpSocket::bind((any, 0)).await?;
+        socket.connect(upstream.dialled()).await?;
+        Ok(socket)
+    };
+    let opened: io::Result<UdpSocket> = opening.await;
+    let result = match &opened {
+        Ok(_) => Ok(journal.now().mono.since(at.mono)),
+        Err(error) => Err(error.to_string()),
+    };
+    let dialled = Dialled { connection: journal.connection(), at, upstream, result };
+    journal.tell(Event::Dialled(dialled)).await?;
+    Ok(opened)
+}
+
+fn failed(cause: Cause) -> Treatment {
+    Treatment::Failed(Failure { stage: Stage::Connect, side: Side::Upstream, cause })
+}
+
+/// Addresses of one look-up that are tried before giving up.
+const TRIED_ADDRESSES: usize = 8;

@@ -1,0 +1,61 @@
+//! What a client can ask of the proxy, whatever protocol it asks in; and how it can fail to.
+
+use crate::received::Received;
+use crate::tls_failure;
+use bytes::Bytes;
+use flow::address::Target;
+use flow::treatment::{Cause, Failure, Side, Stage, Treatment};
+use observe::http1::framing::BodyLength;
+use std::io;
+
+/// What a client asks for. What follows it stays in the wire. Bytes are those that ask so, as they
+/// are kept: without a password.
+pub(crate) enum Ask {
+    /// A tunnel: `CONNECT host:port` (RFC 9110 section 9.3.6), or SOCKS5's CONNECT.
+    Tunnel(Target, Bytes),
+    /// A request in absolute form (RFC 9112 section 3.2.2).
+    Forward(Box<Forwarded>),
+    /// A request for Landfall itself.
+    Own(Box<Received>),
+    /// A SOCKS5 association for datagrams.
+    Associate(Associate),
+    /// A request that is not served, and what came of it.
+    Refused(Treatment, Bytes),
+    /// The client ended, or let the time pass, without a byte.
+    Nothing(Cause),
+}
+
+/// A request to pass on.
+pub(crate) struct Forwarded {
+    pub(crate) received: Received,
+    pub(crate) target: Target,
+    /// The target in origin form: path and query.
+    pub(crate) path: Bytes,
+    pub(crate) body: BodyLength,
+}
+
+/// A request for an association.
+pub(crate) struct Associate {
+    /// The port from which the client says that it will send.
+    pub(crate) port: Option<u16>,
+    pub(crate) raw: Bytes,
+}
+
+/// A request that makes no sense.
+pub(crate) fn malformed(reason: &str) -> Treatment {
+    request_failed(Cause::Malformed(reason.to_owned()))
+}
+
+/// A request that was not read to its end. An alert is about the TLS below it.
+pub(crate) fn request_failed(cause: Cause) -> Treatment {
+    let stage = match cause {
+        Cause::Distrust(_) | Cause::Alert(_) => Stage::ProxyTls,
+        _ => Stage::Request,
+    };
+    Treatment::Failed(Failure { stage, side: Side::Client, cause })
+}
+
+/// Why reading from the client failed.
+pub(crate) fn transport(error: &io::Error) -> Cause {
+    tls_failure::client_cause(error)
+}

@@ -1,0 +1,53 @@
+//! The PROXY protocol header of a trusted forwarder: whose connection this is. It is demanded, for
+//! otherwise a client could send one of its own through a forwarder that adds none.
+
+use super::ask::{Ask, malformed, request_failed, transport};
+use crate::client::{Client, Speaks};
+use bytes::{Buf, BytesMut};
+use flow::address::DeviceAddr;
+use flow::limits::Limits;
+use flow::treatment::Cause;
+use observe::proxy_protocol::{Header, parse};
+use std::net::SocketAddr;
+use tokio::time::{Instant, timeout_at};
+
+/// Takes the header off and the device's address from it.
+pub(super) async fn read(client: &mut Client, limits: &Limits) -> Result<(), Ask> {
+    client.forwarded_by = Some(client.device.0);
+    let deadline = Instant::now() + limits.request_head_time;
+    let mut bytes = BytesMut::new();
+    loop {
+        let cause = match parse(&bytes) {
+            Ok(Some((header, length))) => {
+                if let Header::Source(source) = header {
+                    let source = SocketAddr::new(source.ip().to_canonical(), source.port());
+                    client.device = DeviceAddr(source);
+                }
+                bytes.advance(length);
+                client.wire.unread(bytes.freeze());
+                return Ok(());
+            }
+            Err(defect) => {
+                client.speaks = Speaks::before_a_word(bytes.first().copied().unwrap_or_default());
+                let why = malformed(&format!("{defect}, which a trusted forwarder must send"));
+                return Err(Ask::Refused(why, crate::credentials::without_passwords(bytes)));
+            }
+            Ok(None) if bytes.len() >= limits.request_head_bytes => Cause::TooLarge,
+            Ok(None) => {
+                let most = limits.request_head_bytes.saturating_sub(bytes.len());
+                match timeout_at(deadline, client.wire.read_more(&mut bytes, most)).await {
+                    Ok(Ok(0)) => Cause::Closed,
+                    Ok(Ok(_)) => continue,
+                    Ok(Err(error)) => transport(&error),
+                    Err(_elapsed) => Cause::TimedOut,
+                }
+            }
+        };
+        client.speaks = Speaks::Nothing;
+        return Err(if bytes.is_empty() {
+            Ask::Nothing(cause)
+        } else {
+            Ask::Refused(request_failed(cause), bytes.freeze())
+        });
+    }
+}

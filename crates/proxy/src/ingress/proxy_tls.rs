@@ -1,0 +1,86 @@
+//! TLS to the proxy itself, taken off: our leaf for the name that the client asks for, or for the
+//! address that it reached. What it then says inside is any of the other protocols.
+
+use super::ask::{Ask, malformed};
+use crate::client::{Client, Speaks};
+use crate::opening::{self, Opening};
+use crate::setup::Setup;
+use crate::tls_failure;
+use crate::wire::Wire;
+use flow::address::Host;
+use flow::tls::ClientHello;
+use flow::treatment::{Cause, Failure, Side, Stage, Treatment};
+use rustls::ServerConfig;
+use rustls::server::{NoServerSessionStorage, ResolvesServerCert};
+use rustls::sign::CertifiedKey;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
+
+/// Shakes hands; from then on the client's wire is what passes inside.
+pub(super) async fn take_off(client: &mut Client, setup: &Setup) -> Result<(), Ask> {
+    client.over_tls = true;
+    client.speaks = Speaks::Tls(tls_failure::NOT_A_CLIENT_HELLO);
+    let hello = match opening::read(&mut client.wire, None, &setup.limits).await {
+        Opening::Tls(hello) => hello,
+        Opening::Failed(failure) => {
+            let failure = Failure { stage: Stage::ProxyTls, ..failure };
+            let raw = client.wire.take_unread();
+            return Err(Ask::Refused(Treatment::Failed(failure), raw));
+        }
+        _ => {
+            let raw = client.wire.take_unread();
+            return Err(Ask::Refused(malformed("a TLS record without a ClientHello"), raw));
+        }
+    };
+    let config = match config(client, setup, &hello) {
+        Ok(config) => config,
+        Err(reason) => return Err(failed(client, &hello, Side::Landfall, Cause::Io(reason))),
+    };
+    let accepting = TlsAcceptor::from(Arc::new(config)).accept(client.wire.moved_out());
+    let cause = match timeout(setup.limits.tls_time, accepting).await {
+        Ok(Ok(stream)) => {
+            client.wire = Wire::inside(stream);
+            client.speaks = Speaks::Http;
+            return Ok(());
+        }
+        Ok(Err(error)) => tls_failure::client_cause(&error),
+        Err(_elapsed) => Cause::TimedOut,
+    };
+    // rustls has said all that there was to say.
+    client.speaks = Speaks::Nothing;
+    Err(failed(client, &hello, Side::Client, cause))
+}
+
+fn failed(client: &mut Client, hello: &ClientHello, side: Side, cause: Cause) -> Ask {
+    drop(client.wire.take_unread());
+    let failure = Failure { stage: Stage::ProxyTls, side, cause };
+    Ask::Refused(Treatment::Failed(failure), hello.raw.clone())
+}
+
+fn config(client: &Client, setup: &Setup, hello: &ClientHello) -> Result<ServerConfig, String> {
+    let named = hello.server_name.as_deref().and_then(|name| name.parse::<Host>().ok());
+    let host = named.unwrap_or_else(|| Host::Ip(client.listener.ip()));
+    let now = SystemTime::UNIX_EPOCH + Duration::from_nanos(setup.clock.now().wall.0);
+    let leaf = setup.leaves.leaf(&host, now).map_err(|error| error.to_string())?;
+    let mut config = ServerConfig::builder_with_provider(Arc::clone(setup.trust.provider()))
+        .with_safe_default_protocol_versions()
+        .map_err(|error| error.to_string())?
+        .with_no_client_auth()
+        .with_cert_resolver(Arc::new(OneLeaf(leaf)));
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    config.send_tls13_tickets = 0;
+    config.session_storage = Arc::new(NoServerSessionStorage {});
+    Ok(config)
+}
+
+/// Answers with one leaf, whatever is asked: the name was read before.
+#[derive(Debug)]
+struct OneLeaf(Arc<CertifiedKey>);
+
+impl ResolvesServerCert for OneLeaf {
+    fn resolve(&self, _hello: rustls::server::ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        Some(Arc::clone(&self.0))
+    }
+}
