@@ -13,7 +13,7 @@ use std::time::Duration;
 
 /// One thing that happened. For one connection the order is: `Opened`, then `Targeted` (unless the
 /// request was refused before), `Looked`, `Dialled`, the TLS facts, `Treated`, chunks and exchanges,
-/// `StreamClosed` per stream, `Closed`. A chunk comes before every event that points into it.
+/// and `StreamEnded` per direction that ended in order, `StreamClosed` per stream, `Closed`. A chunk comes before every event that points into it.
 #[derive(Clone, Debug)]
 pub enum Event {
     Opened(Opened),
@@ -72,6 +72,12 @@ pub enum Event {
         connection: ConnectionId,
         at: Stamp,
         dropped: DroppedDatagrams,
+    },
+    /// The sender of a stream ended it in order (close_notify, or FIN where there is no TLS). A
+    /// stream of which this is not said was cut.
+    StreamEnded {
+        stream: StreamKey,
+        at: Stamp,
     },
     StreamClosed(StreamClosed),
     Closed(Closed),

@@ -127,6 +127,8 @@ impl Journal {
     pub(crate) async fn ended(&self, direction: Direction) -> Result<(), RecorderGone> {
         let mut state = self.state.lock().await;
         let at = self.now();
+        let stream = self.key(Leg::Relay, direction);
+        state.queue.push_back(Event::StreamEnded { stream, at });
         if let Some(observer) = &mut state.observer {
             let mut observed = Vec::new();
             observer.end(direction, at, &mut observed);

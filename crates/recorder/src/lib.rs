@@ -20,6 +20,7 @@ pub mod read;
 pub mod record;
 mod recording;
 mod recovery;
+pub mod reobserve;
 mod session;
 mod signer;
 mod store;

@@ -6,6 +6,7 @@
 //! This module knows no files, no hashes and no order between records.
 
 pub mod connection;
+mod derived;
 pub mod destination;
 pub mod dns;
 pub mod exchange;
@@ -16,7 +17,7 @@ pub mod value;
 
 use bytes::Bytes;
 use connection::{ConnectionClose, ConnectionDial, ConnectionOpen, ConnectionTarget};
-use connection::{ConnectionTreatment, DatagramsDropped, StreamClose};
+use connection::{ConnectionTreatment, DatagramsDropped, StreamClose, StreamEnd};
 use destination::{Assessment, Claims};
 use dns::Dns;
 use exchange::{ExchangeClose, ExchangeRequest, ExchangeResponse, LostSync};
@@ -111,6 +112,7 @@ pub enum Body {
     LostSync(LostSync),
     DatagramsDropped(DatagramsDropped),
     Frames(Frames),
+    StreamEnd(StreamEnd),
     StreamClose(StreamClose),
     Claims(Claims),
     Assessment(Box<Assessment>),
@@ -141,6 +143,7 @@ impl Body {
             Self::LostSync(_) => "lost-sync",
             Self::DatagramsDropped(_) => "datagrams.dropped",
             Self::Frames(_) => "frames",
+            Self::StreamEnd(_) => "stream.end",
             Self::StreamClose(_) => "stream.close",
             Self::Claims(_) => "claims",
             Self::Assessment(_) => "assessment",
@@ -168,6 +171,7 @@ impl Body {
             Self::TlsUpstream(upstream) => upstream.connection.0,
             Self::LostSync(lost) => lost.connection.0,
             Self::DatagramsDropped(dropped) => dropped.connection.0,
+            Self::StreamEnd(end) => end.connection.0,
             Self::StreamClose(close) => close.connection.0,
             Self::Gap(gap) => gap.connection.as_ref()?.0,
             Self::ExchangeRequest(request) => return of_exchange(request.exchange.0),
@@ -203,6 +207,7 @@ impl Body {
             "lost-sync" => Self::LostSync(shape(json)?),
             "datagrams.dropped" => Self::DatagramsDropped(shape(json)?),
             "frames" => Self::Frames(shape(json)?),
+            "stream.end" => Self::StreamEnd(shape(json)?),
             "stream.close" => Self::StreamClose(shape(json)?),
             "claims" => Self::Claims(shape(json)?),
             "assessment" => Self::Assessment(shape(json)?),

@@ -16,7 +16,6 @@ use crate::record::connection::{
     StreamClose,
 };
 use crate::record::destination::{Assessment, Claims};
-use crate::record::exchange::{ExchangeClose, ExchangeRequest, ExchangeResponse, LostSync};
 use crate::record::session::{CloseWhy, Gap, GapWhy, Marker, Phase, SessionClose};
 use crate::record::tls::{TlsClient, TlsClientHello, TlsUpstream};
 use crate::record::value::{Count, Spelled};
@@ -111,31 +110,29 @@ impl SessionWriter {
                 self.treated(connection, at, treatment);
             }
             Event::Chunk(chunk) => self.chunk(&chunk)?,
-            Event::Request { exchange, head } => {
+            Event::Request { exchange, ref head } => {
                 self.tally.exchanges += 1;
                 if let Some(connection) = self.open.get_mut(&exchange.connection) {
-                    connection.requested(exchange, &head);
+                    connection.requested(exchange, head);
                 }
-                let request = Box::new(ExchangeRequest::new(exchange, &head));
-                self.append(head.at, Body::ExchangeRequest(request));
+                self.append_derived(&event);
             }
-            Event::Response { exchange, head } => {
+            Event::Response { exchange, ref head } => {
                 if let Some(connection) = self.open.get_mut(&exchange.connection) {
-                    connection.responded(exchange, &head);
+                    connection.responded(exchange, head);
                 }
-                let response = ExchangeResponse::new(exchange, &head);
-                self.append(head.at, Body::ExchangeResponse(response));
+                self.append_derived(&event);
             }
-            Event::ExchangeEnded { exchange, end } => {
-                let close = Box::new(ExchangeClose::new(exchange, &end));
-                self.append(end.at, Body::ExchangeClose(close));
+            Event::ExchangeEnded { exchange, ref end } => {
+                self.append_derived(&event);
                 if let Some(connection) = self.open.get_mut(&exchange.connection) {
-                    let notice = connection.exchanged(exchange, &end);
+                    let notice = connection.exchanged(exchange, end);
                     self.notify(notice);
                 }
             }
-            Event::LostSync { connection, lost } => {
-                self.append(lost.at, Body::LostSync(LostSync::new(connection, &lost)));
+            Event::LostSync { .. } => self.append_derived(&event),
+            Event::StreamEnded { stream, at } => {
+                self.append(at, Body::StreamEnd(stream.into()));
             }
             Event::DatagramsDropped { connection, at, dropped } => {
                 let dropped = DatagramsDropped::new(connection, &dropped);
@@ -236,6 +233,13 @@ impl SessionWriter {
     fn append(&mut self, at: Stamp, body: Body) {
         self.parts.log.append(at, body);
         self.dirty();
+    }
+
+    /// Appends what an observer saw.
+    fn append_derived(&mut self, event: &Event) {
+        if let Some((at, body)) = Body::derived(event) {
+            self.append(at, body);
+        }
     }
 
     fn dirty(&mut self) {

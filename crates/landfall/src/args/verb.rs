@@ -96,6 +96,14 @@ pub(crate) enum SessionVerb {
         /// A name, an id or the beginning of one [default: that of -S, else the newest].
         session: Option<String>,
     },
+    /// Derive the exchanges of a session again from its recorded bytes, and list where the log says
+    /// something else; exits with 3 when it does.
+    Reobserve {
+        /// A name, an id or the beginning of one [default: that of -S, else the newest].
+        session: Option<String>,
+        #[command(flatten)]
+        output: OutputArgs,
+    },
 }
 
 #[derive(Debug, clap::Subcommand)]

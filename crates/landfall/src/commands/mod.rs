@@ -11,6 +11,7 @@ mod flow_page;
 mod geo;
 mod levels;
 mod lookup;
+mod reobserve;
 mod session;
 
 use crate::args::{CaVerb, Cli, DestVerb, FlowVerb, GeoVerb, RunArgs, SessionVerb, Verb};
@@ -70,6 +71,9 @@ fn of_session(context: &Context, verb: SessionVerb) -> Result<Exit, Error> {
         SessionVerb::List { output } => session::list(context, output),
         SessionVerb::Show { session, output } => session::show(context, session.as_deref(), output),
         SessionVerb::Reindex { session } => session::reindex(context, session.as_deref()),
+        SessionVerb::Reobserve { session, output } => {
+            reobserve::run(context, session.as_deref(), output)
+        }
     }
 }
 

@@ -236,6 +236,27 @@ fn limits(written: &LimitsTable, place: &Place<'_>) -> Result<Limits, Error> {
     })
 }
 
+/// The limits that a session was recorded with. A key of another version, and a value that is none
+/// in this one, counts as its default: an old session must stay readable.
+pub(crate) fn recorded_limits(configuration: &str) -> Limits {
+    let table: toml::Table = configuration.parse().unwrap_or_default();
+    let Some(toml::Value::Table(limits)) = table.get("limits") else { return Limits::default() };
+    let mut known = toml::Table::new();
+    for (key, value) in limits {
+        let mut with = known.clone();
+        with.insert(key.clone(), value.clone());
+        if meant(&with).is_some() {
+            known = with;
+        }
+    }
+    meant(&known).unwrap_or_default()
+}
+
+fn meant(table: &toml::Table) -> Option<Limits> {
+    let written: LimitsTable = table.clone().try_into().ok()?;
+    limits(&written, &Place(None)).ok()
+}
+
 /// The file that values came from, for errors and for relative paths.
 struct Place<'a>(Option<&'a Path>);
 
@@ -408,6 +429,16 @@ mod tests {
         assert_eq!(settings.users.len(), 2);
         assert_eq!(settings.credentials_files, [PathBuf::from("conf/users")]);
         assert_eq!(settings.rules.trusted_forwarders.len(), 1);
+    }
+
+    #[test]
+    fn recorded_limits_are_those_that_this_version_knows() {
+        let text = "listen = 7\n[limits]\nobserved-streams = 3\nnew-key = true\n\
+                    observed-header-bytes = \"1KiB\"\nconnections = 0\nidle-time = \"x\"";
+        let expected =
+            Limits { observed_streams: 3, observed_header_bytes: 1024, ..Limits::default() };
+        assert_eq!(recorded_limits(text), expected);
+        assert_eq!(recorded_limits("no TOML"), Limits::default());
     }
 
     #[test]

@@ -55,6 +55,7 @@ pub(super) fn insert(db: &Connection, record: &Record, place: Place) -> Result<(
         Body::TlsUpstream(_)
         | Body::LostSync(_)
         | Body::DatagramsDropped(_)
+        | Body::StreamEnd(_)
         | Body::Gap(_)
         | Body::Marker(_)
         | Body::Phase(_) => Ok(()),

@@ -4,15 +4,12 @@
 
 use super::error::ReadError;
 use super::records::{Records, whole};
+use super::stretch::Stretch;
 use crate::directory::SessionDir;
-use crate::frame::{Frame, FrameError, HEADER_BYTES};
 use crate::index::cell::number;
 use crate::index::connection::{direction_word, leg_word};
 use flow::stream::{Extent, StreamKey};
 use rusqlite::params;
-use std::fs::File;
-use std::io::{BufReader, Read, Seek, SeekFrom};
-use std::path::{Path, PathBuf};
 
 /// Hands the bytes of `extent` to `sink`, in order, in pieces. An `extent` that reaches beyond
 /// what is known of the stream ends with a [`ReadError::Gap`], unless its end is `u64::MAX`.
@@ -31,12 +28,11 @@ pub(super) fn copy(
         if run.extent.start > wanted.start {
             return Err(ReadError::Gap { stream, offset: wanted.start });
         }
-        let mut stretch = Stretch::open(session.segment_file(run.segment), &run)?;
+        let mut stretch = Stretch::open(session.segment_file(run.segment), run.offset, run.bytes)?;
         let mut at = run.extent.start;
         while at < run.extent.end.min(wanted.end) {
             let Some(frame) = stretch.next()? else {
-                let offset = stretch.offset;
-                return Err(ReadError::Misplaced { path: stretch.path, offset, stream });
+                return Err(stretch.misplaced(stream));
             };
             if frame.header.stream != stream {
                 continue;
@@ -92,72 +88,3 @@ fn runs(records: &Records<'_>, stream: StreamKey, extent: Extent) -> Result<Vec<
         })
         .map_err(|source| records.failed(source))
 }
-
-/// The frames of one flush.
-struct Stretch {
-    path: PathBuf,
-    reader: BufReader<File>,
-    /// Where the next frame begins in the segment.
-    offset: u64,
-    end: u64,
-    buffer: Vec<u8>,
-}
-
-impl Stretch {
-    fn open(path: PathBuf, run: &Run) -> Result<Self, ReadError> {
-        let opened = File::open(&path).and_then(|mut file| {
-            file.seek(SeekFrom::Start(run.offset))?;
-            Ok(BufReader::with_capacity(BUFFER_BYTES, file))
-        });
-        match opened {
-            Ok(reader) => {
-                let end = run.offset.saturating_add(run.bytes);
-                Ok(Self { path, reader, offset: run.offset, end, buffer: Vec::new() })
-            }
-            Err(source) => Err(ReadError::File { doing: "open", path, source }),
-        }
-    }
-
-    /// The next frame; `None` after the last one of the flush.
-    fn next(&mut self) -> Result<Option<Frame<'_>>, ReadError> {
-        if self.offset >= self.end {
-            return Ok(None);
-        }
-        let offset = self.offset;
-        self.buffer.clear();
-        let mut needed = HEADER_BYTES;
-        loop {
-            fill(&mut self.reader, &mut self.buffer, needed, &self.path)?;
-            match Frame::parse(&self.buffer) {
-                Err(FrameError::Incomplete { needed: more }) if self.buffer.len() == needed => {
-                    needed = more;
-                }
-                Err(source) => {
-                    return Err(ReadError::Frame { path: self.path.clone(), offset, source });
-                }
-                Ok(_) => break,
-            }
-        }
-        self.offset += self.buffer.len() as u64;
-        match Frame::parse(&self.buffer) {
-            Ok(frame) => Ok(Some(frame)),
-            Err(source) => Err(ReadError::Frame { path: self.path.clone(), offset, source }),
-        }
-    }
-}
-
-/// Reads until `buffer` holds `needed` bytes, or the file ends.
-fn fill(
-    reader: &mut BufReader<File>,
-    buffer: &mut Vec<u8>,
-    needed: usize,
-    path: &Path,
-) -> Result<(), ReadError> {
-    let missing = needed.saturating_sub(buffer.len()) as u64;
-    match reader.take(missing).read_to_end(buffer) {
-        Ok(_) => Ok(()),
-        Err(source) => Err(ReadError::File { doing: "read", path: path.to_owned(), source }),
-    }
-}
-
-const BUFFER_BYTES: usize = 256 * 1024;

@@ -17,6 +17,7 @@ mod records;
 mod rows;
 mod session;
 mod sessions;
+pub(crate) mod stretch;
 #[cfg(test)]
 mod tests;
 mod unfinished;

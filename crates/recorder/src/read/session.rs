@@ -17,6 +17,7 @@ use super::rows::{FlowRow, SessionSummary};
 use super::unfinished;
 use crate::directory::SessionDir;
 use crate::index::IndexError;
+use crate::record::Body;
 use bytes::Bytes;
 use flow::id::{ExchangeId, FlowId, SessionId};
 use flow::stream::{Extent, StreamKey};
@@ -61,6 +62,14 @@ impl Session {
     /// Why the log could only be read up to a point. What comes after it is in no listing.
     pub fn damage(&self) -> Option<&IndexError> {
         self.opened.damage.as_ref()
+    }
+
+    /// The configuration that it was recorded with, TOML; `None` where the log lost its beginning.
+    pub fn configuration(&self) -> Result<Option<String>, ReadError> {
+        Ok(match self.records().get(0)?.body {
+            Body::SessionOpen(open) => Some(open.config),
+            _ => None,
+        })
     }
 
     /// The session's totals as of now.

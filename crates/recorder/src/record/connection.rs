@@ -4,6 +4,7 @@ use super::value::{Count, Spelled};
 use flow::address::Host;
 use flow::event::{Closed, Dialled, DroppedDatagrams, Opened};
 use flow::id::ConnectionId;
+use flow::stream::StreamKey;
 use flow::treatment::Treatment;
 use flow::treatment::{BlockedWhy, Cause, Failure, Outcome, PassthroughWhy, PlaintextWhy};
 use serde::{Deserialize, Serialize};
@@ -179,6 +180,25 @@ impl From<&Failure> for FailureShape {
             detail,
             side: failure.side.word().to_owned(),
             stage: failure.stage.word().to_owned(),
+        }
+    }
+}
+
+/// `stream.end`: the sender of a stream of the relay leg ended it in order, at the record's time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StreamEnd {
+    pub connection: Spelled<ConnectionId>,
+    pub direction: super::store::Direction,
+    pub leg: super::store::Leg,
+}
+
+impl From<StreamKey> for StreamEnd {
+    fn from(stream: StreamKey) -> Self {
+        Self {
+            connection: Spelled(stream.connection),
+            direction: stream.direction.into(),
+            leg: stream.leg.into(),
         }
     }
 }

@@ -240,7 +240,7 @@ fn fields(fields: &[http::Field]) -> Vec<(Text, Text)> {
 
 /// Name and version of the observer that derives these records. It changes when the same bytes
 /// would give other records.
-const OBSERVER: &str = "http/0";
+pub const OBSERVER: &str = "http/0";
 
 #[cfg(test)]
 mod tests {

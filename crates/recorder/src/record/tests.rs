@@ -349,6 +349,11 @@ fn store_records_are_canonical() {
         segment: Count(1),
         streams: [Leg::Relay, Leg::Client, Leg::Upstream].map(run).to_vec(),
     }));
+    check(Body::StreamEnd(StreamEnd {
+        connection: c1(),
+        direction: Direction::Down,
+        leg: Leg::Relay,
+    }));
     check(Body::StreamClose(StreamClose {
         connection: c1(),
         direction: Direction::Up,

@@ -1,0 +1,189 @@
+//! Derives the exchanges of a session again from its stream store, and compares them with what its
+//! log tells of them: the streams are the evidence, exchanges a view of it (`docs/FORMAT.md`).
+//!
+//! One pass over the log and the segments side by side, without the index; memory is that of the
+//! observers that were there while the session was recorded. It judges no hashes: whether the
+//! stores are what was committed to is another question.
+
+mod difference;
+mod pairs;
+mod protocol;
+mod replay;
+#[cfg(test)]
+mod tests;
+
+pub use difference::Difference;
+
+use crate::directory::SessionDir;
+use crate::index::IndexError;
+use crate::index::build::log_length;
+use crate::index::log::LogLines;
+use crate::read::ReadError;
+use crate::read::stretch::Stretch;
+use crate::record::session::{Gap, GapWhy};
+use crate::record::store::Frames;
+use crate::record::{Body, Record};
+use flow::id::ConnectionId;
+use flow::limits::Limits;
+use flow::stream::Leg;
+use pairs::Found;
+use replay::Replay;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What a second derivation came to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Reobserved {
+    /// Connections on whose bytes an observer looked.
+    pub connections: u64,
+    /// Exchanges, of the log and of the second derivation together.
+    pub exchanges: u64,
+    /// Exchanges with a difference; what a connection lost sync at counts as one.
+    pub differ: u64,
+    /// Of these, the ones that an observer of another version had recorded: to be expected.
+    pub differ_by_version: u64,
+    /// Exchanges that could not be derived to their end, because bytes or records are missing: a
+    /// limit, a crash, or a session that still runs.
+    pub cut: u64,
+    /// Bytes of the relay leg that were looked at.
+    pub bytes: u64,
+    /// Versions of other observers that the records name.
+    pub other_observers: BTreeSet<String>,
+}
+
+impl Reobserved {
+    /// Whether the log says what this version derives, as far as there are bytes, or another
+    /// version explains why it does not.
+    pub fn is_confirmed(&self) -> bool {
+        self.differ == self.differ_by_version
+    }
+}
+
+/// Derives the exchanges again and hands each difference to `each`, connection by connection in the
+/// order in which they ended. `limits` are those with which the session was recorded.
+///
+/// # Errors
+/// [`ReadError`] for a log that cannot be read; what `each` returns.
+pub fn reobserve(
+    directory: &SessionDir,
+    limits: &Limits,
+    each: &mut dyn FnMut(&Difference) -> Result<(), ReadError>,
+) -> Result<Reobserved, ReadError> {
+    let path = directory.log_file();
+    let committed = log_length(directory)?;
+    let mut lines = LogLines::open(&path, 0)?;
+    let mut pass = Pass {
+        directory,
+        limits,
+        open: BTreeMap::new(),
+        closing: Vec::new(),
+        found: Found { totals: Reobserved::default(), each },
+    };
+    let mut line = Vec::new();
+    while let Some(offset) = lines.next(committed, &mut line)? {
+        let record = Record::parse(&line).map_err(|source| IndexError::Record {
+            path: path.clone(),
+            offset,
+            source,
+        })?;
+        pass.record(record)?;
+    }
+    pass.finish()
+}
+
+struct Pass<'a> {
+    directory: &'a SessionDir,
+    limits: &'a Limits,
+    open: BTreeMap<ConnectionId, Replay>,
+    /// Closed in the log; their last bytes may be in the next `frames` record.
+    closing: Vec<ConnectionId>,
+    found: Found<'a>,
+}
+
+impl Pass<'_> {
+    fn record(&mut self, record: Record) -> Result<(), ReadError> {
+        let at = record.at;
+        match record.body {
+            Body::Frames(frames) => return self.frames(&frames),
+            Body::ConnectionOpen(open) => {
+                self.open.insert(open.connection.0, Replay::new(open.connection.0));
+            }
+            body => {
+                let Some((connection, _)) = body.subject() else { return Ok(()) };
+                let Some(replay) = self.open.get_mut(&connection) else { return Ok(()) };
+                match body {
+                    Body::TlsUpstream(tls) => replay.agreed(tls.agreed.and_then(|a| a.alpn)),
+                    Body::ConnectionTreatment(treatment) => replay.treated(&treatment, self.limits),
+                    Body::StreamEnd(end) => replay.ended(end.direction.into(), at),
+                    Body::StreamClose(close) if Leg::from(close.leg) == Leg::Relay => {
+                        replay.kept(close.direction.into(), close.kept.0);
+                    }
+                    Body::Gap(gap) => missing(replay, gap),
+                    Body::ConnectionClose(_) => {
+                        replay.closed(at);
+                        if replay.is_whole() {
+                            return self.end(connection);
+                        }
+                        self.closing.push(connection);
+                    }
+                    body if body.is_derived() => replay.recorded(at, body, &mut self.found)?,
+                    _ => {}
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Hands what one commit appended to the observers.
+    fn frames(&mut self, frames: &Frames) -> Result<(), ReadError> {
+        let runs = || frames.streams.iter().filter(|run| Leg::from(run.leg) == Leg::Relay);
+        for run in runs() {
+            if let Some(replay) = self.open.get_mut(&run.connection.0) {
+                replay.expect(run.direction.into(), run.start.0);
+            }
+        }
+        let path = self.directory.segment_file(frames.segment.0);
+        // Bytes that are not there any more, or damaged, cut what is derived from them.
+        if let Ok(mut stretch) = Stretch::open(path, frames.offset.0, frames.bytes.0) {
+            while let Ok(Some(frame)) = stretch.next() {
+                let stream = frame.header.stream;
+                if stream.leg == Leg::Relay
+                    && let Some(replay) = self.open.get_mut(&stream.connection)
+                {
+                    let (direction, at) = (stream.direction, frame.header.at);
+                    self.found.totals.bytes += frame.payload.len() as u64;
+                    replay.passed(direction, at, frame.payload, self.limits, &mut self.found)?;
+                }
+            }
+        }
+        for run in runs() {
+            if let Some(replay) = self.open.get_mut(&run.connection.0) {
+                replay.expect(run.direction.into(), run.end.0);
+            }
+        }
+        for connection in std::mem::take(&mut self.closing) {
+            self.end(connection)?;
+        }
+        Ok(())
+    }
+
+    fn end(&mut self, connection: ConnectionId) -> Result<(), ReadError> {
+        match self.open.remove(&connection) {
+            Some(replay) => replay.finish(&mut self.found),
+            None => Ok(()),
+        }
+    }
+
+    fn finish(mut self) -> Result<Reobserved, ReadError> {
+        for (_, replay) in std::mem::take(&mut self.open) {
+            replay.finish(&mut self.found)?;
+        }
+        Ok(self.found.totals)
+    }
+}
+
+fn missing(replay: &mut Replay, gap: Gap) {
+    match (gap.why, gap.record) {
+        (GapWhy::RecordTooLong, Some(kind)) => replay.unrecorded(kind),
+        _ => replay.cut(),
+    }
+}

@@ -1,0 +1,172 @@
+//! Pairs the recorded records of one connection with the derived ones and says how they differ.
+//! Either side may be ahead, by what one commit holds.
+
+use super::difference::{Differing, compare, json, shown, take_observer};
+use super::{Difference, Reobserved};
+use crate::read::ReadError;
+use crate::record::Body;
+use crate::record::exchange::OBSERVER;
+use flow::id::{ConnectionId, ExchangeId, FlowId};
+use flow::time::Stamp;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+/// The totals so far, and who hears of the differences.
+pub(super) struct Found<'a> {
+    pub(super) totals: Reobserved,
+    pub(super) each: &'a mut dyn FnMut(&Difference) -> Result<(), ReadError>,
+}
+
+/// A record with its time.
+type Timed = (Stamp, Body);
+
+/// The records of one connection that still wait for their counterparts.
+#[derive(Debug)]
+pub(super) struct Pairs {
+    connection: ConnectionId,
+    recorded: VecDeque<Timed>,
+    derived: VecDeque<Timed>,
+    /// Exchanges that differ (0: the connection), and whether another version explains it.
+    differ: BTreeMap<u32, bool>,
+    /// The version of another observer that recorded this connection.
+    other_observer: Option<String>,
+}
+
+impl Pairs {
+    pub(super) fn new(connection: ConnectionId) -> Self {
+        Self {
+            connection,
+            recorded: VecDeque::new(),
+            derived: VecDeque::new(),
+            differ: BTreeMap::new(),
+            other_observer: None,
+        }
+    }
+
+    pub(super) fn recorded(&mut self, it: Timed, found: &mut Found<'_>) -> Result<(), ReadError> {
+        found.totals.exchanges += u64::from(matches!(it.1, Body::ExchangeRequest(_)));
+        match take(&mut self.derived, &it.1) {
+            Some(derived) => self.pair(&it, &derived, found),
+            None => {
+                self.recorded.push_back(it);
+                Ok(())
+            }
+        }
+    }
+
+    pub(super) fn derived(&mut self, it: Timed, found: &mut Found<'_>) -> Result<(), ReadError> {
+        match take(&mut self.recorded, &it.1) {
+            Some(recorded) => self.pair(&recorded, &it, found),
+            None => {
+                self.derived.push_back(it);
+                Ok(())
+            }
+        }
+    }
+
+    /// No record follows on either side. What has no counterpart differs if the connection is there
+    /// from its beginning to its end, and is cut else. `unrecorded` are the kinds of records that
+    /// the log says it has left out.
+    pub(super) fn finish(
+        mut self,
+        is_whole: bool,
+        mut unrecorded: Vec<String>,
+        found: &mut Found<'_>,
+    ) -> Result<(), ReadError> {
+        let mut cut = BTreeSet::new();
+        for it in std::mem::take(&mut self.recorded) {
+            if is_whole {
+                self.alone(&it, true, found)?;
+            } else {
+                cut.insert(number(&it.1));
+            }
+        }
+        for it in std::mem::take(&mut self.derived) {
+            found.totals.exchanges += u64::from(matches!(it.1, Body::ExchangeRequest(_)));
+            let left_out = unrecorded.iter().position(|kind| kind == it.1.kind());
+            if let Some(index) = left_out {
+                unrecorded.swap_remove(index);
+            } else if is_whole {
+                self.alone(&it, false, found)?;
+            } else {
+                cut.insert(number(&it.1));
+            }
+        }
+        found.totals.cut += cut.len() as u64;
+        found.totals.differ += self.differ.len() as u64;
+        let by_version = self.differ.values().filter(|by_version| **by_version).count();
+        found.totals.differ_by_version += by_version as u64;
+        found.totals.other_observers.extend(self.other_observer);
+        Ok(())
+    }
+
+    fn pair(
+        &mut self,
+        recorded: &Timed,
+        derived: &Timed,
+        found: &mut Found<'_>,
+    ) -> Result<(), ReadError> {
+        if recorded == derived {
+            return Ok(());
+        }
+        let (mut left, mut right) = (json(recorded.0, &recorded.1), json(derived.0, &derived.1));
+        self.note_observer(take_observer(&mut left));
+        take_observer(&mut right);
+        let mut differing = Vec::new();
+        compare("", &left, &right, &mut differing);
+        differing.into_iter().try_for_each(|field| self.tell(&derived.1, field, found))
+    }
+
+    /// A record without a counterpart.
+    fn alone(
+        &mut self,
+        it: &Timed,
+        is_recorded: bool,
+        found: &mut Found<'_>,
+    ) -> Result<(), ReadError> {
+        let mut value = json(it.0, &it.1);
+        let observer = take_observer(&mut value);
+        if is_recorded {
+            self.note_observer(observer);
+            self.tell(&it.1, (String::new(), Some(shown(&value)), None), found)
+        } else {
+            self.tell(&it.1, (String::new(), None, Some(shown(&value))), found)
+        }
+    }
+
+    fn note_observer(&mut self, observer: Option<String>) {
+        if let Some(observer) = observer.filter(|observer| observer != OBSERVER) {
+            self.other_observer = Some(observer);
+        }
+    }
+
+    fn tell(
+        &mut self,
+        body: &Body,
+        (field, recorded, derived): Differing,
+        found: &mut Found<'_>,
+    ) -> Result<(), ReadError> {
+        let number = number(body);
+        let by_version = self.other_observer.is_some();
+        let explained = self.differ.entry(number).or_insert(by_version);
+        *explained &= by_version;
+        let connection = self.connection;
+        let flow = match number {
+            0 => FlowId::Connection(connection),
+            number => FlowId::Exchange(ExchangeId { connection, number }),
+        };
+        let other_observer = self.other_observer.clone();
+        let record = body.kind();
+        (found.each)(&Difference { flow, record, field, recorded, derived, other_observer })
+    }
+}
+
+/// The first record of the same kind about the same exchange.
+fn take(queue: &mut VecDeque<Timed>, like: &Body) -> Option<Timed> {
+    let is_like = |(_, body): &Timed| body.kind() == like.kind() && number(body) == number(like);
+    queue.iter().position(is_like).and_then(|index| queue.remove(index))
+}
+
+/// The number of the exchange that a record is about, 0 for the connection.
+fn number(body: &Body) -> u32 {
+    body.subject().map_or(0, |(_, exchange)| exchange)
+}
