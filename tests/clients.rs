@@ -5,61 +5,14 @@ use harness::device::Device;
 use harness::forwarder::Forwarder;
 use harness::landfall::Landfall;
 use harness::pattern::{self, Noise};
+use harness::server::Server;
 use harness::tool::{self, SHORT};
-use std::io::{BufRead, BufReader};
-use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 const HOST: &str = "origin.example";
 const ADDRESS: &str = "8.136.0.1";
-
-/// A server process; killed when dropped.
-struct Server {
-    child: Child,
-    socket: SocketAddr,
-}
-
-impl Server {
-    /// Python's own server: HTTP/1.1.
-    fn http1(case: &Case) -> Self {
-        let files = case.ca().write_pem(&[HOST, "localhost"], &case.path(""));
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("python/http1_server.py");
-        let mut python = tool::python();
-        python.arg(script).arg(files.certificate).arg(files.key).stdout(Stdio::piped());
-        let mut child = python.spawn().unwrap();
-        let mut port = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut port).unwrap();
-        Self { child, socket: SocketAddr::from(([127, 0, 0, 1], port.trim().parse().unwrap())) }
-    }
-
-    /// nghttpd: HTTP/2, files of a directory, and what is uploaded back.
-    fn http2(case: &Case) -> Self {
-        let files = case.ca().write_pem(&[HOST, "localhost"], &case.path(""));
-        // It cannot be asked for a free port.
-        let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-        let mut nghttpd = tool::command("nghttpd");
-        nghttpd.args(["--address=127.0.0.1", "--echo-upload", "--htdocs"]).arg(documents(case));
-        nghttpd.arg(free.port().to_string()).arg(files.key).arg(files.certificate);
-        let child = nghttpd.stdout(Stdio::null()).spawn().unwrap();
-        let server = Self { child, socket: free };
-        for _ in 0..1_000 {
-            if TcpStream::connect(free).is_ok() {
-                return server;
-            }
-            std::thread::sleep(Duration::from_millis(10));
-        }
-        panic!("nghttpd does not listen");
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        self.child.kill().ok();
-        self.child.wait().ok();
-    }
-}
 
 fn documents(case: &Case) -> std::path::PathBuf {
     let directory = case.path("documents");
@@ -82,8 +35,8 @@ fn curl(case: &Case, landfall: &Landfall) -> Command {
 #[test]
 fn curl_with_http1() {
     let mut case = Case::new();
-    let server = Server::http1(&case);
-    case.place(HOST, ADDRESS, server.socket);
+    let server = Server::http1(&case, &[HOST, "localhost"]);
+    case.place(HOST, ADDRESS, server.socket());
     let landfall = case.start();
     let mut get = curl(&case, &landfall);
     // Twice on one connection.
@@ -117,8 +70,8 @@ fn curl_with_http1() {
 #[test]
 fn curl_with_http2() {
     let mut case = Case::new();
-    let server = Server::http2(&case);
-    case.place(HOST, ADDRESS, server.socket);
+    let server = Server::http2(&case, &[HOST, "localhost"], &documents(&case));
+    case.place(HOST, ADDRESS, server.socket());
     let landfall = case.start();
     let mut get = curl(&case, &landfall);
     get.args([
@@ -148,8 +101,8 @@ fn curl_without_tls() {
     let mut python = tool::python();
     python.args(["-m", "http.server", "--bind", "127.0.0.1", "--directory"]).arg(documents);
     python.arg(free.port().to_string()).stderr(Stdio::null()).stdout(Stdio::null());
-    let server = Server { child: python.spawn().unwrap(), socket: free };
-    case.place("plain.example", "168.95.1.1", server.socket);
+    let server = Server::of(python.spawn().unwrap(), free);
+    case.place("plain.example", "168.95.1.1", server.socket());
     let landfall = case.start();
     let mut get = curl(&case, &landfall);
     get.args(["--retry", "20", "--retry-delay", "1", "http://plain.example/app.js"]);
@@ -164,8 +117,8 @@ fn curl_without_tls() {
 #[tokio::test(flavor = "multi_thread")]
 async fn nghttp_with_priorities() {
     let mut case = Case::new();
-    let server = Server::http2(&case);
-    case.place("localhost", ADDRESS, server.socket);
+    let server = Server::http2(&case, &[HOST, "localhost"], &documents(&case));
+    case.place("localhost", ADDRESS, server.socket());
     let landfall = case.start();
     let device = Device::distrusting(landfall.proxy());
     let forwarder = Forwarder::start(&device, "localhost:443").await;
@@ -182,8 +135,8 @@ async fn nghttp_with_priorities() {
 #[tokio::test(flavor = "multi_thread")]
 async fn h2load_with_many_streams() {
     let mut case = Case::new();
-    let server = Server::http2(&case);
-    case.place(HOST, ADDRESS, server.socket);
+    let server = Server::http2(&case, &[HOST, "localhost"], &documents(&case));
+    case.place(HOST, ADDRESS, server.socket());
     let landfall = case.start();
     let device = Device::distrusting(landfall.proxy());
     let forwarder = Forwarder::start(&device, "origin.example:443").await;
@@ -206,8 +159,8 @@ fn python_client(script: &str, case: &Case, landfall: &Landfall) {
 #[test]
 fn python_requests() {
     let mut case = Case::new();
-    let server = Server::http1(&case);
-    case.place(HOST, ADDRESS, server.socket);
+    let server = Server::http1(&case, &[HOST, "localhost"]);
+    case.place(HOST, ADDRESS, server.socket());
     let landfall = case.start();
     python_client("with_requests.py", &case, &landfall);
     assert!(landfall.stop().status.success());
@@ -219,8 +172,8 @@ fn python_requests() {
 #[test]
 fn python_httpx_with_http2() {
     let mut case = Case::new();
-    let server = Server::http2(&case);
-    case.place(HOST, ADDRESS, server.socket);
+    let server = Server::http2(&case, &[HOST, "localhost"], &documents(&case));
+    case.place(HOST, ADDRESS, server.socket());
     let landfall = case.start();
     python_client("with_httpx.py", &case, &landfall);
     assert!(landfall.stop().status.success());
@@ -239,8 +192,8 @@ fn python_httpx_with_http2() {
 #[test]
 fn chromium_loads_a_page_and_runs_its_script() {
     let mut case = Case::new();
-    let server = Server::http2(&case);
-    case.place(HOST, ADDRESS, server.socket);
+    let server = Server::http2(&case, &[HOST, "localhost"], &documents(&case));
+    case.place(HOST, ADDRESS, server.socket());
     let landfall = case.start();
     let home = case.path("home");
     let store = home.join(".pki/nssdb");

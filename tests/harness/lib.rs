@@ -11,5 +11,6 @@ pub mod landfall;
 pub mod origin;
 pub mod pattern;
 pub mod segments;
+pub mod server;
 pub mod test_ca;
 pub mod tool;
