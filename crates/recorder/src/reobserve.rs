@@ -6,6 +6,7 @@
 //! stores are what was committed to is another question.
 
 mod difference;
+mod outcome;
 mod pairs;
 mod protocol;
 mod replay;
@@ -13,6 +14,7 @@ mod replay;
 mod tests;
 
 pub use difference::Difference;
+pub use outcome::Reobserved;
 
 use crate::directory::SessionDir;
 use crate::index::IndexError;
@@ -28,35 +30,7 @@ use flow::limits::Limits;
 use flow::stream::Leg;
 use pairs::Found;
 use replay::Replay;
-use std::collections::{BTreeMap, BTreeSet};
-
-/// What a second derivation came to.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Reobserved {
-    /// Connections on whose bytes an observer looked.
-    pub connections: u64,
-    /// Exchanges, of the log and of the second derivation together.
-    pub exchanges: u64,
-    /// Exchanges with a difference; what a connection lost sync at counts as one.
-    pub differ: u64,
-    /// Of these, the ones that an observer of another version had recorded: to be expected.
-    pub differ_by_version: u64,
-    /// Exchanges that could not be derived to their end, because bytes or records are missing: a
-    /// limit, a crash, or a session that still runs.
-    pub cut: u64,
-    /// Bytes of the relay leg that were looked at.
-    pub bytes: u64,
-    /// Versions of other observers that the records name.
-    pub other_observers: BTreeSet<String>,
-}
-
-impl Reobserved {
-    /// Whether the log says what this version derives, as far as there are bytes, or another
-    /// version explains why it does not.
-    pub fn is_confirmed(&self) -> bool {
-        self.differ == self.differ_by_version
-    }
-}
+use std::collections::BTreeMap;
 
 /// Derives the exchanges again and hands each difference to `each`, connection by connection in the
 /// order in which they ended. `limits` are those with which the session was recorded.

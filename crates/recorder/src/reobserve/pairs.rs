@@ -1,8 +1,8 @@
 //! Pairs the recorded records of one connection with the derived ones and says how they differ.
 //! Either side may be ahead, by what one commit holds.
 
-use super::difference::{Differing, compare, json, shown, take_observer};
-use super::{Difference, Reobserved};
+use super::difference::{Difference, Differing, compare, json, shown, take_observer};
+use super::outcome::Reobserved;
 use crate::read::ReadError;
 use crate::record::Body;
 use crate::record::exchange::OBSERVER;
