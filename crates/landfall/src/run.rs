@@ -192,7 +192,7 @@ fn proxy_setup(
             settings.upstream_verify,
         )?,
         rules: settings.rules.clone(),
-        credentials: config::credentials::load(settings)?,
+        credentials: config::credentials::load(&settings.users, &settings.credentials_files)?,
         machine: interfaces::addresses(),
         dial: settings.dial.clone(),
         limits,

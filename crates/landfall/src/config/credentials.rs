@@ -1,11 +1,10 @@
 //! The users of the proxy: written in the configuration, or in a file with a `user:password` per
 //! line. Passwords leave here for the proxy alone: no error and no record holds one.
 
-use super::settings::Settings;
 use crate::error::Error;
 use serde::Deserialize;
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// A user name and its password.
 #[derive(Clone, PartialEq, Eq, Deserialize)]
@@ -21,13 +20,13 @@ impl fmt::Debug for User {
     }
 }
 
-/// All users of the settings; none means that nobody is asked.
+/// These users and those of the files; none means that nobody is asked.
 ///
 /// # Errors
 /// Usage: a file that cannot be read, holds no user, or has a line that is none.
-pub(crate) fn load(settings: &Settings) -> Result<proxy::Credentials, Error> {
-    let mut users = settings.users.clone();
-    for path in &settings.credentials_files {
+pub(crate) fn load(users: &[User], files: &[PathBuf]) -> Result<proxy::Credentials, Error> {
+    let mut users = users.to_vec();
+    for path in files {
         users.extend(read(path)?);
     }
     let logins = users.iter().map(|user| (user.user.as_str(), user.password.as_str()));
