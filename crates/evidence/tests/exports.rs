@@ -5,6 +5,7 @@
 
 use bytes::Bytes;
 use flow::address::{DeviceAddr, Target, Upstream};
+use flow::distrust::Distrust;
 use flow::event::{Closed, Dialled, Event, Ingress, Opened, StreamClosed, Timings};
 use flow::id::ConnectionId;
 use flow::limits::Limits;
@@ -132,8 +133,8 @@ fn tape(clock: &SharedClock) -> Vec<Event> {
         b"POST /up HTTP/1.1\r\nHost: api.example\r\nContent-Length: 3\r\n\r\n\xff\x00\x01";
     tape.exchange(connection, request, b"HTTP/1.1 204 No Content\r\n\r\n");
 
-    let failure =
-        Failure { stage: Stage::ClientTls, side: Side::Client, cause: Cause::Distrust(48) };
+    let cause = Cause::Distrust(Distrust::judged(48, 1, 1));
+    let failure = Failure { stage: Stage::ClientTls, side: Side::Client, cause };
     let connection = tape.open(3, "pinned.example:443", Treatment::Failed(failure));
     tape.close(connection, Outcome::NotRelayed);
     let rule = PassthroughWhy::Rule("bank.example".to_owned());
@@ -305,7 +306,7 @@ fn passed_through(entry: &Value) {
     assert_eq!(at(entry, "/_treatment"), "passthrough");
     assert_eq!(
         at(entry, "/_error"),
-        "passed through, not opened: host matches the passthrough pattern bank.example"
+        "passed through, not opened: the passthrough rule bank.example matches"
     );
 }
 

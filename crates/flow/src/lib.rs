@@ -11,7 +11,8 @@
 //!   ([`address::Upstream`]). **device**: the phone ([`address::DeviceAddr`]).
 //! - **authority**: our CA. **leaf**: a certificate that it minted.
 //! - **treatment**: *intercepted*, *passthrough*, *plaintext*, *failed* or *blocked*, each with a
-//!   *why* ([`treatment`]).
+//!   *why* ([`treatment`]). A **rule** names destinations that are to be treated one way. A device
+//!   that refuses our leaf shows **distrust** ([`distrust`]).
 //! - **destination**: a host and the addresses behind it. **claim**: one dated statement of one
 //!   source about an address ([`claim`]). **annotation**: what the claims about an address add up
 //!   to, disagreement included ([`annotation`]).
@@ -22,6 +23,7 @@
 pub mod address;
 pub mod annotation;
 pub mod claim;
+pub mod distrust;
 pub mod dns;
 pub mod event;
 pub mod filter;

@@ -29,6 +29,13 @@ pub struct Limits {
     pub connect_time: Duration,
     /// Time for each TLS handshake, ClientHello included.
     pub tls_time: Duration,
+    /// Bytes of one upstream handshake that are kept, both directions together.
+    pub handshake_bytes: usize,
+    /// Time for which a device's refusal of our leaf, or an upstream's demand for a client
+    /// certificate, decides over further connections.
+    pub fail_open_time: Duration,
+    /// Refusals, and pairs of device and host, that are remembered, each.
+    pub fail_open_entries: usize,
     /// Time without a byte in either direction after which a relayed connection is ended.
     pub idle_time: Duration,
     /// Destinations that one SOCKS5 association for datagrams has at once.
@@ -63,6 +70,9 @@ impl Default for Limits {
             resolve_time: Duration::from_secs(10),
             connect_time: Duration::from_secs(10),
             tls_time: Duration::from_secs(10),
+            handshake_bytes: (256 * KIB) as usize,
+            fail_open_time: Duration::from_secs(10 * 60),
+            fail_open_entries: 10_000,
             idle_time: Duration::from_secs(2 * 60 * 60),
             association_destinations: 256,
             association_bytes: MIB as usize,

@@ -62,6 +62,24 @@ pub struct UpstreamTls {
     /// The stapled OCSP response, DER; empty when there is none.
     pub ocsp: Bytes,
     pub verification: Verification,
+    /// Our own ClientHello, which the upstream answered in place of the device's; `None` when the
+    /// handshake ended before it was sent whole.
+    pub ours: Option<Fingerprints>,
+    /// The upstream asked for a client certificate.
+    pub asked_for_certificate: bool,
+    /// The client certificate that we answered with, DER.
+    pub client_certificate: Option<Bytes>,
+    /// Bytes of the handshake, both directions together, past what is kept of one.
+    pub handshake_not_kept: u64,
+}
+
+/// Names for the software that sent a ClientHello.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fingerprints {
+    /// As [`ClientHello::ja3`].
+    pub ja3: String,
+    /// As [`ClientHello::ja4`].
+    pub ja4: String,
 }
 
 /// A line of an `SSLKEYLOGFILE`, with the leg that it decrypts.

@@ -1,5 +1,7 @@
 //! How a connection was treated, and why. Every connection ends up with exactly one treatment.
 
+use crate::distrust::{Distrust, DistrustClass};
+use crate::id::ConnectionId;
 use std::fmt;
 
 /// How a connection was treated.
@@ -39,19 +41,38 @@ impl Treatment {
             Self::Blocked(why) => why.to_string(),
         }
     }
+
+    /// How the device refused our leaf, here or on the connection that this one follows from.
+    pub fn distrust(&self) -> Option<DistrustClass> {
+        match self {
+            Self::Failed(failure) => failure.distrust(),
+            Self::Passthrough(PassthroughWhy::Distrusted { distrust, .. })
+            | Self::Blocked(BlockedWhy::Distrusted { distrust, .. }) => Some(distrust.class),
+            _ => None,
+        }
+    }
 }
 
 /// Why TLS was not terminated.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PassthroughWhy {
-    /// A pattern of the `passthrough` list matched.
+    /// A rule of the `passthrough` list matched.
     Rule(String),
+    /// The same device refused our leaf for this name on an earlier connection, and
+    /// `--on-distrust passthrough` is in force.
+    Distrusted { on: ConnectionId, distrust: Distrust },
+    /// TLS that we cannot speak: the client's own bytes were sent on instead. What was in the way.
+    UpstreamIncompatible(String),
 }
 
 impl fmt::Display for PassthroughWhy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Rule(pattern) => write!(f, "host matches the passthrough pattern {pattern}"),
+            Self::Rule(rule) => write!(f, "the passthrough rule {rule} matches"),
+            Self::Distrusted { on, distrust } => {
+                write!(f, "the client refused our certificate on {on}: {}", distrust.class)
+            }
+            Self::UpstreamIncompatible(fact) => write!(f, "upstream incompatible: {fact}"),
         }
     }
 }
@@ -112,6 +133,14 @@ pub enum BlockedWhy {
     SocksAddressType(u8),
     /// None of the SOCKS5 authentication methods offered is taken.
     SocksMethods,
+    /// A rule of the `block` list matched.
+    Rule(String),
+    /// The same device refused our leaf for this name on an earlier connection, and
+    /// `--on-distrust block` is in force.
+    Distrusted {
+        on: ConnectionId,
+        distrust: Distrust,
+    },
 }
 
 impl fmt::Display for BlockedWhy {
@@ -121,6 +150,14 @@ impl fmt::Display for BlockedWhy {
             Self::SocksCommand(code) => return write!(f, "SOCKS5 has no command {code}"),
             Self::SocksAddressType(code) => {
                 return write!(f, "SOCKS5 has no address type {code}");
+            }
+            Self::Rule(rule) => return write!(f, "the block rule {rule} matches"),
+            Self::Distrusted { on, distrust } => {
+                let class = distrust.class;
+                return write!(
+                    f,
+                    "the client refused our certificate on {on}: {class} (see --on-distrust)"
+                );
             }
             Self::ClientNotAllowed => "client address is outside the ranges served (see --allow)",
             Self::DestinationLoopback => "destination is this machine (see --allow-local)",
@@ -146,11 +183,29 @@ pub struct Failure {
     pub cause: Cause,
 }
 
+impl Failure {
+    /// What it says of the device's trust in our authority; `None` where it is about something
+    /// else.
+    pub fn distrust(&self) -> Option<DistrustClass> {
+        if (self.stage, self.side) != (Stage::ClientTls, Side::Client) {
+            return None;
+        }
+        match &self.cause {
+            Cause::Distrust(distrust) => Some(distrust.class),
+            Cause::Closed | Cause::Reset => Some(DistrustClass::Probable),
+            Cause::Alert(_) | Cause::TimedOut | Cause::Io(_) => Some(DistrustClass::Unknown),
+            // The two sides share no parameter, or the bytes were no TLS.
+            _ => None,
+        }
+    }
+}
+
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (&self.cause, self.side) {
-            (Cause::Distrust(alert), Side::Client) => {
-                write!(f, "client distrusts our certificate (alert {})", alert_name(*alert))
+            (Cause::Distrust(distrust), Side::Client) => {
+                let (alert, class) = (alert_name(distrust.alert), distrust.class);
+                write!(f, "client distrusts our certificate (alert {alert}): {class}")
             }
             (cause, side) => write!(f, "{side} {cause} ({})", self.stage),
         }
@@ -226,8 +281,8 @@ impl fmt::Display for Side {
 /// What went wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Cause {
-    /// The client answered our leaf with this alert: it does not trust the authority, or pins.
-    Distrust(u8),
+    /// The client answered our leaf with an alert: it does not trust the authority, or pins.
+    Distrust(Distrust),
     /// Another TLS alert.
     Alert(u8),
     /// The upstream's chain did not verify; the reason.
@@ -273,7 +328,7 @@ impl Cause {
 impl fmt::Display for Cause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Distrust(alert) | Self::Alert(alert) => {
+            Self::Distrust(Distrust { alert, .. }) | Self::Alert(alert) => {
                 write!(f, "sent the TLS alert {}", alert_name(*alert))
             }
             Self::Unverified(reason) => write!(f, "certificate did not verify: {reason}"),

@@ -2,7 +2,9 @@
 //! order. The one place that knows both the proxy and the recorder.
 
 mod banner;
+mod identities;
 mod live;
+mod origin;
 mod signals;
 mod stage;
 mod tool;
@@ -69,7 +71,7 @@ async fn serve(
     let authority =
         Arc::new(Authority::load_or_create(&settings.data.authority(), SystemTime::now())?);
     let databases = Arc::new(Databases::open(&settings.geoip)?);
-    let setup = Arc::new(proxy_setup(settings, &authority, &clock, stage)?);
+    let setup = Arc::new(proxy_setup(settings, &authority, &clock, &databases, stage)?);
     for report in recorder::recover_all(settings.data.path(), &clock, &tool)? {
         banner::recovered(context, &report);
     }
@@ -179,6 +181,7 @@ fn proxy_setup(
     settings: &Settings,
     authority: &Arc<Authority>,
     clock: &SharedClock,
+    databases: &Arc<Databases>,
     stage: Option<&Stage>,
 ) -> Result<proxy::Setup, Error> {
     let limits = settings.limits.clone();
@@ -193,6 +196,9 @@ fn proxy_setup(
         )?,
         rules: settings.rules.clone(),
         credentials: config::credentials::load(&settings.users, &settings.credentials_files)?,
+        origin_of: origin::of(databases),
+        identities: identities::load(&settings.client_certificates)?,
+        memory: Arc::new(proxy::Memory::new(&limits)),
         machine: interfaces::addresses(),
         dial: settings.dial.clone(),
         limits,

@@ -52,7 +52,7 @@ pub(crate) async fn secure(
             journal.tell(Event::ClientTls { connection, at, agreed }).await?;
             return Ok(Ok(stream));
         }
-        Ok(Err(error)) => tls_failure::client_cause(&error),
+        Ok(Err(error)) => tls_failure::cause(&error),
         Err(_elapsed) => Cause::TimedOut,
     };
     Ok(Err(Failure { stage: Stage::ClientTls, side: Side::Client, cause }))
@@ -67,12 +67,14 @@ fn config(
 ) -> Result<ServerConfig, String> {
     let now = SystemTime::UNIX_EPOCH + Duration::from_nanos(now.wall.0);
     let leaf = setup.leaves.leaf(host, now).map_err(|error| error.to_string())?;
-    let mut config = ServerConfig::builder_with_provider(Arc::clone(setup.trust.provider()))
-        .with_safe_default_protocol_versions()
-        .map_err(|error| error.to_string())?
-        .with_no_client_auth()
-        .with_cert_resolver(Arc::new(OneLeaf(leaf)));
+    let mut config =
+        ServerConfig::builder_with_provider(Arc::clone(setup.trust.provider_towards_clients()))
+            .with_safe_default_protocol_versions()
+            .map_err(|error| error.to_string())?
+            .with_no_client_auth()
+            .with_cert_resolver(Arc::new(OneLeaf(leaf)));
     config.alpn_protocols = alpn.map(|protocol| vec![protocol.to_vec()]).unwrap_or_default();
+    config.ignore_client_order = true;
     config.key_log = Arc::<SecretCollector>::clone(secrets);
     // Each connection is on its own: no ticket outlives it.
     config.send_tls13_tickets = 0;

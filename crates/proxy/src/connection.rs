@@ -5,20 +5,22 @@ use crate::association;
 use crate::client::{Client, Served, Speaks};
 use crate::ingress;
 use crate::ingress::ask::{Ask, request_failed};
+use crate::interception::{Tunnel, judged};
 use crate::journal::Journal;
+use crate::memory::Asked;
 use crate::opening::{self, Opening};
 use crate::relay::{self, End};
 use crate::setup::Setup;
 use crate::upstream_tls::asked_host;
 use crate::wire::Wire;
-use crate::{client_tls, forward, onboarding, reply, tls_failure, upstream, upstream_tls};
+use crate::{client_tls, forward, onboarding, reply, tls_failure, upstream};
 use feed::RecorderGone;
 use flow::address::{Host, Target};
 use flow::event::{Event, Ingress};
 use flow::stream::{Direction, Leg};
-use flow::tls::ClientHello;
 use flow::treatment::{Cause, Failure, Outcome, PlaintextWhy, Side, Stage, Treatment};
 use observe::Observer;
+use std::net::IpAddr;
 
 /// Serves one connection of a device. However it ends, its record is closed.
 pub(crate) async fn run(mut client: Client, served: &Served) {
@@ -100,10 +102,10 @@ async fn tunnel(
     journal: &Journal,
     target: &Target,
 ) -> Result<Outcome, RecorderGone> {
-    let Client { wire: mut client, own, speaks, .. } = client;
+    let Client { wire: mut client, own, device, speaks, .. } = client;
     journal.targeted(target.clone()).await?;
     if onboarding::is_own(target) {
-        return own_pages(client, speaks, setup, journal, &target.host).await;
+        return own_pages(client, speaks, setup, journal, &target.host, device.0.ip()).await;
     }
     let upstream = match upstream::reach(setup, journal, target, &own).await? {
         Ok(upstream) => upstream,
@@ -115,7 +117,9 @@ async fn tunnel(
     }
     let why = match opening::read(&mut client, Some(&upstream), &setup.limits).await {
         Opening::Tls(hello) => {
-            return tls(client, upstream, setup, journal, target, *hello).await;
+            let device = device.0.ip();
+            let tunnel = Tunnel { client, upstream, device, target, own: &own, setup, journal };
+            return tunnel.run(*hello).await;
         }
         Opening::Failed(failure) => return hello_failed(client, journal, failure).await,
         Opening::Http1 => {
@@ -134,77 +138,6 @@ async fn tunnel(
     relay::run(journal, End::plain(client), End::plain(upstream), setup.limits.idle_time).await
 }
 
-/// TLS in a tunnel: left alone by rule, or intercepted.
-async fn tls(
-    client: Wire,
-    upstream: Wire,
-    setup: &Setup,
-    journal: &Journal,
-    target: &Target,
-    hello: ClientHello,
-) -> Result<Outcome, RecorderGone> {
-    let (connection, at) = (journal.connection(), journal.now());
-    let told = Event::ClientHello { connection, at, hello: Box::new(hello.clone()) };
-    journal.tell(told).await?;
-    let asked = target.host.to_string();
-    let names = hello.server_name.as_deref().into_iter().chain([asked.as_str()]);
-    if let Some(why) = setup.rules.passthrough(names) {
-        journal.treated(Treatment::Passthrough(why)).await?;
-        let (client, upstream) = (End::plain(client), End::plain(upstream));
-        return relay::run(journal, client, upstream, setup.limits.idle_time).await;
-    }
-    intercept(client, upstream, setup, journal, &target.host, hello).await
-}
-
-/// Shakes hands with the upstream, then with the client, and relays the plaintext.
-async fn intercept(
-    mut client: Wire,
-    upstream: Wire,
-    setup: &Setup,
-    journal: &Journal,
-    fallback: &Host,
-    hello: ClientHello,
-) -> Result<Outcome, RecorderGone> {
-    let (client_socket, upstream_socket) = (client.socket().clone(), upstream.socket().clone());
-    let secured = match upstream_tls::secure(setup, journal, upstream, &hello, fallback).await? {
-        Ok(secured) => secured,
-        Err(failure) => {
-            reply::alert(&mut client, tls_failure::alert_record(&failure.cause)).await;
-            return not_relayed(journal, Treatment::Failed(failure)).await;
-        }
-    };
-    let host = asked_host(&hello, fallback).unwrap_or_else(|| fallback.clone());
-    drop(hello);
-    let alpn = secured.alpn.as_deref();
-    let client = match client_tls::secure(setup, journal, client, &host, alpn).await? {
-        Ok(client) => client,
-        Err(failure) => return not_relayed(journal, Treatment::Failed(failure)).await,
-    };
-    journal.treated(Treatment::Intercepted).await?;
-    match alpn {
-        Some(b"h2") => {
-            journal.observe(Observer::http2(journal.connection(), &setup.limits)).await;
-        }
-        None | Some(b"http/1.1" | b"http/1.0") => {
-            journal.observe(Observer::http1(journal.connection(), &setup.limits)).await;
-        }
-        Some(_) => {}
-    }
-    let client = End { stream: client, socket: client_socket };
-    let upstream = End { stream: secured.stream, socket: upstream_socket };
-    let outcome = relay::run(journal, client, upstream, setup.limits.idle_time).await?;
-    if let Outcome::ClientAlert(alert) = outcome
-        && tls_failure::is_distrust(alert)
-        && journal.relayed(Direction::Up).await == 0
-    {
-        // TLS 1.3 lets a server finish before the client has judged its certificate.
-        let cause = Cause::Distrust(alert);
-        let failure = Failure { stage: Stage::ClientTls, side: Side::Client, cause };
-        journal.treated(Treatment::Failed(failure)).await?;
-    }
-    Ok(outcome)
-}
-
 /// A tunnel to Landfall's own pages, which is never dialled.
 async fn own_pages(
     mut client: Wire,
@@ -212,6 +145,7 @@ async fn own_pages(
     setup: &Setup,
     journal: &Journal,
     host: &Host,
+    device: IpAddr,
 ) -> Result<Outcome, RecorderGone> {
     if let Err(error) = reply::established(&mut client, speaks, None).await {
         return not_relayed(journal, client_gone(&error)).await;
@@ -220,6 +154,7 @@ async fn own_pages(
         Opening::Tls(hello) => {
             let (connection, at) = (journal.connection(), journal.now());
             let host = asked_host(&hello, host).unwrap_or_else(|| host.clone());
+            let asked = Asked { device, name: host.to_string(), ja4: hello.ja4.clone() };
             journal.tell(Event::ClientHello { connection, at, hello }).await?;
             let alpn: &[u8] = b"http/1.1";
             match client_tls::secure(setup, journal, client, &host, Some(alpn)).await? {
@@ -227,7 +162,7 @@ async fn own_pages(
                     journal.treated(Treatment::Plaintext(PlaintextWhy::OwnPages)).await?;
                     return onboarding::serve(client, setup, journal).await;
                 }
-                Err(failure) => failure,
+                Err(failure) => judged(failure, &asked, setup, journal),
             }
         }
         Opening::Failed(failure) => return hello_failed(client, journal, failure).await,

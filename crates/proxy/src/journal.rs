@@ -7,7 +7,7 @@
 use bytes::Bytes;
 use feed::RecorderGone;
 use flow::address::Target;
-use flow::event::{Closed, Event, StreamClosed, Timings};
+use flow::event::{Closed, Dialled, Event, StreamClosed, Timings};
 use flow::id::ConnectionId;
 use flow::stream::{Chunk, Direction, Leg, StreamKey};
 use flow::time::{SharedClock, Stamp};
@@ -15,6 +15,7 @@ use flow::tls::Secret;
 use flow::treatment::{Cause, Failure, Outcome, Side, Stage, Treatment};
 use observe::Observer;
 use std::collections::{BTreeMap, VecDeque};
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::sync::Mutex;
@@ -37,6 +38,10 @@ struct State {
     timings: Timings,
     treated: bool,
     exchanges_ended: u32,
+    /// The upstream address that was reached last.
+    reached: Option<SocketAddr>,
+    /// Called with the first bytes that the client sends through the relay.
+    client_speaks: Option<Box<dyn FnOnce() + Send>>,
 }
 
 impl Journal {
@@ -79,8 +84,21 @@ impl Journal {
 
     pub(crate) async fn tell(&self, event: Event) -> Result<(), RecorderGone> {
         let mut state = self.state.lock().await;
+        if let Event::Dialled(Dialled { upstream, result: Ok(_), .. }) = &event {
+            state.reached = Some(upstream.address);
+        }
         state.queue.push_back(event);
         self.drain(&mut state).await
+    }
+
+    /// The address of the upstream that was reached last.
+    pub(crate) async fn reached(&self) -> Option<SocketAddr> {
+        self.state.lock().await.reached
+    }
+
+    /// Calls `then` once the client has sent something through the relay.
+    pub(crate) async fn when_client_speaks(&self, then: impl FnOnce() + Send + 'static) {
+        self.state.lock().await.client_speaks = Some(Box::new(then));
     }
 
     /// Notes how long a step took.
@@ -196,6 +214,11 @@ impl Journal {
         self.activity.store(at.mono.0, Ordering::Relaxed);
         let stream = self.key(leg, direction);
         *state.relayed.entry(stream).or_default() += bytes.len() as u64;
+        if (leg, direction) == (Leg::Relay, Direction::Up)
+            && let Some(then) = state.client_speaks.take()
+        {
+            then();
+        }
         state.queue.push_back(Event::Chunk(Chunk { stream, at, bytes: bytes.clone() }));
         if let (Leg::Relay, Some(observer)) = (leg, &mut state.observer) {
             let mut observed = Vec::new();

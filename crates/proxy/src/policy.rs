@@ -1,18 +1,22 @@
-//! Who may use the proxy, what may be dialled, and whose TLS is left alone. Pure decisions on
-//! values; nothing here waits or writes.
+//! Who may use the proxy, what may be dialled, and whose TLS is opened, left alone or refused. Pure
+//! decisions on values; nothing here waits or writes.
 
-use flow::address::{DnsName, unwrapped};
+use crate::rule::{Destination, Rule};
+use flow::address::{Host, unwrapped};
 use flow::network::Network;
-use flow::treatment::{BlockedWhy, PassthroughWhy};
-use std::fmt;
+use flow::treatment::BlockedWhy;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::str::FromStr;
 
 /// The rules of a run.
 #[derive(Clone, Debug, Default)]
 pub struct Rules {
-    /// Hosts whose TLS is relayed without decryption.
-    pub passthrough: Vec<HostPattern>,
+    /// Destinations whose TLS is opened whatever else is said of them.
+    pub intercept: Vec<Rule>,
+    /// Destinations whose TLS is relayed without decryption.
+    pub passthrough: Vec<Rule>,
+    /// Destinations that are refused.
+    pub block: Vec<Rule>,
+    pub on_distrust: OnDistrust,
     /// Networks served beside private, link-local and loopback addresses.
     pub allowed_clients: Vec<Network>,
     /// Networks whose peers must say in a PROXY protocol header for whom they connect.
@@ -77,77 +81,67 @@ impl Rules {
         }
     }
 
-    /// The passthrough pattern that one of the connection's names matches.
-    pub(crate) fn passthrough<'a>(
-        &self,
-        mut names: impl Iterator<Item = &'a str>,
-    ) -> Option<PassthroughWhy> {
-        names.find_map(|name| {
-            let pattern = self.passthrough.iter().find(|pattern| pattern.matches(name))?;
-            Some(PassthroughWhy::Rule(pattern.to_string()))
-        })
+    /// What the lists say of a destination, as far as it is known: the rule that names it most
+    /// closely, whatever list it stands in; of equally close ones the one that opens least.
+    pub(crate) fn verdict(&self, destination: &Destination<'_>) -> Option<Verdict<'_>> {
+        let intercept = self.intercept.iter().map(Verdict::Intercept);
+        let passthrough = self.passthrough.iter().map(Verdict::Passthrough);
+        let block = self.block.iter().map(Verdict::Block);
+        intercept
+            .chain(passthrough)
+            .chain(block)
+            .filter(|verdict| verdict.rule().matches(destination))
+            // Of equals the last is taken: `block` before `passthrough` before `intercept`.
+            .max_by_key(|verdict| verdict.rule().closeness())
+    }
+
+    /// The block rule that is about a host by its name, so that it need not be looked up.
+    pub(crate) fn host(&self, host: &Host) -> Result<(), BlockedWhy> {
+        let name = host.to_string();
+        let destination = Destination { names: &[&name], ..Destination::default() };
+        match self.verdict(&destination) {
+            Some(Verdict::Block(rule)) if rule.is_about_names() => {
+                Err(BlockedWhy::Rule(rule.to_string()))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether a rule can be about what the databases say.
+    pub(crate) fn needs_origin(&self) -> bool {
+        let lists = [&self.intercept, &self.passthrough, &self.block];
+        lists.into_iter().flatten().any(Rule::needs_origin)
     }
 }
 
-/// `example.com` (that name alone), `*.example.com` (all names below it) or an IP address.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct HostPattern(Pattern);
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Pattern {
-    Exactly(DnsName),
-    Below(DnsName),
-    Address(IpAddr),
+/// What a rule says of a destination.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verdict<'a> {
+    /// Intercepted or failed, never left alone by Landfall itself.
+    Intercept(&'a Rule),
+    Passthrough(&'a Rule),
+    Block(&'a Rule),
 }
 
-impl HostPattern {
-    fn matches(&self, name: &str) -> bool {
-        match &self.0 {
-            Pattern::Exactly(own) => name.parse::<DnsName>().is_ok_and(|name| name == *own),
-            Pattern::Below(own) => name
-                .parse::<DnsName>()
-                .is_ok_and(|name| name != *own && name.is_within(own.as_str())),
-            Pattern::Address(own) => name.parse::<IpAddr>().is_ok_and(|ip| ip == *own),
+impl<'a> Verdict<'a> {
+    fn rule(self) -> &'a Rule {
+        match self {
+            Self::Intercept(rule) | Self::Passthrough(rule) | Self::Block(rule) => rule,
         }
     }
 }
 
-impl fmt::Display for HostPattern {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.0 {
-            Pattern::Exactly(name) => name.fmt(f),
-            Pattern::Below(name) => write!(f, "*.{name}"),
-            Pattern::Address(ip) => ip.fmt(f),
-        }
-    }
-}
-
-/// The text is no host pattern.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct NotAHostPattern;
-
-impl fmt::Display for NotAHostPattern {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("not a host pattern: expected a name, *.name or an IP address")
-    }
-}
-
-impl std::error::Error for NotAHostPattern {}
-
-impl FromStr for HostPattern {
-    type Err = NotAHostPattern;
-
-    fn from_str(text: &str) -> Result<Self, NotAHostPattern> {
-        if let Ok(ip) = text.parse() {
-            return Ok(Self(Pattern::Address(ip)));
-        }
-        let (name, below) = match text.strip_prefix("*.") {
-            Some(name) => (name, true),
-            None => (text, false),
-        };
-        let name: DnsName = name.parse().map_err(|_syntax| NotAHostPattern)?;
-        Ok(Self(if below { Pattern::Below(name) } else { Pattern::Exactly(name) }))
-    }
+/// `--on-distrust`: what follows for the next connection when a device refuses our leaf with an
+/// alert.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnDistrust {
+    /// It is relayed without decryption, so that the app works.
+    #[default]
+    Passthrough,
+    /// Nothing: it is intercepted, and may fail again.
+    Keep,
+    /// It is refused.
+    Block,
 }
 
 /// Metadata services of AWS, Azure and Google Cloud, of Alibaba Cloud, and of Oracle Cloud.
@@ -162,6 +156,8 @@ const METADATA_V6: Ipv6Addr = Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254)
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::rule::Origin;
+    use flow::claim::{Asn, Country};
 
     #[track_caller]
     fn destination(address: &str, allow_local: bool, expected: Result<(), BlockedWhy>) {
@@ -205,23 +201,68 @@ mod tests {
         assert_eq!(rules.client("::ffff:203.0.113.9".parse().unwrap()), Ok(()));
     }
 
+    /// Lists as `intercept | passthrough | block`, and what they say of a destination.
     #[track_caller]
-    fn pattern(pattern: &str, name: &str, expected: bool) {
-        let rules = Rules { passthrough: vec![pattern.parse().unwrap()], ..Rules::default() };
-        let why = rules.passthrough([name].into_iter());
-        assert_eq!(why.is_some(), expected, "{pattern} {name}");
+    fn verdict(lists: &str, names: &[&str], expected: &str) {
+        let mut lists =
+            lists.split('|').map(|list| list.split_whitespace().map(|r| r.parse().unwrap()));
+        let mut list = || lists.next().unwrap().collect::<Vec<Rule>>();
+        let (intercept, passthrough, block) = (list(), list(), list());
+        let rules = Rules { intercept, passthrough, block, ..Rules::default() };
+        let origin = Origin { asns: vec![Asn(64496)], countries: vec![Country::CN] };
+        let destination = Destination {
+            names,
+            address: Some("203.0.113.9".parse().unwrap()),
+            port: Some(993),
+            origin: Some(&origin),
+        };
+        let said = match rules.verdict(&destination) {
+            Some(Verdict::Intercept(rule)) => format!("intercept {rule}"),
+            Some(Verdict::Passthrough(rule)) => format!("passthrough {rule}"),
+            Some(Verdict::Block(rule)) => format!("block {rule}"),
+            None => String::new(),
+        };
+        assert_eq!(said, expected);
     }
 
     #[test]
-    fn host_patterns() {
-        pattern("bank.example", "bank.example", true);
-        pattern("bank.example", "BANK.example.", true);
-        pattern("bank.example", "a.bank.example", false);
-        pattern("*.bank.example", "a.b.bank.example", true);
-        pattern("*.bank.example", "bank.example", false);
-        pattern("*.bank.example", "mybank.example", false);
-        pattern("192.0.2.1", "192.0.2.1", true);
-        assert_eq!("*".parse::<HostPattern>(), Err(NotAHostPattern));
-        assert_eq!("a*.example".parse::<HostPattern>(), Err(NotAHostPattern));
+    fn the_closest_rule_decides() {
+        verdict("||", &["a.example"], "");
+        verdict("| b.example |", &["a.example"], "");
+        verdict("| a.example | country:CN", &["a.example"], "passthrough a.example");
+        verdict("a.b.example | *.b.example |", &["a.b.example"], "intercept a.b.example");
+        verdict("*.a.b.example | *.b.example |", &["x.a.b.example"], "intercept *.a.b.example");
+        verdict("| * | port:993", &["a.example"], "block port:993");
+        verdict("203.0.113.0/24 | port:993 |", &["a.example"], "intercept 203.0.113.0/24");
+        verdict("| 203.0.113.0/24 | 203.0.113.9", &["a.example"], "block 203.0.113.9");
+        verdict("AS64496 | * | country:CN", &["a.example"], "intercept AS64496");
+    }
+
+    #[test]
+    fn of_equally_close_rules_the_one_that_opens_least_decides() {
+        verdict("a.example | a.example | a.example", &["a.example"], "block a.example");
+        verdict("a.example | a.example |", &["a.example"], "passthrough a.example");
+        // The name that was asked for and the one in the ClientHello.
+        verdict("a.example | b.example |", &["a.example", "b.example"], "passthrough b.example");
+        verdict("a.example | | b.example", &["a.example", "b.example"], "block b.example");
+    }
+
+    #[test]
+    fn only_a_name_blocks_before_the_look_up() {
+        let rules = |block: &str| Rules { block: vec![block.parse().unwrap()], ..Rules::default() };
+        let host: Host = "a.b.example".parse().unwrap();
+        assert_eq!(
+            rules("*.b.example").host(&host),
+            Err(BlockedWhy::Rule("*.b.example".to_owned()))
+        );
+        for later in ["*", "port:443", "country:CN", "192.0.2.1"] {
+            assert_eq!(rules(later).host(&host), Ok(()), "{later}");
+        }
+        let mut rules = rules("*.b.example");
+        rules.passthrough.push("a.b.example".parse().unwrap());
+        assert_eq!(rules.host(&host), Ok(()));
+        assert!(!rules.needs_origin());
+        rules.intercept.push("AS1".parse().unwrap());
+        assert!(rules.needs_origin());
     }
 }

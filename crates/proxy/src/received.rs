@@ -37,7 +37,7 @@ pub(crate) async fn read(
         let cause = match timeout_at(deadline, stream.read_buf(&mut buffer)).await {
             Ok(Ok(0)) => Some(Cause::Closed),
             Ok(Ok(_)) => None,
-            Ok(Err(error)) => Some(tls_failure::client_cause(&error)),
+            Ok(Err(error)) => Some(tls_failure::cause(&error)),
             Err(_elapsed) => Some(Cause::TimedOut),
         };
         if let Some(cause) = cause {

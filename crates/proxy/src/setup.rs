@@ -1,7 +1,10 @@
 //! What a running proxy works with: made once at the start, read by every connection.
 
+use crate::client_identity::ClientIdentity;
 use crate::credentials::Credentials;
-use crate::policy::Rules;
+use crate::memory::Memory;
+use crate::policy::{Rules, Verdict};
+use crate::rule::{Destination, Origin};
 use crate::upstream_trust::UpstreamTrust;
 use flow::limits::Limits;
 use flow::time::SharedClock;
@@ -17,11 +20,34 @@ pub struct Setup {
     pub trust: UpstreamTrust,
     pub rules: Rules,
     pub credentials: Credentials,
+    /// Asked about an address only where a rule needs it.
+    pub origin_of: OriginOf,
+    /// Client certificates for upstreams that demand one.
+    pub identities: Vec<ClientIdentity>,
+    pub memory: Arc<Memory>,
     /// The machine's own addresses, at which Landfall must not be led to itself.
     pub machine: Vec<IpAddr>,
     pub dial: DialTable,
     pub limits: Limits,
     pub clock: SharedClock,
+}
+
+/// Tells what the databases say of an address: they are not known here.
+pub type OriginOf = Arc<dyn Fn(IpAddr) -> Origin + Send + Sync>;
+
+impl Setup {
+    /// What the lists say of a destination, as far as it is known.
+    pub(crate) fn verdict(
+        &self,
+        names: &[&str],
+        port: u16,
+        address: Option<IpAddr>,
+    ) -> Option<Verdict<'_>> {
+        let asked = address.filter(|_| self.rules.needs_origin());
+        let origin = asked.map(|address| (self.origin_of)(address));
+        let origin = origin.as_ref();
+        self.rules.verdict(&Destination { names, address, port: Some(port), origin })
+    }
 }
 
 /// The `[dial]` simulation: sockets that are dialled in place of addresses. Each use is recorded

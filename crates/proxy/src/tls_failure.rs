@@ -27,14 +27,6 @@ pub(crate) fn cause(error: &io::Error) -> Cause {
     }
 }
 
-/// The same for the client's handshake, where alerts about our certificate mean distrust.
-pub(crate) fn client_cause(error: &io::Error) -> Cause {
-    match cause(error) {
-        Cause::Alert(code) if is_distrust(code) => Cause::Distrust(code),
-        cause => cause,
-    }
-}
-
 /// The alert that a read ended with.
 pub(crate) fn alert_received(error: &io::Error) -> Option<u8> {
     match tls_error(error)? {
@@ -80,7 +72,13 @@ fn tls_error(error: &io::Error) -> Option<&Error> {
     error.get_ref()?.downcast_ref()
 }
 
-/// The alert `access_denied`, for a client that is not served.
+/// The alert with which a server says that it wanted a client certificate (RFC 8446 section 6.2).
+pub(crate) const CERTIFICATE_REQUIRED: u8 = 116;
+/// For a client whose destination a rule refuses.
+pub(crate) const UNRECOGNIZED_NAME: [u8; 7] = fatal(112);
+/// For a client that is not served, or is refused because it refused us.
 pub(crate) const ACCESS_DENIED: [u8; 7] = fatal(49);
+/// For a client whose upstream cannot be reached a second time.
+pub(crate) const INTERNAL_ERROR: [u8; 7] = fatal(80);
 /// The alert `decode_error`, for a client whose hello is none or is cut off.
 pub(crate) const NOT_A_CLIENT_HELLO: [u8; 7] = fatal(50);

@@ -2,13 +2,14 @@
 //! order. Each attempt is recorded; nothing here speaks a protocol.
 
 use crate::journal::Journal;
+use crate::policy::Verdict;
 use crate::setup::Setup;
 use crate::wire::Wire;
 use feed::RecorderGone;
 use flow::address::{Host, Target, Upstream};
 use flow::dns::{Lookup, LookupOutcome};
 use flow::event::{Dialled, Event};
-use flow::treatment::{Cause, Failure, Side, Stage, Treatment};
+use flow::treatment::{BlockedWhy, Cause, Failure, Side, Stage, Treatment};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use tokio::net::TcpStream;
@@ -24,6 +25,10 @@ pub(crate) async fn reach(
     target: &Target,
     own: &[SocketAddr],
 ) -> Result<Reached, RecorderGone> {
+    if let Err(why) = setup.rules.host(&target.host) {
+        return Ok(Err(Treatment::Blocked(why)));
+    }
+    let host = target.host.to_string();
     let addresses = match addresses(setup, journal, &target.host).await? {
         Ok(addresses) => addresses,
         Err(failure) => return Ok(Err(Treatment::Failed(failure))),
@@ -37,6 +42,10 @@ pub(crate) async fn reach(
             && let Err(why) = setup.rules.destination(address, own)
         {
             treatment = Treatment::Blocked(why);
+            continue;
+        }
+        if let Some(Verdict::Block(rule)) = setup.verdict(&[&host], target.port, Some(ip)) {
+            treatment = Treatment::Blocked(BlockedWhy::Rule(rule.to_string()));
             continue;
         }
         match dial(setup, journal, upstream, deadline).await? {

@@ -1,21 +1,27 @@
 //! The TLS handshake with the upstream: the client's ALPN offer, the client's name, no resumption.
 //! Keeps what the server showed, whether it verified or not.
 
+use crate::client_identity::{Answerer, ClientIdentity};
+use crate::incompatible;
 use crate::journal::Journal;
 use crate::key_log::SecretCollector;
+use crate::rule::Destination;
 use crate::setup::Setup;
 use crate::tls_failure;
 use crate::upstream_trust::Witness;
-use crate::wire::{Capture, Wire};
+use crate::wire::{Capture, Captured, Wire};
+use bytes::BytesMut;
 use feed::RecorderGone;
-use flow::address::Host;
+use flow::address::{Host, Target};
 use flow::event::Event;
 use flow::stream::{Direction, Leg};
-use flow::tls::{Agreed, ClientHello, UpstreamTls, Verification};
+use flow::tls::{Agreed, ClientHello, Fingerprints, UpstreamTls, Verification};
 use flow::treatment::{Cause, Failure, Side, Stage};
+use observe::client_hello::{self, Parsed};
 use rustls::ClientConfig;
 use rustls::client::danger::ServerCertVerifier;
 use rustls_pki_types::ServerName;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
@@ -25,6 +31,20 @@ use tokio_rustls::client::TlsStream;
 pub(crate) struct Secured {
     pub(crate) stream: TlsStream<Wire>,
     pub(crate) alpn: Option<Vec<u8>>,
+    pub(crate) answered_with_certificate: bool,
+}
+
+/// A handshake that failed.
+pub(crate) struct Unsecured {
+    pub(crate) failure: Failure,
+    /// What only we cannot do, so that the client may fare better by itself.
+    pub(crate) incompatible: Option<String>,
+}
+
+impl From<Failure> for Unsecured {
+    fn from(failure: Failure) -> Self {
+        Self { failure, incompatible: None }
+    }
 }
 
 /// Shakes hands with the upstream in the client's name. What the server showed is recorded in
@@ -34,29 +54,34 @@ pub(crate) async fn secure(
     journal: &Journal,
     mut wire: Wire,
     hello: &ClientHello,
-    fallback: &Host,
-) -> Result<Result<Secured, Failure>, RecorderGone> {
-    let Ok(name) = server_name(hello, fallback) else {
+    target: &Target,
+) -> Result<Result<Secured, Unsecured>, RecorderGone> {
+    let Ok(name) = server_name(hello, &target.host) else {
         let cause = Cause::Malformed("the server name is no host name".to_owned());
-        return Ok(Err(Failure { stage: Stage::ClientHello, side: Side::Client, cause }));
+        return Ok(Err(Failure { stage: Stage::ClientHello, side: Side::Client, cause }.into()));
     };
+    let answerer = Arc::new(answerer(setup, &name, target, journal.reached().await));
     let secrets = Arc::new(SecretCollector::new(Leg::Upstream));
     let witness = Arc::new(Witness::new(setup.trust.clone()));
-    let config = match config(setup, hello, &secrets, &witness) {
+    let config = match config(setup, hello, &secrets, &witness, &answerer) {
         Ok(config) => config,
         Err(error) => {
             let cause = Cause::Io(error.to_string());
-            return Ok(Err(Failure { stage: Stage::UpstreamTls, side: Side::Landfall, cause }));
+            let failure = Failure { stage: Stage::UpstreamTls, side: Side::Landfall, cause };
+            return Ok(Err(failure.into()));
         }
     };
-    let capture = Capture::new(Arc::clone(&setup.clock), Direction::Down, HANDSHAKE_KEPT_BYTES);
+    let kept = setup.limits.handshake_bytes;
+    let capture = Capture::new(Arc::clone(&setup.clock), Direction::Down, kept);
     wire.capture(capture.clone());
     let started = journal.now();
     let connecting = TlsConnector::from(Arc::new(config)).connect(name.clone(), wire);
     let finished = timeout(setup.limits.tls_time, connecting).await;
     let took = journal.now().mono.since(started.mono);
     journal.timed(|timings| timings.upstream_tls = Some(took)).await;
-    journal.passed_at(Leg::Upstream, capture.take()).await?;
+    let captured = capture.take();
+    let ours = own_fingerprints(&captured);
+    journal.passed_at(Leg::Upstream, captured.passed).await?;
     journal.secrets(secrets.take()).await?;
     let shown = witness.take();
     let result = match (finished, &shown.verification) {
@@ -69,18 +94,28 @@ pub(crate) async fn secure(
     };
     let agreed = result.as_ref().ok().map(|stream| agreed(stream.get_ref().1));
     let alpn = agreed.as_ref().and_then(|agreed| agreed.alpn.clone());
+    let incompatible =
+        result.as_ref().err().and_then(|cause| incompatible::fact(cause, &shown, &answerer));
     let tls = UpstreamTls {
         server_name: name.to_str().into_owned(),
         agreed,
         chain: shown.chain,
         ocsp: shown.ocsp,
         verification: shown.verification,
+        ours,
+        asked_for_certificate: answerer.was_asked(),
+        client_certificate: answerer.answer(),
+        handshake_not_kept: captured.dropped,
     };
+    let answered_with_certificate = tls.client_certificate.is_some();
     let (connection, at) = (journal.connection(), journal.now());
     journal.tell(Event::UpstreamTls { connection, at, tls: Box::new(tls) }).await?;
     Ok(match result {
-        Ok(stream) => Ok(Secured { stream, alpn }),
-        Err(cause) => Err(Failure { stage: Stage::UpstreamTls, side: Side::Upstream, cause }),
+        Ok(stream) => Ok(Secured { stream, alpn, answered_with_certificate }),
+        Err(cause) => {
+            let failure = Failure { stage: Stage::UpstreamTls, side: Side::Upstream, cause };
+            Err(Unsecured { failure, incompatible })
+        }
     })
 }
 
@@ -104,13 +139,14 @@ fn config(
     hello: &ClientHello,
     secrets: &Arc<SecretCollector>,
     witness: &Arc<Witness>,
+    answerer: &Arc<Answerer>,
 ) -> Result<ClientConfig, rustls::Error> {
     let verifier: Arc<dyn ServerCertVerifier> = Arc::<Witness>::clone(witness);
     let mut config = ClientConfig::builder_with_provider(Arc::clone(setup.trust.provider()))
         .with_safe_default_protocol_versions()?
         .dangerous()
         .with_custom_certificate_verifier(verifier)
-        .with_no_client_auth();
+        .with_client_cert_resolver(Arc::<Answerer>::clone(answerer));
     config.alpn_protocols.clone_from(&hello.alpn);
     config.enable_sni = hello.server_name.is_some();
     // A resumed handshake shows no certificate, so none is.
@@ -129,5 +165,33 @@ pub(crate) fn agreed(connection: &rustls::CommonState) -> Agreed {
     }
 }
 
-/// Bytes of the upstream handshake that are kept at most, both directions together.
-const HANDSHAKE_KEPT_BYTES: usize = 256 * 1024;
+/// The client certificate that is configured for this upstream, if one is.
+fn answerer(
+    setup: &Setup,
+    name: &ServerName<'_>,
+    target: &Target,
+    reached: Option<SocketAddr>,
+) -> Answerer {
+    let (name, host) = (name.to_str(), target.host.to_string());
+    let destination = Destination {
+        names: &[&name, &host],
+        address: reached.map(|address| address.ip()),
+        port: Some(target.port),
+        origin: None,
+    };
+    Answerer::new(ClientIdentity::of(&setup.identities, &destination))
+}
+
+/// Names for our own ClientHello, from the bytes that went out.
+fn own_fingerprints(captured: &Captured) -> Option<Fingerprints> {
+    let mut sent = BytesMut::new();
+    for (direction, _, bytes) in &captured.passed {
+        if *direction == Direction::Up {
+            sent.extend_from_slice(bytes);
+        }
+    }
+    match client_hello::parse(&sent) {
+        Parsed::Complete(hello) => Some(Fingerprints { ja3: hello.ja3, ja4: hello.ja4 }),
+        _ => None,
+    }
+}

@@ -43,30 +43,45 @@ pub(crate) struct Capture {
 struct Kept {
     passed: Vec<(Direction, Stamp, Bytes)>,
     room: usize,
+    /// Bytes for which there was no room.
+    dropped: u64,
+    over: bool,
+}
+
+/// What a capture collected.
+pub(crate) struct Captured {
+    /// The bytes in the order in which they passed.
+    pub(crate) passed: Vec<(Direction, Stamp, Bytes)>,
+    /// Bytes that passed after there was no more room.
+    pub(crate) dropped: u64,
 }
 
 impl Capture {
     pub(crate) fn new(clock: SharedClock, read_is: Direction, room: usize) -> Self {
-        let kept = Arc::new(Mutex::new(Kept { passed: Vec::new(), room }));
+        let kept = Arc::new(Mutex::new(Kept { room, ..Kept::default() }));
         Self { clock, read_is, kept }
     }
 
-    /// The bytes in the order in which they passed; nothing is collected after.
-    pub(crate) fn take(&self) -> Vec<(Direction, Stamp, Bytes)> {
+    /// What passed so far; nothing is collected after.
+    pub(crate) fn take(&self) -> Captured {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.room = 0;
-        std::mem::take(&mut kept.passed)
+        kept.over = true;
+        Captured { passed: std::mem::take(&mut kept.passed), dropped: kept.dropped }
     }
 
-    /// Keeps a copy; `false` when there is room for no more.
+    /// Keeps a copy as far as there is room; `false` when the capture is over.
     fn keep(&self, direction: Direction, bytes: &[u8]) -> bool {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        if kept.over {
+            return false;
+        }
         let length = bytes.len().min(kept.room);
         kept.room -= length;
+        kept.dropped += (bytes.len() - length) as u64;
         if let Some(copied) = bytes.get(..length).filter(|copied| !copied.is_empty()) {
             kept.passed.push((direction, self.clock.now(), Bytes::copy_from_slice(copied)));
         }
-        kept.room > 0
+        true
     }
 }
 
@@ -144,7 +159,7 @@ impl Wire {
         (&mut *self).take(most as u64).read_buf(buffer).await
     }
 
-    /// Hands a copy of what passes from here on to `capture`, while that has room.
+    /// Hands a copy of what passes from here on to `capture`, until that is over.
     pub(crate) fn capture(&mut self, capture: Capture) {
         self.capture = Some(capture);
     }

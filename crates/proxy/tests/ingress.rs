@@ -372,7 +372,7 @@ async fn a_client_that_distrusts_the_proxys_own_leaf_is_told_as_such() {
     connector(&issuer().der().clone()).connect(name, tcp).await.unwrap_err();
     let story = proxy.finish().await;
     let Treatment::Failed(failure) = story.treatment() else { panic!("{:?}", story.treatment()) };
-    assert_eq!((failure.stage, &failure.cause), (Stage::ProxyTls, &Cause::Distrust(48)));
+    assert_eq!((failure.stage, &failure.cause), (Stage::ProxyTls, &Cause::Alert(48)));
     assert!(opened(&story)[0].over_tls);
 }
 

@@ -5,6 +5,7 @@
 
 mod support;
 
+use flow::distrust::{Distrust, DistrustClass};
 use flow::stream::{Direction, Leg};
 use flow::treatment::{BlockedWhy, Cause, PassthroughWhy, PlaintextWhy, Side, Stage, Treatment};
 use proxy::{OnUnverified, Rules};
@@ -131,8 +132,10 @@ async fn a_client_that_distrusts_us_is_a_finding() {
     proxy.tls(&issuer.der().clone(), &[]).await.unwrap_err();
     let story = proxy.finish().await;
     let unknown_ca = 48;
-    assert_failed(story.treatment(), Stage::ClientTls, Side::Client, &Cause::Distrust(unknown_ca));
+    let cause = Cause::Distrust(Distrust::judged(unknown_ca, 0, 1));
+    assert_failed(story.treatment(), Stage::ClientTls, Side::Client, &cause);
     assert!(story.treatment().why().starts_with("client distrusts"));
+    assert_eq!(story.treatment().distrust(), Some(DistrustClass::AuthorityNotTrusted));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

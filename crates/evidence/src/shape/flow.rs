@@ -28,6 +28,9 @@ pub struct FlowShape<'a> {
     treatment: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     why: Option<&'a str>,
+    /// How the device refused our leaf, as far as it was known then.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    distrust: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     protocol: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -72,6 +75,7 @@ impl<'a> From<&'a FlowRow> for FlowShape<'a> {
             address: row.address,
             treatment: row.treatment.map(|treatment| treatment.word()),
             why: row.why.as_deref(),
+            distrust: row.distrust.map(|class| class.word()),
             protocol: row.protocol.as_deref(),
             method: row.method.as_deref(),
             path: row.path.as_deref(),
@@ -92,7 +96,7 @@ impl<'a> From<&'a FlowRow> for FlowShape<'a> {
 }
 
 /// Every key of a flow, in the order of CSV files.
-pub const FLOW_KEYS: [&str; 34] = [
+pub const FLOW_KEYS: [&str; 35] = [
     "schema",
     "id",
     "time",
@@ -103,6 +107,7 @@ pub const FLOW_KEYS: [&str; 34] = [
     "address",
     "treatment",
     "why",
+    "distrust",
     "protocol",
     "method",
     "path",

@@ -5,6 +5,7 @@ use super::moment::Period;
 use super::pattern::{Pattern, Piece, write_quoted};
 use super::span::{self, Span};
 use crate::claim::{Asn, Confidence, Country};
+use crate::distrust::DistrustClass;
 use crate::id::{ConnectionId, FlowId};
 use crate::network::Network;
 use crate::treatment::Treatment;
@@ -59,6 +60,8 @@ pub enum Term {
     Address(Vec<Network>),
     Port(Vec<Span>),
     Treatment(Vec<TreatmentKind>),
+    /// How the device refused our leaf.
+    Distrust(Vec<DistrustClass>),
     Status(Vec<Span>),
     /// Bytes of both directions.
     Size(Vec<Span>),
@@ -225,6 +228,10 @@ impl fmt::Display for Term {
             Self::Treatment(values) => {
                 let words: Vec<&str> = values.iter().map(|value| value.word()).collect();
                 write_term(f, Key::Treatment, &words)
+            }
+            Self::Distrust(values) => {
+                let words: Vec<&str> = values.iter().map(|value| value.word()).collect();
+                write_term(f, Key::Distrust, &words)
             }
             Self::Status(values) => write_spans(f, Key::Status, values, span::write_status),
             Self::Size(values) => write_spans(f, Key::Size, values, write_sizes),

@@ -23,6 +23,7 @@ pub enum Key {
     Address,
     Port,
     Treatment,
+    Distrust,
     Status,
     Size,
     Up,
@@ -36,7 +37,7 @@ pub enum Key {
 
 impl Key {
     /// All keys, in the order in which completion offers them.
-    pub const ALL: [Self; 29] = [
+    pub const ALL: [Self; 30] = [
         Self::Host,
         Self::Path,
         Self::Type,
@@ -57,6 +58,7 @@ impl Key {
         Self::Address,
         Self::Port,
         Self::Treatment,
+        Self::Distrust,
         Self::Status,
         Self::Size,
         Self::Up,
@@ -90,6 +92,7 @@ impl Key {
             Self::Address => "address",
             Self::Port => "port",
             Self::Treatment => "treatment",
+            Self::Distrust => "distrust",
             Self::Status => "status",
             Self::Size => "size",
             Self::Up => "up",

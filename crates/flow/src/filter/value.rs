@@ -8,6 +8,7 @@ use super::moment::Period;
 use super::pattern::Pattern;
 use super::span::{self, Span};
 use crate::claim::{Asn, Confidence, Country};
+use crate::distrust::DistrustClass;
 use crate::id::{ConnectionId, FlowId};
 use crate::network::Network;
 use std::net::IpAddr;
@@ -54,6 +55,7 @@ pub(super) fn term(position: usize, raw: RawTerm) -> Result<Term, FilterError> {
             Span::read(text, "-", span::digits)
         })?),
         Key::Treatment => Term::Treatment(treatments(values)?),
+        Key::Distrust => Term::Distrust(distrusts(values)?),
         Key::Status => Term::Status(each(key, values, STATUS, span::read_status)?),
         Key::Size => Term::Size(each(key, values, SIZE, sizes)?),
         Key::Up => Term::Up(each(key, values, SIZE, sizes)?),
@@ -127,6 +129,14 @@ fn treatments(values: Vec<RawValue>) -> Result<Vec<TreatmentKind>, FilterError> 
     let words = TreatmentKind::ALL.map(TreatmentKind::word);
     each_word(Key::Treatment, values, expected, &words, |text| {
         TreatmentKind::ALL.into_iter().find(|kind| kind.word().eq_ignore_ascii_case(text))
+    })
+}
+
+fn distrusts(values: Vec<RawValue>) -> Result<Vec<DistrustClass>, FilterError> {
+    let expected = "authority-not-trusted, pinned, probable or unknown";
+    let words = DistrustClass::ALL.map(DistrustClass::word);
+    each_word(Key::Distrust, values, expected, &words, |text| {
+        DistrustClass::ALL.into_iter().find(|class| class.word().eq_ignore_ascii_case(text))
     })
 }
 

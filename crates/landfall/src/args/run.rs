@@ -1,9 +1,9 @@
 //! Options of `landfall run`. Each has its key in `landfall.toml`; a value given here goes before
 //! the file's, and a list given here is added to the file's.
 
-use crate::config::{DurationText, FilterText, UpstreamVerify};
+use crate::config::{DurationText, FilterText, OnDistrust, UpstreamVerify};
 use flow::network::Network;
-use proxy::HostPattern;
+use proxy::Rule;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -31,9 +31,21 @@ pub(crate) struct RunArgs {
     /// PEM file of root certificates to trust beside the platform's; repeatable.
     #[arg(long, value_name = "FILE")]
     pub(crate) upstream_ca: Vec<PathBuf>,
-    /// Hosts whose TLS is not opened: `name`, `*.name` or an address; repeatable.
-    #[arg(long, value_name = "HOSTS", value_delimiter = ',')]
-    pub(crate) passthrough: Vec<HostPattern>,
+    /// Destinations whose TLS is always opened: `name`, `*.name`, an address or network, `port:N`,
+    /// `AS37963`, `country:CC` or `*`; repeatable. The rule that names a destination most closely
+    /// decides.
+    #[arg(long, value_name = "RULES", value_delimiter = ',')]
+    pub(crate) intercept: Vec<Rule>,
+    /// Destinations whose TLS is not opened; still recorded; repeatable.
+    #[arg(long, value_name = "RULES", value_delimiter = ',')]
+    pub(crate) passthrough: Vec<Rule>,
+    /// Destinations that are refused; repeatable.
+    #[arg(long, value_name = "RULES", value_delimiter = ',')]
+    pub(crate) block: Vec<Rule>,
+    /// What to do with the next connection of an app that refused our certificate [default:
+    /// passthrough].
+    #[arg(long, value_name = "WHAT")]
+    pub(crate) on_distrust: Option<OnDistrust>,
     /// Network whose clients are served beside private ones; repeatable.
     #[arg(long, value_name = "CIDR", value_delimiter = ',')]
     pub(crate) allow: Vec<Network>,

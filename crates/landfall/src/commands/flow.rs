@@ -88,7 +88,7 @@ impl Row for FlowDetailShape<'_> {
     const COLUMNS: &'static [Column] = &DETAIL_COLUMNS;
 }
 
-const FLOW_COLUMNS: [Column; 34] = [
+const FLOW_COLUMNS: [Column; 35] = [
     Column::hidden("schema", Kind::Number),
     Column::shown("id", "id", Kind::Text),
     Column::shown("time", "time", Kind::Time).spare(4),
@@ -102,6 +102,7 @@ const FLOW_COLUMNS: [Column; 34] = [
     Column::shown("path", "path", Kind::Text).spare(1).room(12),
     Column::hidden("address", Kind::Text),
     Column::hidden("why", Kind::Text),
+    Column::hidden("distrust", Kind::Text),
     Column::hidden("protocol", Kind::Text),
     Column::shown("request_bytes", "sent", Kind::Bytes).spare(5),
     Column::shown("response_bytes", "received", Kind::Bytes).spare(6),
@@ -126,8 +127,8 @@ const FLOW_COLUMNS: [Column; 34] = [
 ];
 
 /// The columns of a flow, and those of its details.
-const DETAIL_COLUMNS: [Column; 37] = {
-    let mut columns = [Column::hidden("claims", Kind::Text); 37];
+const DETAIL_COLUMNS: [Column; 38] = {
+    let mut columns = [Column::hidden("claims", Kind::Text); 38];
     let (flow, details) = columns.split_at_mut(FLOW_COLUMNS.len());
     flow.copy_from_slice(&FLOW_COLUMNS);
     details.copy_from_slice(&[

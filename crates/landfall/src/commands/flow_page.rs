@@ -1,16 +1,14 @@
 //! One flow as a page for people: what was asked for, what was sent, over which handshakes, to
 //! whom, and how well each of it is known.
 
-use super::{levels, lookup, session};
+use super::{flow_tls, levels, lookup, session};
 use crate::output::cell::bytes;
 use crate::output::colour::Ink;
 use crate::output::page::Page;
 use recorder::read::{ConnectionDetail, DestinationRow, ExchangeDetail, FlowDetail};
 use recorder::record::dns::Dns;
 use recorder::record::exchange::{BodyShape, End};
-use recorder::record::tls::{Agreed, TlsClientHello, TlsUpstream};
 use recorder::record::value::{Count, Text};
-use rustls::{CipherSuite, NamedGroup, ProtocolVersion};
 use std::time::Duration;
 
 /// Fills the page.
@@ -20,7 +18,7 @@ pub(super) fn fill(page: &mut Page, detail: &FlowDetail, levels: Option<&Destina
         request(page, exchange);
         response(page, exchange);
     }
-    tls(page, &detail.connection);
+    flow_tls::fill(page, &detail.connection);
     dns(page, &detail.connection);
     if let Some(annotation) = detail.row.annotation.as_deref() {
         lookup::facts(page, annotation);
@@ -54,6 +52,10 @@ fn overview(page: &mut Page, detail: &FlowDetail) {
         page.inked_line("treatment", treatment.word(), Ink::of_word(treatment.word()));
     }
     page.some("why", row.why.as_deref());
+    if let Some(class) = row.distrust {
+        page.inked_line("distrust", class, Ink::Notice);
+        page.line("known then", known_then(&detail.connection));
+    }
     page.some("protocol", row.protocol.as_deref());
     page.some("outcome", row.outcome.as_deref());
     page.some("sent", row.request_bytes.map(bytes));
@@ -89,6 +91,18 @@ fn overview(page: &mut Page, detail: &FlowDetail) {
     }
     for gap in &detail.connection.gaps {
         page.inked_line("not kept", format_args!("past {}", bytes(gap.body.limit.0)), Ink::Notice);
+    }
+}
+
+/// What was known of the device when the class was written down.
+fn known_then(connection: &ConnectionDetail) -> String {
+    let treatment = connection.treatments.last().map(|treatment| &treatment.body);
+    let distrust = treatment.and_then(|treatment| treatment.distrust.as_ref());
+    match distrust.and_then(|d| Some((d.trusted_hosts?.0, d.refused_hosts?.0))) {
+        Some((trusted, refused)) => {
+            format!("our certificate accepted for {trusted} hosts, refused for {refused}")
+        }
+        None => "no alert says more".to_owned(),
     }
 }
 
@@ -137,64 +151,6 @@ fn end(shape: &BodyShape) -> String {
         (End::Reset, None) => "reset".to_owned(),
         (End::NotFollowed, _) => "not-followed".to_owned(),
     }
-}
-
-fn tls(page: &mut Page, connection: &ConnectionDetail) {
-    if let Some(hello) = &connection.client_hello {
-        client_hello(page, &hello.body);
-    }
-    if let Some(client) = &connection.client_tls {
-        page.line("agreed", agreed(&client.body.agreed));
-    }
-    if let Some(upstream) = &connection.upstream_tls {
-        upstream_tls(page, &upstream.body);
-    }
-}
-
-fn client_hello(page: &mut Page, hello: &TlsClientHello) {
-    page.section("TLS, the device's leg");
-    page.some("server name", hello.server_name.as_deref());
-    let alpn: Vec<_> = hello.alpn.iter().map(Text::to_string_lossy).collect();
-    if !alpn.is_empty() {
-        page.line("ALPN offered", alpn.join(", "));
-    }
-    page.line("JA4", &hello.ja4);
-    page.line("JA3", &hello.ja3);
-    if hello.encrypted_client_hello {
-        page.line("ECH", "ECH or GREASE: the ClientHello alone does not tell");
-    }
-}
-
-fn upstream_tls(page: &mut Page, upstream: &TlsUpstream) {
-    page.section("TLS, the upstream's leg");
-    page.line("server name", &upstream.server_name);
-    if let Some(parameters) = &upstream.agreed {
-        page.line("agreed", agreed(parameters));
-    }
-    let ink = if upstream.verification == "verified" { Ink::Good } else { Ink::Bad };
-    page.inked_line("chain", &upstream.verification, ink);
-    page.some("because", upstream.reason.as_deref());
-    page.line("certificates", upstream.chain.len());
-    page.line("OCSP staple", if upstream.ocsp.is_some() { "yes" } else { "no" });
-}
-
-fn agreed(agreed: &Agreed) -> String {
-    let version = match ProtocolVersion::from(agreed.version) {
-        ProtocolVersion::TLSv1_2 => "TLS 1.2".to_owned(),
-        ProtocolVersion::TLSv1_3 => "TLS 1.3".to_owned(),
-        _ => format!("TLS version {:#06x}", agreed.version),
-    };
-    let suite = match CipherSuite::from(agreed.cipher_suite).as_str() {
-        Some(name) => name.replacen("TLS13_", "TLS_", 1),
-        None => format!("suite {:#06x}", agreed.cipher_suite),
-    };
-    let group = agreed.group.map(|group| match NamedGroup::from(group).as_str() {
-        Some(name) => name.to_owned(),
-        None => format!("group {group:#06x}"),
-    });
-    let alpn = agreed.alpn.as_ref().map(|alpn| format!("ALPN {}", alpn.to_string_lossy()));
-    let parts: Vec<_> = [Some(version), Some(suite), group, alpn].into_iter().flatten().collect();
-    parts.join(", ")
 }
 
 fn dns(page: &mut Page, connection: &ConnectionDetail) {
@@ -274,21 +230,6 @@ mod tests {
         assert_eq!(duration(Duration::from_micros(56_789)), "56.7 ms");
         assert_eq!(duration(Duration::from_millis(1_234)), "1.234 s");
         assert_eq!(duration(Duration::ZERO), "0.0 ms");
-    }
-
-    #[test]
-    fn handshakes_are_named_as_in_the_registries() {
-        let shape = Agreed {
-            alpn: Some(Text("h2".into())),
-            cipher_suite: 0x1301,
-            group: Some(0x001d),
-            version: 0x0304,
-        };
-        assert_eq!(agreed(&shape), "TLS 1.3, TLS_AES_128_GCM_SHA256, X25519, ALPN h2");
-        let unknown = Agreed { alpn: None, cipher_suite: 0xfdfd, group: None, version: 0x0303 };
-        assert_eq!(agreed(&unknown), "TLS 1.2, suite 0xfdfd");
-        let unknown = Agreed { version: 0x7f1c, ..unknown };
-        assert_eq!(agreed(&unknown), "TLS version 0x7f1c, suite 0xfdfd");
     }
 
     #[test]

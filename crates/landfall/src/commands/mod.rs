@@ -8,6 +8,7 @@ mod export;
 mod flow;
 mod flow_body;
 mod flow_page;
+mod flow_tls;
 mod geo;
 mod levels;
 mod lookup;

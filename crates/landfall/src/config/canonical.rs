@@ -2,11 +2,12 @@
 //! in a fixed order. Equal settings give equal text, and the text means the settings.
 
 use super::credentials::User;
-use super::settings::Settings;
+use super::settings::{CertificateFiles, Settings};
 use super::unit::{DurationText, SizeText};
 use super::written::UpstreamVerify;
 use crate::error::Error;
 use flow::limits::Limits;
+use proxy::OnDistrust;
 use serde_json::{Map, Value, json};
 use std::fmt::Display;
 use std::path::PathBuf;
@@ -35,10 +36,14 @@ pub(crate) fn canonical(settings: &Settings) -> Result<String, Error> {
         "listen": settings.listen,
         "upstream-verify": verify,
         "upstream-ca": paths(&settings.upstream_ca),
+        "intercept": texts(&settings.rules.intercept),
         "passthrough": texts(&settings.rules.passthrough),
+        "block": texts(&settings.rules.block),
+        "on-distrust": on_distrust(settings.rules.on_distrust),
         "allow": texts(&settings.rules.allowed_clients),
         "allow-local": settings.rules.allow_local,
         "proxy": proxy(settings),
+        "client-certificate": certificates(&settings.client_certificates),
         "limits": limits(&settings.limits),
         "resolver": {"servers": settings.resolver.servers},
         "resolve": resolve,
@@ -79,6 +84,9 @@ fn limits(limits: &Limits) -> Value {
         "resolve-time": time(limits.resolve_time),
         "connect-time": time(limits.connect_time),
         "tls-time": time(limits.tls_time),
+        "handshake-bytes": size(limits.handshake_bytes),
+        "fail-open-time": time(limits.fail_open_time),
+        "fail-open-entries": limits.fail_open_entries,
         "idle-time": time(limits.idle_time),
         "association-destinations": limits.association_destinations,
         "association-bytes": size(limits.association_bytes),
@@ -100,6 +108,27 @@ fn proxy(settings: &Settings) -> Value {
         "credentials-file": paths(&settings.credentials_files),
         "trusted-forwarders": texts(&settings.rules.trusted_forwarders),
     })
+}
+
+fn on_distrust(on_distrust: OnDistrust) -> &'static str {
+    match on_distrust {
+        OnDistrust::Passthrough => "passthrough",
+        OnDistrust::Keep => "keep",
+        OnDistrust::Block => "block",
+    }
+}
+
+/// Where the files are; what is in them is no part of the configuration.
+fn certificates(files: &[CertificateFiles]) -> Vec<Value> {
+    let file = |files: &CertificateFiles| {
+        let (certificate, key) = (files.certificate.display(), files.key.display());
+        json!({
+            "host": files.host.to_string(),
+            "certificate": certificate.to_string(),
+            "key": key.to_string(),
+        })
+    };
+    files.iter().map(file).collect()
 }
 
 fn dial(settings: &Settings) -> Map<String, Value> {
@@ -169,12 +198,14 @@ mod tests {
             "upstream-ca = [\"conf/ca.pem\"]",
             "trusted-forwarders = [\"10.0.0.0/8\"]",
             "user = \"weather\"",
+            "on-distrust = \"block\"",
+            "certificate = \"conf/client.pem\"",
         ] {
             assert!(text.lines().any(|l| l == line), "{line} is missing from\n{text}");
         }
         assert!(!text.contains("sunny"), "{text}");
         let table: toml::Table = text.parse().unwrap();
-        assert_eq!(table.get("limits").and_then(|limits| limits.as_table()).unwrap().len(), 19);
+        assert_eq!(table.get("limits").and_then(|limits| limits.as_table()).unwrap().len(), 22);
         assert_eq!(canonical(&settings(&text, None)).unwrap(), text);
     }
 

@@ -16,7 +16,7 @@ mod written;
 pub(crate) use canonical::canonical;
 pub(crate) use text::FilterText;
 pub(crate) use unit::{DurationText, UnitError};
-pub(crate) use written::UpstreamVerify;
+pub(crate) use written::{OnDistrust, UpstreamVerify};
 
 use crate::error::Error;
 use std::path::{Path, PathBuf};
@@ -100,7 +100,15 @@ mod tests {
             "line 1",
             &["\"contry\"", "hint: did you mean \"country\"?"],
         );
-        refused("passthrough = [7]", "line 1", &["expected a host"]);
+        refused("passthrough = [7]", "line 1", &["expected a rule"]);
+        refused("block = [\"port:0\"]", "line 1", &["port:0", "1 to 65535"]);
+        refused("intercept = [\"country:CHN\"]", "line 1", &["two-letter"]);
+        refused("on-distrust = \"ignore\"", "line 1", &["ignore", "keep"]);
+        refused(
+            "[[client-certificate]]\nhost = \"a.example\"\nkey = \"k\"",
+            "line 1",
+            &["certificate"],
+        );
         refused("[limits]\n\nrecorded-connection-bytes = \"64 kib\"", "line 3", &["64 kib", "KiB"]);
         refused("listen = \"8080\"", "line 1", &["socket address"]);
         refused("listen = ", "line 1", &["hint: "]);

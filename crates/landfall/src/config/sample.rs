@@ -7,7 +7,10 @@ pub(super) const EVERYTHING: &str = r#"
         device = "d"
         upstream-verify = "record"
         upstream-ca = ["ca.pem"]
-        passthrough = ["*.bank.example"]
+        intercept = ["a.bank.example"]
+        passthrough = ["*.bank.example", "port:993"]
+        block = ["country:CN", "AS64496", "203.0.113.0/24"]
+        on-distrust = "block"
         allow = ["203.0.113.0/24"]
         duration = "10m"
         fail-on = "country:CN"
@@ -15,6 +18,10 @@ pub(super) const EVERYTHING: &str = r#"
         credentials = [{ user = "weather", password = "sunny" }, { user = "b", password = "c" }]
         credentials-file = ["users"]
         trusted-forwarders = ["10.0.0.0/8"]
+        [[client-certificate]]
+        host = "*.mtls.example"
+        certificate = "client.pem"
+        key = "client.key"
         [limits]
         connections = 5
         client-hello-bytes = "32KiB"

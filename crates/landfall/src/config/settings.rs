@@ -6,13 +6,13 @@ use super::credentials::User;
 use super::resolve::Answer;
 use super::text::{DialKey, FilterText, Text};
 use super::unit::{DurationText, SizeText};
-use super::written::{GeoOverride, LimitsTable, UpstreamVerify};
+use super::written::{ClientCertificate, GeoOverride, LimitsTable, OnDistrust, UpstreamVerify};
 use crate::args::RunArgs;
 use crate::error::Error;
 use flow::address::DnsName;
 use flow::filter::Filter;
 use flow::limits::Limits;
-use proxy::{DialTable, Rules};
+use proxy::{DialTable, Rule, Rules};
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -34,12 +34,21 @@ pub(crate) struct Settings {
     /// The proxy's users, beside those of the files.
     pub(crate) users: Vec<User>,
     pub(crate) credentials_files: Vec<PathBuf>,
+    pub(crate) client_certificates: Vec<CertificateFiles>,
     pub(crate) dial: DialTable,
     pub(crate) duration: Option<Duration>,
     pub(crate) fail_on: Option<Filter>,
     pub(crate) limits: Limits,
     pub(crate) resolver: resolver::Config,
     pub(crate) geoip: geoip::Config,
+}
+
+/// Where a client certificate is, and whom it is for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct CertificateFiles {
+    pub(crate) host: Rule,
+    pub(crate) certificate: PathBuf,
+    pub(crate) key: PathBuf,
 }
 
 /// The data directory and what lies where in it.
@@ -94,7 +103,17 @@ impl Settings {
                 .unwrap_or(UpstreamVerify::Refuse),
             upstream_ca: run.upstream_ca.into_iter().chain(beside(written.upstream_ca)).collect(),
             rules: Rules {
+                intercept: run.intercept.into_iter().chain(bare(written.intercept)).collect(),
                 passthrough: run.passthrough.into_iter().chain(bare(written.passthrough)).collect(),
+                block: run.block.into_iter().chain(bare(written.block)).collect(),
+                on_distrust: run.on_distrust.or(written.on_distrust).map_or_else(
+                    proxy::OnDistrust::default,
+                    |written| match written {
+                        OnDistrust::Passthrough => proxy::OnDistrust::Passthrough,
+                        OnDistrust::Keep => proxy::OnDistrust::Keep,
+                        OnDistrust::Block => proxy::OnDistrust::Block,
+                    },
+                ),
                 allowed_clients: run.allow.into_iter().chain(bare(written.allow)).collect(),
                 trusted_forwarders: run
                     .proxy_protocol_from
@@ -109,6 +128,7 @@ impl Settings {
                 .into_iter()
                 .chain(beside(written.proxy.credentials_file))
                 .collect(),
+            client_certificates: certificates(written.client_certificate, &place)?,
             dial: dial_table(written.dial),
             duration: run.duration.or(written.duration.map(|Text(time)| time)).map(|time| time.0),
             fail_on: run.fail_on.or(written.fail_on.map(|Text(f)| f)).map(|FilterText(f)| f),
@@ -135,6 +155,22 @@ impl Settings {
 
 fn bare<T>(texts: Vec<Text<T>>) -> impl Iterator<Item = T> {
     texts.into_iter().map(|Text(value)| value)
+}
+
+fn certificates(
+    written: Vec<ClientCertificate>,
+    place: &Place<'_>,
+) -> Result<Vec<CertificateFiles>, Error> {
+    let files = |written: ClientCertificate| {
+        let ClientCertificate { host: Text(host), certificate, key } = written;
+        if host.needs_origin() {
+            let why = "must name hosts, addresses or ports: what the databases say is no identity";
+            return Err(place.refuse("client-certificate.host", why));
+        }
+        let (certificate, key) = (place.resolve(certificate), place.resolve(key));
+        Ok(CertificateFiles { host, certificate, key })
+    };
+    written.into_iter().map(files).collect()
 }
 
 fn dial_table(written: BTreeMap<Text<DialKey>, SocketAddr>) -> DialTable {
@@ -233,6 +269,30 @@ fn limits(written: &LimitsTable, place: &Place<'_>) -> Result<Limits, Error> {
             default.leaf_cache_entries,
         )?,
         dns_cache_entries: written.dns_cache_entries.unwrap_or(default.dns_cache_entries),
+        ..handshake_limits(written, place)?
+    })
+}
+
+/// The bounds of what handshakes leave behind; the others at their defaults.
+fn handshake_limits(written: &LimitsTable, place: &Place<'_>) -> Result<Limits, Error> {
+    let default = Limits::default();
+    Ok(Limits {
+        handshake_bytes: place.bytes(
+            "handshake-bytes",
+            written.handshake_bytes,
+            default.handshake_bytes,
+        )?,
+        fail_open_time: place.time(
+            "fail-open-time",
+            written.fail_open_time,
+            default.fail_open_time,
+        )?,
+        fail_open_entries: place.count(
+            "fail-open-entries",
+            written.fail_open_entries,
+            default.fail_open_entries,
+        )?,
+        ..default
     })
 }
 
@@ -387,6 +447,7 @@ mod tests {
             case = "file"
             device = "phone"
             passthrough = ["a.example"]
+            on-distrust = "block"
             allow-local = true
             geoip = ["one.mmdb", "/abs/two.mmdb"]
             [geo]
@@ -396,6 +457,7 @@ mod tests {
             listen: Some("127.0.0.1:2".parse().unwrap()),
             case: Some("flag".to_owned()),
             passthrough: vec!["b.example".parse().unwrap()],
+            on_distrust: Some(OnDistrust::Keep),
             geoip: vec!["here.mmdb".into()],
             ..RunArgs::default()
         };
@@ -407,6 +469,7 @@ mod tests {
         let passthrough: Vec<_> =
             settings.rules.passthrough.iter().map(|p| p.to_string()).collect();
         assert_eq!(passthrough, ["b.example", "a.example"]);
+        assert_eq!(settings.rules.on_distrust, proxy::OnDistrust::Keep);
         let expected = ["here.mmdb", "conf/one.mmdb", "/abs/two.mmdb", "conf/three.mmdb"];
         assert_eq!(settings.geoip.extra_mmdb, expected.map(PathBuf::from));
     }
@@ -426,6 +489,10 @@ mod tests {
         assert_eq!(settings.dial.by_socket.len(), 1);
         assert_eq!(settings.geoip.overrides.len(), 1);
         assert!(settings.fail_on.is_some());
+        assert_eq!(settings.rules.on_distrust, proxy::OnDistrust::Block);
+        let files = settings.client_certificates.first().unwrap();
+        assert_eq!(files.host.to_string(), "*.mtls.example");
+        assert_eq!(files.key, Path::new("conf/client.key"));
         assert_eq!(settings.users.len(), 2);
         assert_eq!(settings.credentials_files, [PathBuf::from("conf/users")]);
         assert_eq!(settings.rules.trusted_forwarders.len(), 1);
@@ -445,6 +512,10 @@ mod tests {
     fn values_that_make_no_sense_are_refused_by_key() {
         for (text, key) in [
             ("case = \"\"", "\"case\""),
+            (
+                "[[client-certificate]]\nhost = \"AS1\"\ncertificate = \"c\"\nkey = \"k\"",
+                "\"client-certificate.host\"",
+            ),
             ("device = \"a\\u001bb\"", "\"device\""),
             ("[[proxy.credentials]]\nuser = \"a:b\"\npassword = \"c\"", "\"proxy.credentials\""),
             ("[limits]\nconnections = 0", "\"limits.connections\""),

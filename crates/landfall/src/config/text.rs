@@ -6,7 +6,7 @@ use flow::address::DnsName;
 use flow::claim::Country;
 use flow::filter::{self, Filter, FilterError};
 use flow::network::Network;
-use proxy::HostPattern;
+use proxy::Rule;
 use serde::de::{Deserialize, Deserializer, Error, Visitor};
 use std::fmt;
 use std::marker::PhantomData;
@@ -83,8 +83,8 @@ impl Written for FilterText {
     }
 }
 
-impl Written for HostPattern {
-    const IS: &'static str = "a host such as \"a.example\", \"*.a.example\" or \"192.0.2.1\"";
+impl Written for Rule {
+    const IS: &'static str = "a rule such as \"a.example\", \"*.a.example\", \"192.0.2.0/24\", \"port:993\", \"AS37963\" or \"country:CN\"";
 }
 
 impl Written for Network {

@@ -8,7 +8,7 @@ use super::unit::{DurationText, SizeText};
 use flow::address::DnsName;
 use flow::claim::Country;
 use flow::network::Network;
-use proxy::HostPattern;
+use proxy::Rule;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -24,13 +24,17 @@ pub(crate) struct Written {
     pub(super) device: Option<String>,
     pub(super) upstream_verify: Option<UpstreamVerify>,
     pub(super) upstream_ca: Vec<PathBuf>,
-    pub(super) passthrough: Vec<Text<HostPattern>>,
+    pub(super) intercept: Vec<Text<Rule>>,
+    pub(super) passthrough: Vec<Text<Rule>>,
+    pub(super) block: Vec<Text<Rule>>,
+    pub(super) on_distrust: Option<OnDistrust>,
     pub(super) allow: Vec<Text<Network>>,
     pub(super) allow_local: Option<bool>,
     pub(super) geoip: Vec<PathBuf>,
     pub(super) duration: Option<Text<DurationText>>,
     pub(super) fail_on: Option<Text<FilterText>>,
     pub(super) proxy: ProxyTable,
+    pub(super) client_certificate: Vec<ClientCertificate>,
     pub(super) limits: LimitsTable,
     pub(super) resolver: ResolverTable,
     /// Host name -> what it resolves to, in place of a look-up.
@@ -61,6 +65,29 @@ pub(super) struct ProxyTable {
     pub(super) trusted_forwarders: Vec<Text<Network>>,
 }
 
+/// What follows when a device refuses our leaf with an alert.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum OnDistrust {
+    /// The app's next connection is relayed without decryption.
+    Passthrough,
+    /// The app's next connection is intercepted too.
+    Keep,
+    /// The app's next connection is refused.
+    Block,
+}
+
+/// `[[client-certificate]]`: for upstreams that demand one.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct ClientCertificate {
+    pub(super) host: Text<Rule>,
+    /// PEM, the leaf first.
+    pub(super) certificate: PathBuf,
+    /// PEM, not encrypted.
+    pub(super) key: PathBuf,
+}
+
 /// `[limits]`: the fields of [`flow::limits::Limits`].
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
@@ -74,6 +101,9 @@ pub(super) struct LimitsTable {
     pub(super) resolve_time: Option<Text<DurationText>>,
     pub(super) connect_time: Option<Text<DurationText>>,
     pub(super) tls_time: Option<Text<DurationText>>,
+    pub(super) handshake_bytes: Option<Text<SizeText>>,
+    pub(super) fail_open_time: Option<Text<DurationText>>,
+    pub(super) fail_open_entries: Option<usize>,
     pub(super) idle_time: Option<Text<DurationText>>,
     pub(super) association_destinations: Option<usize>,
     pub(super) association_bytes: Option<Text<SizeText>>,

@@ -49,7 +49,7 @@ pub(crate) fn malformed(reason: &str) -> Treatment {
 /// A request that was not read to its end. An alert is about the TLS below it.
 pub(crate) fn request_failed(cause: Cause) -> Treatment {
     let stage = match cause {
-        Cause::Distrust(_) | Cause::Alert(_) => Stage::ProxyTls,
+        Cause::Alert(_) => Stage::ProxyTls,
         _ => Stage::Request,
     };
     Treatment::Failed(Failure { stage, side: Side::Client, cause })
@@ -57,5 +57,5 @@ pub(crate) fn request_failed(cause: Cause) -> Treatment {
 
 /// Why reading from the client failed.
 pub(crate) fn transport(error: &io::Error) -> Cause {
-    tls_failure::client_cause(error)
+    tls_failure::cause(error)
 }

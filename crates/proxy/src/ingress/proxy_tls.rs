@@ -45,7 +45,7 @@ pub(super) async fn take_off(client: &mut Client, setup: &Setup) -> Result<(), A
             client.speaks = Speaks::Http;
             return Ok(());
         }
-        Ok(Err(error)) => tls_failure::client_cause(&error),
+        Ok(Err(error)) => tls_failure::cause(&error),
         Err(_elapsed) => Cause::TimedOut,
     };
     // rustls has said all that there was to say.

@@ -9,7 +9,10 @@ use flow::event::Event;
 use flow::limits::Limits;
 use flow::time::{Clock, MonoNanos, Stamp, WallNanos};
 use flow::treatment::{Outcome, Treatment};
-use proxy::{Credentials, DialTable, OnUnverified, Rules, Setup, UpstreamTrust};
+use proxy::{
+    ClientIdentity, Credentials, DialTable, Memory, OnUnverified, Origin, Rules, Setup,
+    UpstreamTrust,
+};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName};
@@ -46,6 +49,9 @@ pub(crate) struct Options {
     pub(crate) limits: Limits,
     pub(crate) on_unverified: OnUnverified,
     pub(crate) credentials: Credentials,
+    pub(crate) identities: Vec<ClientIdentity>,
+    /// Of every address.
+    pub(crate) origin_of: Origin,
 }
 
 impl Options {
@@ -57,6 +63,8 @@ impl Options {
             limits: Limits { shutdown_grace: Duration::from_millis(200), ..Limits::default() },
             on_unverified: OnUnverified::Refuse,
             credentials: Credentials::default(),
+            identities: Vec::new(),
+            origin_of: Origin::default(),
         }
     }
 }
@@ -77,12 +85,16 @@ pub(crate) async fn start(options: Options) -> Running {
     let mut roots = RootCertStore::empty();
     let unrelated = issuer();
     roots.add(options.origin_root.unwrap_or_else(|| unrelated.der().clone())).unwrap();
+    let origin = options.origin_of;
     let setup = Arc::new(Setup {
         leaves: certs::LeafMinter::new(Arc::clone(&authority), 16).unwrap(),
         names,
         trust: UpstreamTrust::new(roots, options.on_unverified).unwrap(),
         rules: options.rules,
         credentials: options.credentials,
+        origin_of: Arc::new(move |_address| origin.clone()),
+        identities: options.identities,
+        memory: Arc::new(Memory::new(&limits)),
         machine: Vec::new(),
         dial: DialTable {
             by_address: BTreeMap::from([(ORIGIN_ADDRESS, options.origin)]),
@@ -144,18 +156,42 @@ impl Running {
         root: &CertificateDer<'static>,
         alpn: &[&[u8]],
     ) -> std::io::Result<tokio_rustls::client::TlsStream<TcpStream>> {
-        let mut roots = RootCertStore::empty();
-        roots.add(root.clone()).unwrap();
-        let mut config = ClientConfig::builder_with_provider(provider())
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_root_certificates(roots)
-            .with_no_client_auth();
-        config.alpn_protocols = alpn.iter().map(|protocol| protocol.to_vec()).collect();
         let tcp = self.tunnel(&format!("{ORIGIN}:443")).await;
-        let name = ServerName::try_from(ORIGIN).unwrap();
-        tokio_rustls::TlsConnector::from(Arc::new(config)).connect(name, tcp).await
+        self.tls_over(tcp, root, alpn).await
     }
+
+    /// TLS as the origin over a tunnel, trusting `root`.
+    pub(crate) async fn tls_over(
+        &self,
+        tcp: TcpStream,
+        root: &CertificateDer<'static>,
+        alpn: &[&[u8]],
+    ) -> std::io::Result<tokio_rustls::client::TlsStream<TcpStream>> {
+        let name = ServerName::try_from(ORIGIN).unwrap();
+        tokio_rustls::TlsConnector::from(client_config(root, alpn)).connect(name, tcp).await
+    }
+}
+
+fn client_config(root: &CertificateDer<'static>, alpn: &[&[u8]]) -> Arc<ClientConfig> {
+    let mut roots = RootCertStore::empty();
+    roots.add(root.clone()).unwrap();
+    let mut config = ClientConfig::builder_with_provider(provider())
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    config.alpn_protocols = alpn.iter().map(|protocol| protocol.to_vec()).collect();
+    Arc::new(config)
+}
+
+/// The ClientHello of a client that asks for the origin, in its record.
+pub(crate) fn client_hello() -> Vec<u8> {
+    let config = client_config(issuer().der(), &[]);
+    let name = ServerName::try_from(ORIGIN).unwrap();
+    let mut connection = rustls::ClientConnection::new(config, name).unwrap();
+    let mut hello = Vec::new();
+    connection.write_tls(&mut hello).unwrap();
+    hello
 }
 
 /// A listener for an origin, and its address.

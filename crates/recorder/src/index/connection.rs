@@ -91,13 +91,15 @@ pub(super) fn treatment(
     };
     execute(
         db,
-        "UPDATE connections SET treatment = ?2, why = ?3, protocol = coalesce(?4, protocol)
+        "UPDATE connections SET treatment = ?2, why = ?3, protocol = coalesce(?4, protocol),
+             distrust = ?5
          WHERE id = ?1",
         params![
             id(treatment.connection.0)?,
             clean(&treatment.treatment),
             clean(&treatment.why),
-            protocol
+            protocol,
+            treatment.distrust.as_ref().map(|distrust| clean(&distrust.class))
         ],
     )
 }

@@ -2,7 +2,7 @@
 //! NULL. Texts from peers hold no control characters and are valid UTF-8 (replaced by U+FFFD).
 
 /// Changes with every change of tables or of what is put into them; another version is rebuilt.
-pub(super) const VERSION: i64 = 3;
+pub(super) const VERSION: i64 = 4;
 
 /// Creates everything in an empty database.
 pub(super) const CREATE: &str = "
@@ -52,6 +52,7 @@ CREATE TABLE connections (
     assessment INTEGER,
     treatment TEXT,
     why TEXT,
+    distrust TEXT,
     protocol TEXT,
     ja4 TEXT,
     client_tls INTEGER NOT NULL DEFAULT 0,
@@ -166,6 +167,7 @@ SELECT
     c.address_key AS address_key,
     c.treatment AS treatment,
     c.why AS why,
+    c.distrust AS distrust,
     CASE f.exchange WHEN 0 THEN c.protocol ELSE f.protocol END AS protocol,
     f.method AS method,
     f.path AS path,

@@ -88,6 +88,9 @@ impl Condition {
             Term::Treatment(kinds) => {
                 self.among("treatment", kinds.iter().map(|kind| text(kind.word())));
             }
+            Term::Distrust(classes) => {
+                self.among("distrust", classes.iter().map(|class| text(class.word())));
+            }
             Term::Status(spans) => self.each(spans, |c, span| c.span("status", *span)),
             Term::Size(spans) => self.each(spans, |c, span| c.span(BOTH_BYTES, *span)),
             Term::Up(spans) => self.each(spans, |c, span| c.span("request_bytes", *span)),

@@ -8,6 +8,7 @@ use super::records::Records;
 use super::rows::FlowRow;
 use crate::index::cell::number;
 use flow::address::Host;
+use flow::distrust::DistrustClass;
 use flow::filter::TreatmentKind;
 use flow::id::{ConnectionId, ExchangeId, FlowId};
 use flow::time::WallNanos;
@@ -120,9 +121,10 @@ fn flow_row(row: &Row<'_>) -> rusqlite::Result<(FlowRow, Option<i64>)> {
         simulated: row.get(19)?,
         looked_up: row.get(20)?,
         app: row.get(21)?,
+        distrust: row.get::<_, Option<String>>(22)?.as_deref().and_then(distrust_class),
         annotation: None,
     };
-    Ok((flow, row.get(22)?))
+    Ok((flow, row.get(23)?))
 }
 
 /// A column that is never negative.
@@ -141,6 +143,10 @@ pub(super) fn treatment_kind(word: &str) -> Option<TreatmentKind> {
     TreatmentKind::ALL.into_iter().find(|kind| kind.word() == word)
 }
 
+fn distrust_class(word: &str) -> Option<DistrustClass> {
+    DistrustClass::ALL.into_iter().find(|class| class.word() == word)
+}
+
 /// What a listing is sorted by.
 fn expression(column: FlowColumn) -> &'static str {
     match column {
@@ -153,6 +159,7 @@ fn expression(column: FlowColumn) -> &'static str {
         FlowColumn::Address => "address_key",
         FlowColumn::Treatment => "treatment",
         FlowColumn::Why => "why",
+        FlowColumn::Distrust => "distrust",
         FlowColumn::Protocol => "protocol",
         FlowColumn::Method => "method",
         FlowColumn::Path => "path",
@@ -187,8 +194,9 @@ fn is_always_known(column: FlowColumn) -> bool {
 const COLUMNS_OF_CONNECTION: &str = "id, 0, opened, device, host, port, address, treatment, why,
     protocol, NULL, NULL, NULL, bytes_up, bytes_down, NULL, duration, outcome, ja4,
     simulated OR EXISTS (SELECT 1 FROM session WHERE session.simulated),
-    EXISTS (SELECT 1 FROM answers WHERE answers.address = connections.address), app, assessment";
+    EXISTS (SELECT 1 FROM answers WHERE answers.address = connections.address), app, distrust,
+    assessment";
 
 const COLUMNS: &str = "connection, exchange, time, device, host, port, address, treatment, why,
     protocol, method, path, status, request_bytes, response_bytes, type, duration, outcome, ja4,
-    simulated, looked_up, app, assessment";
+    simulated, looked_up, app, distrust, assessment";

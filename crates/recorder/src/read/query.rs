@@ -88,6 +88,7 @@ pub enum FlowColumn {
     Address,
     Treatment,
     Why,
+    Distrust,
     Protocol,
     Method,
     Path,
@@ -107,7 +108,7 @@ pub enum FlowColumn {
 }
 
 impl FlowColumn {
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 25] = [
         Self::Id,
         Self::Time,
         Self::Device,
@@ -117,6 +118,7 @@ impl FlowColumn {
         Self::Address,
         Self::Treatment,
         Self::Why,
+        Self::Distrust,
         Self::Protocol,
         Self::Method,
         Self::Path,
@@ -146,6 +148,7 @@ impl FlowColumn {
             Self::Address => "address",
             Self::Treatment => "treatment",
             Self::Why => "why",
+            Self::Distrust => "distrust",
             Self::Protocol => "protocol",
             Self::Method => "method",
             Self::Path => "path",

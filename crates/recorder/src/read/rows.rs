@@ -5,6 +5,7 @@ use crate::record::session::CloseWhy;
 use flow::address::Host;
 use flow::annotation::Annotation;
 use flow::claim::{Country, Statement};
+use flow::distrust::DistrustClass;
 use flow::filter::TreatmentKind;
 use flow::id::{ConnectionId, FlowId, SessionId};
 use flow::time::WallNanos;
@@ -130,6 +131,8 @@ pub struct FlowRow {
     pub treatment: Option<TreatmentKind>,
     /// Why it was treated so, as a clause.
     pub why: Option<String>,
+    /// How the device refused our leaf, as far as it was known then.
+    pub distrust: Option<DistrustClass>,
     /// `http/1.0`, `http/1.1`, `h2`; of a connection without an exchange also another ALPN name,
     /// `tls`, `http`, `tcp` or `udp`.
     pub protocol: Option<String>,

@@ -2,6 +2,7 @@
 
 use super::value::{Count, Spelled};
 use flow::address::Host;
+use flow::distrust::Distrust;
 use flow::event::{Closed, Dialled, DroppedDatagrams, Opened};
 use flow::id::ConnectionId;
 use flow::stream::StreamKey;
@@ -95,20 +96,65 @@ impl ConnectionDial {
 #[serde(deny_unknown_fields)]
 pub struct ConnectionTreatment {
     pub connection: Spelled<ConnectionId>,
+    /// How the device refused our leaf.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub distrust: Option<DistrustShape>,
     /// Of `failed` only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure: Option<FailureShape>,
-    /// Of `passthrough`: the pattern that matched.
+    /// Of the reason `rule`: the rule that matched.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pattern: Option<String>,
-    /// The reason's code: `default` (intercepted), `rule` (passthrough), `http`, `not-tls`,
-    /// `server-spoke-first`, `silent`, `own-pages` (plaintext), `client-not-allowed`,
-    /// `destination-loopback` and so on (blocked); of `failed`, the cause's word.
+    /// The reason's code: `default` (intercepted), `rule`, `distrusted`, `upstream-incompatible`
+    /// (passthrough), `http`, `not-tls`, `server-spoke-first`, `silent`, `own-pages` (plaintext),
+    /// `rule`, `distrusted`, `client-not-allowed`, `destination-loopback` and so on (blocked); of
+    /// `failed`, the cause's word.
     pub reason: String,
     /// `intercepted`, `passthrough`, `plaintext`, `failed` or `blocked`.
     pub treatment: String,
     /// The reason as a clause for people.
     pub why: String,
+}
+
+/// A device's refusal of our leaf, with what was known of the device when this was written.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DistrustShape {
+    /// The code of the TLS alert; absent when there was none that says it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub alert: Option<u8>,
+    /// `authority-not-trusted`, `pinned`, `probable` or `unknown`.
+    pub class: String,
+    /// The connection on which it was refused, where that is an earlier one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on: Option<Spelled<ConnectionId>>,
+    /// Hosts for which the device had refused our leaf by then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refused_hosts: Option<Count>,
+    /// Hosts for which the device had accepted our leaf by then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trusted_hosts: Option<Count>,
+}
+
+impl DistrustShape {
+    fn of(treatment: &Treatment) -> Option<Self> {
+        let class = treatment.distrust()?.word().to_owned();
+        let (on, known) = match treatment {
+            Treatment::Failed(Failure { cause: Cause::Distrust(known), .. }) => (None, Some(known)),
+            Treatment::Passthrough(PassthroughWhy::Distrusted { on, distrust })
+            | Treatment::Blocked(BlockedWhy::Distrusted { on, distrust }) => {
+                (Some(*on), Some(distrust))
+            }
+            _ => (None, None),
+        };
+        Some(Self {
+            alert: known.map(|known| known.alert),
+            class,
+            on: on.map(Spelled),
+            refused_hosts: known.map(|known| Count(known.refused_hosts)),
+            trusted_hosts: known.map(|known| Count(known.trusted_hosts)),
+        })
+    }
 }
 
 /// What failed, at which step, by whose fault.
@@ -132,7 +178,7 @@ impl ConnectionTreatment {
     pub(crate) fn new(connection: ConnectionId, treatment: &Treatment) -> Self {
         let reason = match treatment {
             Treatment::Intercepted => "default",
-            Treatment::Passthrough(PassthroughWhy::Rule(_)) => "rule",
+            Treatment::Passthrough(why) => passthrough_word(why),
             Treatment::Plaintext(why) => plaintext_word(*why),
             Treatment::Failed(failure) => failure.cause.word(),
             Treatment::Blocked(why) => blocked_word(why),
@@ -142,11 +188,13 @@ impl ConnectionTreatment {
             _ => None,
         };
         let pattern = match treatment {
-            Treatment::Passthrough(PassthroughWhy::Rule(pattern)) => Some(pattern.clone()),
+            Treatment::Passthrough(PassthroughWhy::Rule(rule))
+            | Treatment::Blocked(BlockedWhy::Rule(rule)) => Some(rule.clone()),
             _ => None,
         };
         Self {
             connection: Spelled(connection),
+            distrust: DistrustShape::of(treatment),
             failure,
             pattern,
             reason: reason.to_owned(),
@@ -159,7 +207,7 @@ impl ConnectionTreatment {
 impl From<&Failure> for FailureShape {
     fn from(failure: &Failure) -> Self {
         let (alert, detail) = match &failure.cause {
-            Cause::Distrust(alert) | Cause::Alert(alert) => (Some(*alert), None),
+            Cause::Distrust(Distrust { alert, .. }) | Cause::Alert(alert) => (Some(*alert), None),
             Cause::Unverified(detail)
             | Cause::Unreachable(detail)
             | Cause::ResolverFailed(detail)
@@ -319,6 +367,14 @@ impl ConnectionClose {
     }
 }
 
+fn passthrough_word(why: &PassthroughWhy) -> &'static str {
+    match why {
+        PassthroughWhy::Rule(_) => "rule",
+        PassthroughWhy::Distrusted { .. } => "distrusted",
+        PassthroughWhy::UpstreamIncompatible(_) => "upstream-incompatible",
+    }
+}
+
 fn plaintext_word(why: PlaintextWhy) -> &'static str {
     match why {
         PlaintextWhy::Http => "http",
@@ -345,5 +401,7 @@ fn blocked_word(why: &BlockedWhy) -> &'static str {
         BlockedWhy::SocksCommand(_) => "socks-command",
         BlockedWhy::SocksAddressType(_) => "socks-address-type",
         BlockedWhy::SocksMethods => "socks-methods",
+        BlockedWhy::Rule(_) => "rule",
+        BlockedWhy::Distrusted { .. } => "distrusted",
     }
 }

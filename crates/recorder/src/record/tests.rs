@@ -1,5 +1,5 @@
 use super::*;
-use crate::record::connection::{FailureShape, TimingsShape};
+use crate::record::connection::{DistrustShape, FailureShape, TimingsShape};
 use crate::record::destination::{
     ClaimShape, FlagShape, LocationShape, OperatorShape, ReasonShape, Says,
 };
@@ -7,7 +7,7 @@ use crate::record::dns::{Answer, ResolverShape};
 use crate::record::exchange::{BodyShape, End, FramingWord, Upgrade};
 use crate::record::session::{CloseWhy, GapWhy, Missing, Previous, SourceShape, Tool};
 use crate::record::store::{Direction, Extent, Leg, Run};
-use crate::record::tls::Agreed;
+use crate::record::tls::{Agreed, OwnHello};
 use crate::record::value::{Spelled, Text};
 use flow::id::{ConnectionId, ExchangeId, LookupId, SessionId};
 use flow::time::{MonoNanos, WallNanos};
@@ -206,8 +206,19 @@ fn connection_records_are_canonical() {
         resolver: ResolverShape { address: Some(spelled("9.9.9.9:53")), by: "udp".to_owned() },
         took_ns: Count(1),
     }));
+}
+
+#[test]
+fn records_of_what_became_of_a_connection_are_canonical() {
     check(Body::ConnectionTreatment(ConnectionTreatment {
         connection: c1(),
+        distrust: Some(DistrustShape {
+            alert: Some(48),
+            class: "pinned".to_owned(),
+            on: Some(c1()),
+            refused_hosts: Some(Count(1)),
+            trusted_hosts: Some(Count(2)),
+        }),
         failure: Some(FailureShape {
             alert: Some(48),
             cause: "distrust".to_owned(),
@@ -261,9 +272,13 @@ fn tls_records_are_canonical() {
     check(Body::TlsClient(TlsClient { agreed: agreed.clone(), connection: c1() }));
     check(Body::TlsUpstream(TlsUpstream {
         agreed: Some(agreed),
+        asked_for_certificate: true,
         chain: vec![base64(b"der")],
+        client_certificate: Some(base64(b"own")),
         connection: c1(),
+        handshake_not_kept: Some(Count(1)),
         ocsp: Some(base64(b"ocsp")),
+        ours: Some(OwnHello { ja3: "0".to_owned(), ja4: "t".to_owned() }),
         reason: Some("expired".to_owned()),
         server_name: "a.example".to_owned(),
         verification: "recorded".to_owned(),

@@ -1,6 +1,6 @@
 //! Records about TLS: what the device offered, what the upstream showed, what was agreed.
 
-use super::value::{Base64, Spelled, Text};
+use super::value::{Base64, Count, Spelled, Text};
 use bytes::Bytes;
 use flow::id::ConnectionId;
 use flow::tls::{self, Verification};
@@ -88,18 +88,38 @@ pub struct TlsUpstream {
     /// Absent when the handshake failed before both sides agreed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub agreed: Option<Agreed>,
+    /// The upstream asked for a client certificate; absent when it did not.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub asked_for_certificate: bool,
     /// DER, leaf first, as sent.
     pub chain: Vec<Base64>,
+    /// The client certificate that Landfall answered with, DER.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_certificate: Option<Base64>,
     pub connection: Spelled<ConnectionId>,
+    /// Bytes of the handshake that are not in the stream store, past `limits.handshake-bytes`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub handshake_not_kept: Option<Count>,
     /// The stapled OCSP response, DER.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ocsp: Option<Base64>,
+    /// Fingerprints of Landfall's own ClientHello.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ours: Option<OwnHello>,
     /// Why the chain did not verify; absent when it did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
     pub server_name: String,
     /// `verified`; `refused` or `recorded` when it did not verify.
     pub verification: String,
+}
+
+/// The ClientHello that the upstream answered in place of the device's.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OwnHello {
+    pub ja3: String,
+    pub ja4: String,
 }
 
 impl TlsUpstream {
@@ -111,9 +131,16 @@ impl TlsUpstream {
         };
         Self {
             agreed: upstream.agreed.as_ref().map(Into::into),
+            asked_for_certificate: upstream.asked_for_certificate,
             chain: upstream.chain.iter().cloned().map(Base64).collect(),
+            client_certificate: upstream.client_certificate.clone().map(Base64),
             connection: Spelled(connection),
+            handshake_not_kept: Some(upstream.handshake_not_kept).filter(|n| *n > 0).map(Count),
             ocsp: (!upstream.ocsp.is_empty()).then(|| Base64(upstream.ocsp.clone())),
+            ours: upstream
+                .ours
+                .as_ref()
+                .map(|ours| OwnHello { ja3: ours.ja3.clone(), ja4: ours.ja4.clone() }),
             reason,
             server_name: upstream.server_name.clone(),
             verification: verification.to_owned(),

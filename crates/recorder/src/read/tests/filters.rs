@@ -51,6 +51,7 @@ fn every_term_finds_what_it_says() {
     check("port:443", &ALL);
     check("port:<443,444-65535", &[]);
     check("treatment:passthrough,blocked", &["c2", "c4"]);
+    check("distrust:pinned,probable", &[]);
     check("status:4xx", &["c1.2"]);
     check("status:200,404", &["c1.1", "c1.2"]);
     check("size:>1kB", &["c2", "c1.2"]);
@@ -203,7 +204,7 @@ fn rows_hold_what_was_recorded_and_nothing_that_was_not() {
     assert_eq!(get.annotation.as_deref(), Some(&google()));
     assert!(get.looked_up);
     let passed = row("c2");
-    assert_eq!(passed.why.as_deref(), Some("host matches the passthrough pattern *.example.net"));
+    assert_eq!(passed.why.as_deref(), Some("the passthrough rule *.example.net matches"));
     assert_eq!((passed.request_bytes, passed.response_bytes), (Some(600_000), Some(1000)));
     assert_eq!((passed.method, passed.status, passed.protocol), (None, None, None));
     assert_eq!(passed.annotation.as_deref(), Some(&alibaba()));

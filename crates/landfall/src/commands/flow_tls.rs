@@ -1,0 +1,177 @@
+//! The TLS of one flow for people: what the device offered, what the upstream showed, what both legs
+//! agreed on. Says what the records say; judges nothing.
+
+use super::session;
+use crate::output::cell::bytes;
+use crate::output::colour::Ink;
+use crate::output::page::Page;
+use aws_lc_rs::digest::{SHA256, digest};
+use flow::address::DnsName;
+use flow::time::WallNanos;
+use recorder::read::ConnectionDetail;
+use recorder::record::tls::{Agreed, TlsClientHello, TlsUpstream};
+use recorder::record::value::Text;
+use rustls::{CipherSuite, NamedGroup, ProtocolVersion};
+use x509_parser::extensions::ParsedExtension;
+use x509_parser::prelude::{FromDer, X509Certificate};
+
+/// Fills the sections of both legs.
+pub(super) fn fill(page: &mut Page, connection: &ConnectionDetail) {
+    if let Some(hello) = &connection.client_hello {
+        let asked = connection.target.as_ref().map(|target| target.body.host.0.to_string());
+        client_hello(page, &hello.body, asked.as_deref());
+    }
+    if let Some(client) = &connection.client_tls {
+        page.line("agreed", agreed(&client.body.agreed));
+    }
+    if let Some(upstream) = &connection.upstream_tls {
+        upstream_tls(page, &upstream.body);
+    }
+}
+
+fn client_hello(page: &mut Page, hello: &TlsClientHello, asked: Option<&str>) {
+    page.section("TLS, the device's leg");
+    page.some("server name", hello.server_name.as_deref());
+    let alpn: Vec<_> = hello.alpn.iter().map(Text::to_string_lossy).collect();
+    if !alpn.is_empty() {
+        page.line("ALPN offered", alpn.join(", "));
+    }
+    page.line("JA4", &hello.ja4);
+    page.line("JA3", &hello.ja3);
+    if hello.encrypted_client_hello {
+        page.line("ECH", ech(hello.server_name.as_deref(), asked));
+    }
+}
+
+fn upstream_tls(page: &mut Page, upstream: &TlsUpstream) {
+    page.section("TLS, the upstream's leg");
+    page.line("server name", &upstream.server_name);
+    if let Some(parameters) = &upstream.agreed {
+        page.line("agreed", agreed(parameters));
+    }
+    let ink = if upstream.verification == "verified" { Ink::Good } else { Ink::Bad };
+    page.inked_line("chain", &upstream.verification, ink);
+    page.some("because", upstream.reason.as_deref());
+    page.line("certificates", upstream.chain.len());
+    match &upstream.ocsp {
+        Some(staple) => page.line("OCSP staple", bytes(staple.0.len() as u64)),
+        None => page.line("OCSP staple", "no"),
+    }
+    if let Some(leaf) = upstream.chain.first() {
+        timestamps(page, &leaf.0);
+    }
+    if let Some(ours) = &upstream.ours {
+        page.line("our JA4", &ours.ja4);
+        page.line("our JA3", &ours.ja3);
+    }
+    match &upstream.client_certificate {
+        Some(der) => page.line("client certificate", certificate_text(&der.0)),
+        None if upstream.asked_for_certificate => {
+            page.line("client certificate", "asked for, none configured");
+        }
+        None => {}
+    }
+    if let Some(cut) = upstream.handshake_not_kept {
+        page.inked_line("handshake", format_args!("{} not kept", bytes(cut.0)), Ink::Notice);
+    }
+}
+
+/// What the extension `encrypted_client_hello` is, where the names tell.
+fn ech(server_name: Option<&str>, asked: Option<&str>) -> String {
+    let names = server_name.and_then(|outer| Some((outer.parse::<DnsName>().ok()?, asked?)));
+    match names.and_then(|(outer, asked)| Some((outer, asked.parse::<DnsName>().ok()?))) {
+        Some((outer, asked)) if outer != asked => {
+            format!("ECH: the ClientHello names {outer} where the client asked for {asked}")
+        }
+        Some(_) => "ECH or GREASE: it names the host that was asked for, as GREASE does".to_owned(),
+        None => "ECH or GREASE: the ClientHello alone does not tell".to_owned(),
+    }
+}
+
+/// The signed certificate timestamps in the leaf (RFC 6962 section 3.3).
+fn timestamps(page: &mut Page, der: &[u8]) {
+    let Ok((_, certificate)) = X509Certificate::from_der(der) else { return };
+    let lists = certificate.extensions().iter().filter_map(|e| match e.parsed_extension() {
+        ParsedExtension::SCT(list) => Some(list),
+        _ => None,
+    });
+    let times: Vec<_> = lists.flatten().map(|sct| sct_text(sct.id.key_id, sct.timestamp)).collect();
+    page.line("SCTs", times.len());
+    for text in times {
+        page.line("SCT", text);
+    }
+}
+
+/// The log's id, and when it promised to take the certificate in.
+fn sct_text(log: &[u8], millis: u64) -> String {
+    let at = WallNanos(millis.saturating_mul(1_000_000));
+    let log: String = log.iter().take(LOG_ID_SHOWN_BYTES).map(|b| format!("{b:02x}")).collect();
+    format!("{}, log {log}", session::time(at))
+}
+
+/// Subject and fingerprint.
+fn certificate_text(der: &[u8]) -> String {
+    let digest = digest(&SHA256, der);
+    let sha256: String = digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+    match X509Certificate::from_der(der) {
+        Ok((_, certificate)) => format!("{}, SHA-256 {sha256}", certificate.subject()),
+        Err(_) => format!("SHA-256 {sha256}"),
+    }
+}
+
+const LOG_ID_SHOWN_BYTES: usize = 8;
+
+fn agreed(agreed: &Agreed) -> String {
+    let version = match ProtocolVersion::from(agreed.version) {
+        ProtocolVersion::TLSv1_2 => "TLS 1.2".to_owned(),
+        ProtocolVersion::TLSv1_3 => "TLS 1.3".to_owned(),
+        _ => format!("TLS version {:#06x}", agreed.version),
+    };
+    let suite = match CipherSuite::from(agreed.cipher_suite).as_str() {
+        Some(name) => name.replacen("TLS13_", "TLS_", 1),
+        None => format!("suite {:#06x}", agreed.cipher_suite),
+    };
+    let group = agreed.group.map(|group| match NamedGroup::from(group).as_str() {
+        Some(name) => name.to_owned(),
+        None => format!("group {group:#06x}"),
+    });
+    let alpn = agreed.alpn.as_ref().map(|alpn| format!("ALPN {}", alpn.to_string_lossy()));
+    let parts: Vec<_> = [Some(version), Some(suite), group, alpn].into_iter().flatten().collect();
+    parts.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn handshakes_are_named_as_in_the_registries() {
+        let shape = Agreed {
+            alpn: Some(Text("h2".into())),
+            cipher_suite: 0x1301,
+            group: Some(0x001d),
+            version: 0x0304,
+        };
+        assert_eq!(agreed(&shape), "TLS 1.3, TLS_AES_128_GCM_SHA256, X25519, ALPN h2");
+        let unknown = Agreed { alpn: None, cipher_suite: 0xfdfd, group: None, version: 0x0303 };
+        assert_eq!(agreed(&unknown), "TLS 1.2, suite 0xfdfd");
+        let unknown = Agreed { version: 0x7f1c, ..unknown };
+        assert_eq!(agreed(&unknown), "TLS version 0x7f1c, suite 0xfdfd");
+    }
+
+    #[test]
+    fn names_tell_ech_from_grease_where_they_can() {
+        let told = |outer, asked| ech(outer, asked).split(':').next().unwrap().to_owned();
+        assert_eq!(told(Some("public.example"), Some("secret.example")), "ECH");
+        assert_eq!(told(Some("A.example"), Some("a.example")), "ECH or GREASE");
+        assert_eq!(told(Some("a.example"), Some("192.0.2.1")), "ECH or GREASE");
+        assert_eq!(told(None, Some("a.example")), "ECH or GREASE");
+    }
+
+    #[test]
+    fn a_timestamp_is_a_time_and_a_log() {
+        let text = sct_text(&[0xab; 32], 1_700_000_000_000);
+        assert!(text.starts_with("2023-11-14"), "{text}");
+        assert!(text.ends_with("log abababababababab"), "{text}");
+    }
+}

@@ -1,0 +1,241 @@
+//! TLS in a tunnel: left alone, refused or intercepted, by the rules and by what the device did
+//! before; and what follows when a handshake fails. Reads no ClientHello and speaks no TLS itself.
+
+use crate::incompatible::CERTIFICATE_DEMANDED;
+use crate::journal::Journal;
+use crate::memory::{Asked, Refusal};
+use crate::policy::{OnDistrust, Verdict};
+use crate::relay::{self, End};
+use crate::setup::Setup;
+use crate::upstream_tls::{Unsecured, asked_host};
+use crate::wire::Wire;
+use crate::{client_tls, reply, tls_failure, upstream, upstream_tls};
+use feed::RecorderGone;
+use flow::address::Target;
+use flow::event::Event;
+use flow::stream::Direction;
+use flow::tls::ClientHello;
+use flow::treatment::{
+    BlockedWhy, Cause, Failure, Outcome, PassthroughWhy, Side, Stage, Treatment,
+};
+use observe::Observer;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+/// A tunnel whose client opens with TLS.
+pub(crate) struct Tunnel<'a> {
+    /// The ClientHello is unread in it.
+    pub(crate) client: Wire,
+    pub(crate) upstream: Wire,
+    pub(crate) device: IpAddr,
+    pub(crate) target: &'a Target,
+    /// Addresses at which Landfall listens.
+    pub(crate) own: &'a [SocketAddr],
+    pub(crate) setup: &'a Setup,
+    pub(crate) journal: &'a Journal,
+}
+
+/// What is done with a tunnel.
+enum Plan {
+    /// `insisted`: by a rule, so that nothing but a failure may come of it.
+    Intercept {
+        insisted: bool,
+    },
+    Passthrough(PassthroughWhy),
+    Block(BlockedWhy, [u8; 7]),
+}
+
+impl Tunnel<'_> {
+    /// Serves the tunnel to its end.
+    pub(crate) async fn run(mut self, hello: ClientHello) -> Result<Outcome, RecorderGone> {
+        let (connection, at) = (self.journal.connection(), self.journal.now());
+        let told = Event::ClientHello { connection, at, hello: Box::new(hello.clone()) };
+        self.journal.tell(told).await?;
+        let name =
+            asked_host(&hello, &self.target.host).unwrap_or_else(|| self.target.host.clone());
+        let asked = Asked { device: self.device, name: name.to_string(), ja4: hello.ja4.clone() };
+        match self.plan(&asked).await {
+            Plan::Intercept { insisted } => self.intercept(hello, asked, insisted).await,
+            Plan::Passthrough(why) => {
+                let Self { client, upstream, setup, journal, .. } = self;
+                splice(client, upstream, setup, journal, why).await
+            }
+            Plan::Block(why, alert) => {
+                self.journal.treated(Treatment::Blocked(why)).await?;
+                reply::alert(&mut self.client, alert).await;
+                Ok(Outcome::NotRelayed)
+            }
+        }
+    }
+
+    async fn plan(&self, asked: &Asked) -> Plan {
+        let host = self.target.host.to_string();
+        let names = [asked.name.as_str(), host.as_str()];
+        let address = self.journal.reached().await.map(|address| address.ip());
+        match self.setup.verdict(&names, self.target.port, address) {
+            Some(Verdict::Intercept(_)) => return Plan::Intercept { insisted: true },
+            Some(Verdict::Passthrough(rule)) => {
+                return Plan::Passthrough(PassthroughWhy::Rule(rule.to_string()));
+            }
+            Some(Verdict::Block(rule)) => {
+                let why = BlockedWhy::Rule(rule.to_string());
+                return Plan::Block(why, tls_failure::UNRECOGNIZED_NAME);
+            }
+            None => {}
+        }
+        let now = self.journal.now().mono;
+        let memory = &self.setup.memory;
+        if let Some(Refusal { on, distrust }) = memory.refusal(now, asked) {
+            match self.setup.rules.on_distrust {
+                OnDistrust::Passthrough => {
+                    return Plan::Passthrough(PassthroughWhy::Distrusted { on, distrust });
+                }
+                OnDistrust::Block => {
+                    let why = BlockedWhy::Distrusted { on, distrust };
+                    return Plan::Block(why, tls_failure::ACCESS_DENIED);
+                }
+                OnDistrust::Keep => {}
+            }
+        }
+        match memory.certificate_demand(now, self.target) {
+            Some(on) => {
+                let fact = format!("{CERTIFICATE_DEMANDED} (seen on {on})");
+                Plan::Passthrough(PassthroughWhy::UpstreamIncompatible(fact))
+            }
+            None => Plan::Intercept { insisted: false },
+        }
+    }
+
+    /// Shakes hands with the upstream, then with the client, and relays the plaintext.
+    async fn intercept(
+        self,
+        hello: ClientHello,
+        asked: Asked,
+        insisted: bool,
+    ) -> Result<Outcome, RecorderGone> {
+        let Self { mut client, upstream, target, own, setup, journal, .. } = self;
+        let (client_socket, upstream_socket) = (client.socket().clone(), upstream.socket().clone());
+        let secured = match upstream_tls::secure(setup, journal, upstream, &hello, target).await? {
+            Ok(secured) => secured,
+            Err(Unsecured { incompatible: Some(fact), .. }) if !insisted => {
+                let why = PassthroughWhy::UpstreamIncompatible(fact);
+                return redial(client, target, own, setup, journal, why).await;
+            }
+            Err(Unsecured { failure, .. }) => {
+                reply::alert(&mut client, tls_failure::alert_record(&failure.cause)).await;
+                return not_relayed(journal, Treatment::Failed(failure)).await;
+            }
+        };
+        let host = asked_host(&hello, &target.host).unwrap_or_else(|| target.host.clone());
+        drop(hello);
+        let alpn = secured.alpn.as_deref();
+        let client = match client_tls::secure(setup, journal, client, &host, alpn).await? {
+            Ok(client) => client,
+            Err(failure) => {
+                let failure = judged(failure, &asked, setup, journal);
+                return not_relayed(journal, Treatment::Failed(failure)).await;
+            }
+        };
+        journal.treated(Treatment::Intercepted).await?;
+        observe(journal, alpn, setup).await;
+        let (memory, device, name) = (Arc::clone(&setup.memory), asked.device, asked.name.clone());
+        journal.when_client_speaks(move || memory.accepted(device, &name)).await;
+        let ends = (
+            End { stream: client, socket: client_socket },
+            End { stream: secured.stream, socket: upstream_socket },
+        );
+        let outcome = relay::run(journal, ends.0, ends.1, setup.limits.idle_time).await?;
+        late(&outcome, &asked, target, secured.answered_with_certificate, setup, journal).await?;
+        Ok(outcome)
+    }
+}
+
+/// What the end of a relay says of a handshake: TLS 1.3 lets a side finish before the other has
+/// judged its certificate.
+async fn late(
+    outcome: &Outcome,
+    asked: &Asked,
+    target: &Target,
+    answered_with_certificate: bool,
+    setup: &Setup,
+    journal: &Journal,
+) -> Result<(), RecorderGone> {
+    match *outcome {
+        Outcome::ClientAlert(alert)
+            if tls_failure::is_distrust(alert) && journal.relayed(Direction::Up).await == 0 =>
+        {
+            let cause = Cause::Alert(alert);
+            let failure = Failure { stage: Stage::ClientTls, side: Side::Client, cause };
+            let failure = judged(failure, asked, setup, journal);
+            journal.treated(Treatment::Failed(failure)).await
+        }
+        Outcome::UpstreamAlert(alert)
+            if alert == tls_failure::CERTIFICATE_REQUIRED && !answered_with_certificate =>
+        {
+            let now = journal.now().mono;
+            setup.memory.demanded_certificate(now, target, journal.connection());
+            Ok(())
+        }
+        _ => Ok(()),
+    }
+}
+
+/// A client's failed handshake with what its alert means.
+pub(crate) fn judged(failure: Failure, asked: &Asked, setup: &Setup, journal: &Journal) -> Failure {
+    match failure.cause {
+        Cause::Alert(alert) if tls_failure::is_distrust(alert) => {
+            let now = journal.now().mono;
+            let distrust = setup.memory.refused(now, asked, journal.connection(), alert);
+            Failure { cause: Cause::Distrust(distrust), ..failure }
+        }
+        _ => failure,
+    }
+}
+
+/// Relays the client's own TLS to an upstream that has not had a byte of ours.
+async fn splice(
+    client: Wire,
+    upstream: Wire,
+    setup: &Setup,
+    journal: &Journal,
+    why: PassthroughWhy,
+) -> Result<Outcome, RecorderGone> {
+    journal.treated(Treatment::Passthrough(why)).await?;
+    let (client, upstream) = (End::plain(client), End::plain(upstream));
+    relay::run(journal, client, upstream, setup.limits.idle_time).await
+}
+
+/// The same over a second connection, after ours could not be used.
+async fn redial(
+    mut client: Wire,
+    target: &Target,
+    own: &[SocketAddr],
+    setup: &Setup,
+    journal: &Journal,
+    why: PassthroughWhy,
+) -> Result<Outcome, RecorderGone> {
+    match upstream::reach(setup, journal, target, own).await? {
+        Ok(upstream) => splice(client, upstream, setup, journal, why).await,
+        Err(treatment) => {
+            reply::alert(&mut client, tls_failure::INTERNAL_ERROR).await;
+            not_relayed(journal, treatment).await
+        }
+    }
+}
+
+async fn observe(journal: &Journal, alpn: Option<&[u8]>, setup: &Setup) {
+    match alpn {
+        Some(b"h2") => {
+            journal.observe(Observer::http2(journal.connection(), &setup.limits)).await;
+        }
+        None | Some(b"http/1.1" | b"http/1.0") => {
+            journal.observe(Observer::http1(journal.connection(), &setup.limits)).await;
+        }
+        Some(_) => {}
+    }
+}
+
+async fn not_relayed(journal: &Journal, treatment: Treatment) -> Result<Outcome, RecorderGone> {
+    journal.treated(treatment).await?;
+    Ok(Outcome::NotRelayed)
+}

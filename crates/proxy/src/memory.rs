@@ -1,0 +1,231 @@
+//! What devices and upstreams did earlier in the run that decides over later connections: which
+//! device accepted or refused our leaf for whom, and who demanded a client certificate. Bounded in
+//! entries and in time; nothing of it outlives the run.
+
+use flow::address::Target;
+use flow::distrust::Distrust;
+use flow::id::ConnectionId;
+use flow::limits::Limits;
+use flow::time::MonoNanos;
+use std::collections::{HashMap, VecDeque};
+use std::fmt;
+use std::hash::Hash;
+use std::net::IpAddr;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+/// The memory of one run.
+pub struct Memory {
+    time: Duration,
+    state: Mutex<State>,
+}
+
+struct State {
+    /// Device and name for which it accepted our leaf.
+    accepted: Recent<(IpAddr, String), ()>,
+    /// Device and name for which it refused our leaf with an alert.
+    refused: Recent<(IpAddr, String), ()>,
+    refusals: Recent<Asked, (MonoNanos, Refusal)>,
+    demands: Recent<Target, (MonoNanos, ConnectionId)>,
+}
+
+/// What stands for one app of one device that asks for one name.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Asked {
+    pub(crate) device: IpAddr,
+    /// The name in the ClientHello, else the host that was asked for.
+    pub(crate) name: String,
+    pub(crate) ja4: String,
+}
+
+/// A refusal of our leaf.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Refusal {
+    pub(crate) on: ConnectionId,
+    pub(crate) distrust: Distrust,
+}
+
+impl Memory {
+    /// Remembers nothing yet, and later as much as `limits` say.
+    pub fn new(limits: &Limits) -> Self {
+        let entries = limits.fail_open_entries;
+        let state = State {
+            accepted: Recent::new(entries),
+            refused: Recent::new(entries),
+            refusals: Recent::new(entries),
+            demands: Recent::new(entries),
+        };
+        Self { time: limits.fail_open_time, state: Mutex::new(state) }
+    }
+
+    /// The device sent data over TLS with our leaf, so it trusts it.
+    pub(crate) fn accepted(&self, device: IpAddr, name: &str) {
+        self.state().accepted.put((device, name.to_owned()), ());
+    }
+
+    /// The device refused our leaf with an alert; what that means by what is known now.
+    pub(crate) fn refused(
+        &self,
+        at: MonoNanos,
+        asked: &Asked,
+        on: ConnectionId,
+        alert: u8,
+    ) -> Distrust {
+        let mut state = self.state();
+        state.refused.put((asked.device, asked.name.clone()), ());
+        let of_device = |(device, _): &(IpAddr, String)| *device == asked.device;
+        let distrust = Distrust::judged(
+            alert,
+            state.accepted.count(of_device),
+            state.refused.count(of_device),
+        );
+        state.refusals.put(asked.clone(), (at, Refusal { on, distrust }));
+        distrust
+    }
+
+    /// Whether the same app was refused lately.
+    pub(crate) fn refusal(&self, at: MonoNanos, asked: &Asked) -> Option<Refusal> {
+        let state = self.state();
+        let (since, refusal) = state.refusals.get(asked)?;
+        self.is_recent(at, *since).then_some(*refusal)
+    }
+
+    /// The upstream ended a finished handshake for want of a client certificate.
+    pub(crate) fn demanded_certificate(&self, at: MonoNanos, target: &Target, on: ConnectionId) {
+        self.state().demands.put(target.clone(), (at, on));
+    }
+
+    /// The connection on which the upstream lately demanded a client certificate.
+    pub(crate) fn certificate_demand(
+        &self,
+        at: MonoNanos,
+        target: &Target,
+    ) -> Option<ConnectionId> {
+        let state = self.state();
+        let (since, on) = state.demands.get(target)?;
+        self.is_recent(at, *since).then_some(*on)
+    }
+
+    fn is_recent(&self, at: MonoNanos, since: MonoNanos) -> bool {
+        at.since(since) < self.time
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for Memory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Memory").field("time", &self.time).finish_non_exhaustive()
+    }
+}
+
+/// A map of so many entries at most; past it the oldest is forgotten.
+struct Recent<K, V> {
+    entries: usize,
+    map: HashMap<K, V>,
+    /// The keys of `map`, the oldest first.
+    order: VecDeque<K>,
+}
+
+impl<K: Clone + Eq + Hash, V> Recent<K, V> {
+    fn new(entries: usize) -> Self {
+        Self { entries, map: HashMap::new(), order: VecDeque::new() }
+    }
+
+    fn put(&mut self, key: K, value: V) {
+        if self.map.insert(key.clone(), value).is_some() {
+            return;
+        }
+        self.order.push_back(key);
+        if self.order.len() > self.entries
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.map.remove(&oldest);
+        }
+    }
+
+    fn get(&self, key: &K) -> Option<&V> {
+        self.map.get(key)
+    }
+
+    fn count(&self, is: impl Fn(&K) -> bool) -> u64 {
+        self.map.keys().filter(|key| is(key)).count() as u64
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use flow::distrust::DistrustClass;
+
+    fn memory(entries: usize) -> Memory {
+        let fail_open_time = Duration::from_secs(600);
+        Memory::new(&Limits { fail_open_entries: entries, fail_open_time, ..Limits::default() })
+    }
+
+    fn asked(device: &str, name: &str, ja4: &str) -> Asked {
+        Asked { device: device.parse().unwrap(), name: name.into(), ja4: ja4.into() }
+    }
+
+    fn seconds(seconds: u64) -> MonoNanos {
+        MonoNanos(seconds * 1_000_000_000)
+    }
+
+    #[test]
+    fn a_refusal_is_about_one_app_and_one_name_for_a_time() {
+        let memory = memory(10);
+        let app = asked("10.0.0.1", "a.example", "t13d");
+        let distrust = memory.refused(seconds(5), &app, ConnectionId(1), 48);
+        let refusal = Refusal { on: ConnectionId(1), distrust };
+        assert_eq!(memory.refusal(seconds(604), &app), Some(refusal));
+        assert_eq!(memory.refusal(seconds(605), &app), None);
+        for other in [
+            asked("10.0.0.2", "a.example", "t13d"),
+            asked("10.0.0.1", "b.example", "t13d"),
+            asked("10.0.0.1", "a.example", "t12d"),
+        ] {
+            assert_eq!(memory.refusal(seconds(5), &other), None, "{other:?}");
+        }
+        memory.refused(seconds(700), &app, ConnectionId(9), 48);
+        assert_eq!(memory.refusal(seconds(701), &app).unwrap().on, ConnectionId(9));
+    }
+
+    #[test]
+    fn the_class_is_what_is_known_then() {
+        let memory = memory(10);
+        let app = asked("10.0.0.1", "a.example", "t13d");
+        memory.accepted("10.0.0.2".parse().unwrap(), "b.example");
+        let first = memory.refused(seconds(0), &app, ConnectionId(1), 48);
+        assert_eq!((first.class, first.refused_hosts), (DistrustClass::AuthorityNotTrusted, 1));
+        memory.accepted(app.device, "b.example");
+        memory.accepted(app.device, "b.example");
+        let second = memory.refused(seconds(1), &app, ConnectionId(2), 46);
+        assert_eq!((second.class, second.trusted_hosts), (DistrustClass::Pinned, 1));
+        assert_eq!((second.alert, second.refused_hosts), (46, 1));
+    }
+
+    #[test]
+    fn entries_are_bounded() {
+        let memory = memory(2);
+        let apps = ["a", "b", "c"].map(|name| asked("10.0.0.1", name, "t13d"));
+        for app in &apps {
+            memory.refused(seconds(0), app, ConnectionId(1), 48);
+        }
+        let known = apps.each_ref().map(|app| memory.refusal(seconds(0), app).is_some());
+        assert_eq!(known, [false, true, true]);
+        assert_eq!(memory.state().refused.order.len(), 2);
+        assert_eq!(memory.state().refusals.map.len(), 2);
+    }
+
+    #[test]
+    fn a_demanded_certificate_is_about_one_target() {
+        let memory = memory(2);
+        let target = |port| Target { host: "a.example".parse().unwrap(), port };
+        memory.demanded_certificate(seconds(0), &target(443), ConnectionId(4));
+        assert_eq!(memory.certificate_demand(seconds(1), &target(443)), Some(ConnectionId(4)));
+        assert_eq!(memory.certificate_demand(seconds(1), &target(444)), None);
+        assert_eq!(memory.certificate_demand(seconds(601), &target(443)), None);
+    }
+}
