@@ -118,6 +118,8 @@ impl Tunnel<'_> {
         let secured = match upstream_tls::secure(setup, journal, upstream, &hello, target).await? {
             Ok(secured) => secured,
             Err(Unsecured { incompatible: Some(fact), .. }) if !insisted => {
+                // Some servers serve one connection at a time, and ours is over.
+                drop(upstream_socket);
                 let why = PassthroughWhy::UpstreamIncompatible(fact);
                 return redial(client, target, own, setup, journal, why).await;
             }
