@@ -19,6 +19,10 @@ pub struct ClientHello {
     pub server_name: Option<String>,
     /// Protocol names (RFC 7301), as sent.
     pub alpn: Vec<Vec<u8>>,
+    /// `max_fragment_length` (RFC 6066 section 4), the code as sent: 1 to 4 for 2^9 to 2^12 bytes.
+    pub max_fragment_length: Option<u8>,
+    /// `record_size_limit` (RFC 8449), bytes, as sent.
+    pub record_size_limit: Option<u16>,
     /// An `encrypted_client_hello` extension is there: ECH or GREASE, which nobody can tell apart
     /// from the ClientHello alone.
     pub encrypted_client_hello: bool,

@@ -146,6 +146,8 @@ fn read_message(raw: Bytes) -> Result<ClientHello, Reason> {
         signature_algorithms: Vec::new(),
         server_name: None,
         alpn: Vec::new(),
+        max_fragment_length: None,
+        record_size_limit: None,
         encrypted_client_hello: false,
         ja3: String::new(),
         ja4: String::new(),
@@ -220,6 +222,8 @@ fn read_extension(kind: u16, mut content: Reader<'_>, hello: &mut ClientHello) -
                 hello.alpn.push(name.to_vec());
             }
         }
+        MAX_FRAGMENT_LENGTH => hello.max_fragment_length = Some(content.u8()?),
+        RECORD_SIZE_LIMIT => hello.record_size_limit = Some(content.u16()?),
         ENCRYPTED_CLIENT_HELLO => {
             hello.encrypted_client_hello = true;
             return Some(());
@@ -280,10 +284,12 @@ const MOST_MESSAGE_BYTES: usize = 2 + 32 + 256 + (2 + 65_535) + 256 + (2 + 65_53
 
 const SERVER_NAME: u16 = 0;
 const HOST_NAME: u8 = 0;
+const MAX_FRAGMENT_LENGTH: u16 = 1;
 const SUPPORTED_GROUPS: u16 = 10;
 const EC_POINT_FORMATS: u16 = 11;
 const SIGNATURE_ALGORITHMS: u16 = 13;
 const ALPN: u16 = 16;
+const RECORD_SIZE_LIMIT: u16 = 28;
 const SUPPORTED_VERSIONS: u16 = 43;
 const ENCRYPTED_CLIENT_HELLO: u16 = 0xfe0d;
 

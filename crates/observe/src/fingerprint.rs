@@ -143,6 +143,8 @@ mod tests {
             signature_algorithms: vec![],
             server_name: None,
             alpn: vec![],
+            max_fragment_length: None,
+            record_size_limit: None,
             encrypted_client_hello: false,
             ja3: String::new(),
             ja4: String::new(),

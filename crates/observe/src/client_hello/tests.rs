@@ -165,6 +165,26 @@ fn odd_but_legible_hellos() {
 }
 
 #[test]
+fn bounds_on_our_records_are_read_as_sent() {
+    let hello = complete(&records(
+        &message(&[(MAX_FRAGMENT_LENGTH, "01"), (RECORD_SIZE_LIMIT, "4001")]),
+        999,
+    ));
+    assert_eq!((hello.max_fragment_length, hello.record_size_limit), (Some(1), Some(0x4001)));
+    let hello = complete(&records(&message(&[(MAX_FRAGMENT_LENGTH, "ff")]), 999));
+    assert_eq!((hello.max_fragment_length, hello.record_size_limit), (Some(255), None));
+    for (extension, content) in [
+        (MAX_FRAGMENT_LENGTH, ""),
+        (MAX_FRAGMENT_LENGTH, "0101"),
+        (RECORD_SIZE_LIMIT, "40"),
+        (RECORD_SIZE_LIMIT, "400100"),
+    ] {
+        let reason = Parsed::NotAClientHello(Reason::Extension(extension));
+        assert_eq!(parse(&records(&message(&[(extension, content)]), 999)), reason);
+    }
+}
+
+#[test]
 fn a_hello_may_be_spread_over_records_of_one_byte() {
     let whole = complete(&captured(CURL));
     let mut spread = records(&whole.raw, 1);

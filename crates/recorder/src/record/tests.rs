@@ -257,6 +257,8 @@ fn tls_records_are_canonical() {
         alpn: vec![text(b"h2"), text(b"\xff")],
         cipher_suites: vec![0x1301],
         connection: c1(),
+        max_fragment_length: None,
+        record_size_limit: None,
         encrypted_client_hello: true,
         extensions: vec![0],
         groups: vec![29],

@@ -20,9 +20,15 @@ pub struct TlsClientHello {
     pub ja3: String,
     pub ja4: String,
     pub legacy_version: u16,
+    /// The extension's code, as sent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_fragment_length: Option<u8>,
     pub point_formats: Vec<u8>,
     /// The handshake message.
     pub raw: Base64,
+    /// Bytes, as sent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub record_size_limit: Option<u16>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub server_name: Option<String>,
     pub signature_algorithms: Vec<u16>,
@@ -41,8 +47,10 @@ impl TlsClientHello {
             ja3: hello.ja3.clone(),
             ja4: hello.ja4.clone(),
             legacy_version: hello.legacy_version,
+            max_fragment_length: hello.max_fragment_length,
             point_formats: hello.point_formats.clone(),
             raw: Base64(hello.raw.clone()),
+            record_size_limit: hello.record_size_limit,
             server_name: hello.server_name.clone(),
             signature_algorithms: hello.signature_algorithms.clone(),
             versions: hello.versions.clone(),
