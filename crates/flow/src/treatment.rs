@@ -93,6 +93,8 @@ pub enum PlaintextWhy {
     Datagrams,
     /// A SOCKS5 association, whose datagrams are connections of their own.
     Association,
+    /// An OPTIONS or TRACE whose Max-Forwards was used up (RFC 9110 section 7.6.2), never dialled.
+    LastHop,
 }
 
 impl fmt::Display for PlaintextWhy {
@@ -105,6 +107,7 @@ impl fmt::Display for PlaintextWhy {
             Self::OwnPages => "Landfall's own pages",
             Self::Datagrams => "datagrams are not decoded",
             Self::Association => "a SOCKS5 association for datagrams",
+            Self::LastHop => "answered by Landfall, as Max-Forwards was 0",
         })
     }
 }

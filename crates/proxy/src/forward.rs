@@ -1,19 +1,20 @@
 //! The active path: plain requests in absolute form, whose head a proxy must rewrite (RFC 9112
 //! section 3.2.2, RFC 9110 section 7.6). Bodies and responses pass untouched. The head as the
-//! client sent it is recorded beside the one that was sent on.
+//! client sent it is recorded beside the one that was sent on. A connection that turns into a
+//! WebSocket is relayed as a tunnel from there on.
 
 use crate::broken::Broken;
 use crate::client::{Client, Served};
 use crate::ingress;
 use crate::ingress::ask::{Ask, Forwarded};
 use crate::journal::Journal;
+use crate::relay::{self, End};
 use crate::reply::{self, LINGER_TIME};
-use crate::upstream;
 use crate::wire::Wire;
+use crate::{forward_head, last_hop, upstream};
 use bytes::{Bytes, BytesMut};
 use feed::RecorderGone;
 use flow::event::{Event, Ingress};
-use flow::http::{Field, HttpVersion};
 use flow::limits::Limits;
 use flow::stream::{Direction, Leg};
 use flow::time::Stamp;
@@ -56,6 +57,9 @@ async fn conversation(
     let target = first.target.clone();
     journal.targeted(target.clone()).await?;
     journal.passed(Leg::Client, Direction::Up, first.received.raw.clone()).await?;
+    if forward_head::ends_here(&first) {
+        return last_hop::answer(&mut client.wire, setup, journal, &first).await;
+    }
     let mut upstream = match upstream::reach(setup, journal, &target, &client.own).await? {
         Ok(upstream) => upstream,
         Err(treatment) => {
@@ -88,6 +92,11 @@ async fn conversation(
                 return Ok(outcome);
             }
         }
+        if journal.switched().await {
+            let socket = client.wire.socket().clone();
+            let client = End { stream: &mut client.wire, socket };
+            return relay::run(journal, client, End::plain(upstream), limits.idle_time).await;
+        }
         // Only waiting may be given up for the upstream's close, reading may not.
         let upstream_is_gone = tokio::select! {
             biased;
@@ -105,7 +114,10 @@ async fn conversation(
                 return Ok(Outcome::Completed);
             }
             Ask::Forward(more)
-                if more.target == target && client.app == app && !is_gone(&upstream).await =>
+                if more.target == target
+                    && client.app == app
+                    && !forward_head::ends_here(&more)
+                    && !is_gone(&upstream).await =>
             {
                 request = *more;
                 let raw = request.received.raw.clone();
@@ -142,7 +154,7 @@ async fn exchange(
     limits: &Limits,
 ) -> Result<Bytes, Broken> {
     let before = journal.exchanges_ended().await;
-    let head = rewritten(request);
+    let head = forward_head::rewritten(request);
     journal.passed(Leg::Relay, Direction::Up, head.clone()).await?;
     let sent = upstream.write_all(&head).await;
     sent.map_err(|error| Broken::transport(Side::Upstream, &error))?;
@@ -192,7 +204,7 @@ async fn send_body(
     Ok(rest)
 }
 
-/// Passes the response on until the observer has seen the exchange end.
+/// Passes the response on until the observer has seen the exchange end, or the protocol switch.
 async fn receive(
     journal: &Journal,
     before: u32,
@@ -200,7 +212,7 @@ async fn receive(
     mut client: WriteHalf<&mut Wire>,
     sent_all: &Notify,
 ) -> Result<(), Broken> {
-    while journal.exchanges_ended().await == before {
+    while journal.exchanges_ended().await == before && !journal.switched().await {
         let mut buffer = BytesMut::with_capacity(READ_BYTES);
         let read = tokio::select! {
             read = upstream.read_buf(&mut buffer) => read,
@@ -221,119 +233,4 @@ async fn receive(
     Ok(())
 }
 
-/// The head as sent on: origin form, the target's own Host, hop-by-hop fields consumed, Via added.
-/// All other fields keep their order, case and repeats.
-fn rewritten(request: &Forwarded) -> Bytes {
-    let head = &request.received.head;
-    let dropped = |field: &Field| {
-        let name = field.name.as_ref();
-        HOP_BY_HOP.iter().any(|own| name.eq_ignore_ascii_case(own.as_bytes()))
-            || is_listed(&head.fields, name)
-    };
-    let mut out = BytesMut::with_capacity(request.received.raw.len() + 64);
-    let version = head.version.as_str().as_bytes();
-    push(&mut out, &[&head.method, b" ", &request.path, b" ", version, b"\r\n"]);
-    let host = authority(request);
-    let mut host_sent = false;
-    for field in &head.fields {
-        if field.name.eq_ignore_ascii_case(b"host") {
-            if !std::mem::replace(&mut host_sent, true) {
-                push(&mut out, &[&field.name, b": ", host.as_bytes(), b"\r\n"]);
-            }
-        } else if !dropped(field) {
-            push(&mut out, &[&field.name, b": ", &field.value, b"\r\n"]);
-        }
-    }
-    if !host_sent {
-        push(&mut out, &[b"Host: ", host.as_bytes(), b"\r\n"]);
-    }
-    let protocol: &[u8] = if head.version == HttpVersion::Http10 { b"1.0" } else { b"1.1" };
-    push(&mut out, &[b"Via: ", protocol, b" landfall\r\n"]);
-    if listed(&head.fields).any(|option| option.eq_ignore_ascii_case(b"close")) {
-        push(&mut out, &[b"Connection: close\r\n"]);
-    }
-    push(&mut out, &[b"\r\n"]);
-    out.freeze()
-}
-
-/// The authority as the client wrote it in the request target.
-fn authority(request: &Forwarded) -> String {
-    match (&request.target.host, request.target.port) {
-        (flow::address::Host::Name(name), 80) => name.to_string(),
-        (flow::address::Host::Ip(ip), 80) if ip.is_ipv4() => ip.to_string(),
-        (flow::address::Host::Ip(ip), 80) => format!("[{ip}]"),
-        _ => request.target.to_string(),
-    }
-}
-
-fn push(out: &mut BytesMut, parts: &[&[u8]]) {
-    parts.iter().for_each(|part| out.extend_from_slice(part));
-}
-
-/// Connection options: fields that are for the next hop alone (RFC 9110 section 7.6.1).
-fn listed(fields: &[Field]) -> impl Iterator<Item = &[u8]> {
-    let is_connection = |field: &&Field| {
-        field.name.eq_ignore_ascii_case(b"connection")
-            || field.name.eq_ignore_ascii_case(b"proxy-connection")
-    };
-    let values = fields.iter().filter(is_connection);
-    values.flat_map(|field| field.value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii))
-}
-
-/// Whether the client names the field as a connection option. Framing and routing fields stay,
-/// whatever it says: without them the request would mean something else.
-fn is_listed(fields: &[Field], name: &[u8]) -> bool {
-    let kept = KEPT.iter().any(|own| name.eq_ignore_ascii_case(own.as_bytes()));
-    !kept && listed(fields).any(|option| option.eq_ignore_ascii_case(name))
-}
-
-const HOP_BY_HOP: [&str; 7] = [
-    "connection",
-    "keep-alive",
-    "proxy-authorization",
-    "proxy-connection",
-    "proxy-authenticate",
-    "te",
-    "upgrade",
-];
-const KEPT: [&str; 3] = ["content-length", "host", "transfer-encoding"];
 const READ_BYTES: usize = 32 * 1024;
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::received::Received;
-    use observe::http1::framing::request_framing;
-    use observe::http1::head::RequestHeadParts;
-
-    #[track_caller]
-    fn check(request: &'static str, target: &str, expected: &str) {
-        let raw = Bytes::from_static(request.as_bytes());
-        let head = RequestHeadParts::parse(&raw).unwrap();
-        let body = request_framing(&head).unwrap();
-        let request = Forwarded {
-            target: flow::address::Target::parse(target, None).unwrap(),
-            path: Bytes::from_static(b"/p"),
-            body,
-            received: Received { raw, head },
-        };
-        assert_eq!(String::from_utf8(rewritten(&request).to_vec()).unwrap(), expected);
-    }
-
-    #[test]
-    fn heads_are_rewritten_as_a_proxy_must_and_no_further() {
-        check(
-            "GET http://a.example/p HTTP/1.1\r\nhOsT: other\r\nX-b: 1\r\nX-B: 2\r\n\
-             Connection: close, x-hop\r\nX-Hop: 1\r\nProxy-Authorization: secret\r\n\r\n",
-            "a.example:80",
-            "GET /p HTTP/1.1\r\nhOsT: a.example\r\nX-b: 1\r\nX-B: 2\r\nVia: 1.1 landfall\r\n\
-             Connection: close\r\n\r\n",
-        );
-        check(
-            "POST http://[::1]:81/p HTTP/1.0\r\nContent-Length: 1\r\n\
-             Connection: content-length\r\n\r\n",
-            "[::1]:81",
-            "POST /p HTTP/1.0\r\nContent-Length: 1\r\nHost: [::1]:81\r\nVia: 1.0 landfall\r\n\r\n",
-        );
-    }
-}

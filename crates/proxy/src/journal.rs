@@ -42,6 +42,8 @@ struct State {
     reached: Option<SocketAddr>,
     /// Called with the first bytes that the client sends through the relay.
     client_speaks: Option<Box<dyn FnOnce() + Send>>,
+    /// A response said that the connection speaks another protocol from there on (101).
+    switched: bool,
 }
 
 impl Journal {
@@ -174,6 +176,11 @@ impl Journal {
         self.state.lock().await.exchanges_ended
     }
 
+    /// Whether a response switched protocols, as the observer saw it.
+    pub(crate) async fn switched(&self) -> bool {
+        self.state.lock().await.switched
+    }
+
     /// Bytes relayed so far in this direction.
     pub(crate) async fn relayed(&self, direction: Direction) -> u64 {
         let key = self.key(Leg::Relay, direction);
@@ -245,10 +252,18 @@ impl Journal {
 impl State {
     fn take(&mut self, observed: Vec<Event>) {
         for event in observed {
-            if matches!(event, Event::ExchangeEnded { .. }) {
-                self.exchanges_ended = self.exchanges_ended.saturating_add(1);
+            match &event {
+                Event::ExchangeEnded { .. } => {
+                    self.exchanges_ended = self.exchanges_ended.saturating_add(1);
+                }
+                Event::Response { head, .. } if head.status == SWITCHING_PROTOCOLS => {
+                    self.switched = true;
+                }
+                _ => {}
             }
             self.queue.push_back(event);
         }
     }
 }
+
+const SWITCHING_PROTOCOLS: u16 = 101;

@@ -4,9 +4,9 @@
 use super::ask::{Ask, Forwarded, malformed, request_failed};
 use crate::client::{Client, Speaks};
 use crate::credentials::{Login, without_passwords};
-use crate::onboarding;
 use crate::received::{self, NotReceived, Received};
 use crate::setup::Setup;
+use crate::{forward_head, onboarding};
 use bytes::Bytes;
 use flow::address::{Host, Target};
 use flow::treatment::{BlockedWhy, Treatment};
@@ -72,6 +72,7 @@ fn understand(received: Received, own: &[SocketAddr]) -> Result<Ask, Treatment> 
         return Err(malformed("a folded header line or a space in the target"));
     }
     let body = request_framing(head).map_err(|why| malformed(&why.to_string()))?;
+    forward_head::unambiguous(head, body).map_err(malformed)?;
     Ok(Ask::Forward(Box::new(Forwarded { target, path, body, received })))
 }
 
@@ -83,7 +84,8 @@ fn split_absolute(text: &str) -> Result<(&str, &str), Treatment> {
     if scheme.eq_ignore_ascii_case("https") {
         return Err(malformed("https requests take a CONNECT tunnel"));
     }
-    if !scheme.eq_ignore_ascii_case("http") {
+    // A WebSocket's handshake is an HTTP request (RFC 6455 section 4.1).
+    if !scheme.eq_ignore_ascii_case("http") && !scheme.eq_ignore_ascii_case("ws") {
         return Err(malformed("only http requests are forwarded"));
     }
     let rest = rest.split_once('#').map_or(rest, |(rest, _fragment)| rest);

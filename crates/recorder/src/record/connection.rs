@@ -384,6 +384,7 @@ fn plaintext_word(why: PlaintextWhy) -> &'static str {
         PlaintextWhy::OwnPages => "own-pages",
         PlaintextWhy::Datagrams => "datagrams",
         PlaintextWhy::Association => "association",
+        PlaintextWhy::LastHop => "last-hop",
     }
 }
 
