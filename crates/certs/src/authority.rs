@@ -2,16 +2,17 @@
 //! key, which signs leaves and never leaves this type. Which leaf to sign is [`crate::leaf`]'s.
 
 use crate::error::Error;
+use crate::fingerprint;
+use crate::key_kind::{self, KeyKind};
 use crate::pem;
 use crate::profile::{self, Validity};
 use crate::store::Store;
-use aws_lc_rs::digest::{SHA256, digest};
 use rcgen::{CertificateParams, Issuer, KeyPair, PublicKeyData};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivatePkcs8KeyDer};
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::SystemTime;
 use x509_parser::prelude::{FromDer, ParsedExtension, X509Certificate};
 
 /// An authority that is loaded and whose files fit each other.
@@ -21,24 +22,28 @@ pub struct Authority {
     path: PathBuf,
     certificate: CertificateDer<'static>,
     certificate_pem: String,
+    /// The subject's DER.
+    subject: Vec<u8>,
+    key_text: String,
     validity: Validity,
     issuer: Issuer<'static, KeyPair>,
 }
 
 impl Authority {
     /// The authority in `dir`: `landfall-ca.pem`, its certificate, and `landfall-ca.key`, its key
-    /// (PKCS#8, mode 0600). What is missing is created (ECDSA P-256, valid from a day before `now`
-    /// for five years), the directory with mode 0700. A key without a certificate, which an
-    /// interrupted creation leaves, gets one. Two processes that create at once get the same one.
+    /// (PKCS#8, mode 0600). What is missing is created (a key of the kind `key`, valid from a day
+    /// before `now` for five years), the directory with mode 0700. A key without a certificate,
+    /// which an interrupted creation leaves, gets one. Two processes that create at once get the
+    /// same one.
     ///
     /// # Errors
     /// Files that cannot be read or written, do not fit each other or hold no authority; a key that
     /// other users may read; a certificate whose time is over or has not begun.
-    pub fn load_or_create(dir: &Path, now: SystemTime) -> Result<Self, Error> {
+    pub fn load_or_create(dir: &Path, key: KeyKind, now: SystemTime) -> Result<Self, Error> {
         let store = Store::new(dir);
         let authority = match Self::load(dir)? {
             Some(authority) => authority,
-            None => Self::create(&store, now)?,
+            None => Self::create(&store, key, now)?,
         };
         authority.check_time(now)?;
         Ok(authority)
@@ -68,6 +73,11 @@ impl Authority {
         &self.name
     }
 
+    /// What kind of key it has, such as `ECDSA P-256` or `RSA 2048`.
+    pub fn key_text(&self) -> &str {
+        &self.key_text
+    }
+
     pub fn certificate_pem(&self) -> &str {
         &self.certificate_pem
     }
@@ -78,7 +88,7 @@ impl Authority {
 
     /// SHA-256 of the certificate's DER, as browsers and `openssl x509 -fingerprint` show it.
     pub fn fingerprint_sha256(&self) -> [u8; 32] {
-        sha256(&self.certificate)
+        fingerprint::sha256(&self.certificate)
     }
 
     pub fn not_before(&self) -> SystemTime {
@@ -87,6 +97,10 @@ impl Authority {
 
     pub fn not_after(&self) -> SystemTime {
         self.validity.not_after
+    }
+
+    pub(crate) fn subject_der(&self) -> &[u8] {
+        &self.subject
     }
 
     pub(crate) fn validity(&self) -> Validity {
@@ -115,11 +129,11 @@ impl Authority {
         Ok(certificate.into())
     }
 
-    fn create(store: &Store, now: SystemTime) -> Result<Self, Error> {
+    fn create(store: &Store, kind: KeyKind, now: SystemTime) -> Result<Self, Error> {
         let key = match store.read_key()? {
             Some(pem) => parse_key(store, &pem)?,
             None => {
-                let own = KeyPair::generate().map_err(|source| Error::Sign { source })?;
+                let own = kind.generate()?;
                 store.publish_key(&own.serialize_pem())?;
                 // Ours, or that of a process that was faster.
                 let published = store.read_key()?;
@@ -158,16 +172,15 @@ impl Authority {
             return Err(Error::NotAnAuthority { path, lacks: "it has no common name" });
         };
         let name = name.to_owned();
-        let validity = Validity {
-            not_before: system_time(parsed.validity().not_before.timestamp()),
-            not_after: system_time(parsed.validity().not_after.timestamp()),
-        };
+        let subject = parsed.subject().as_raw().to_vec();
+        let key_text = key_kind::text(&key, parsed.public_key());
+        let validity = Validity::of_certificate(&parsed);
         // Takes the subject and the key identifier as they are in the certificate, so that leaves
         // name their issuer byte for byte.
         let issuer = Issuer::from_ca_cert_der(&certificate, key)
             .map_err(|_unsupported| Error::BadCertificate { path: path.clone() })?;
         let certificate_pem = pem::certificate(&certificate);
-        Ok(Self { name, path, certificate, certificate_pem, validity, issuer })
+        Ok(Self { name, path, certificate, certificate_pem, subject, key_text, validity, issuer })
     }
 }
 
@@ -205,21 +218,4 @@ fn what_it_lacks(certificate: &X509Certificate<'_>) -> Option<&'static str> {
         .iter_extensions()
         .any(|found| matches!(found.parsed_extension(), ParsedExtension::SubjectKeyIdentifier(_)));
     (!identified).then_some("it has no subject key identifier")
-}
-
-fn sha256(bytes: &[u8]) -> [u8; 32] {
-    let mut print = [0; 32];
-    for (to, from) in print.iter_mut().zip(digest(&SHA256, bytes).as_ref()) {
-        *to = *from;
-    }
-    print
-}
-
-fn system_time(timestamp: i64) -> SystemTime {
-    let distance = Duration::from_secs(timestamp.unsigned_abs());
-    match timestamp < 0 {
-        true => UNIX_EPOCH.checked_sub(distance),
-        false => UNIX_EPOCH.checked_add(distance),
-    }
-    .unwrap_or(UNIX_EPOCH)
 }

@@ -26,6 +26,10 @@ pub enum Error {
     Expired { path: PathBuf },
     /// The certificate's time has not begun.
     NotYetValid { path: PathBuf },
+    /// There is no authority here to replace.
+    NoAuthority { dir: PathBuf },
+    /// A running program works with this authority, or is replacing it.
+    InUse { dir: PathBuf },
     /// A file that had just been written was gone again.
     Vanished { path: PathBuf },
     /// The machine's clock is before 1970 or after 9999.
@@ -34,6 +38,8 @@ pub enum Error {
     Random,
     /// A certificate could not be built or signed.
     Sign { source: rcgen::Error },
+    /// What was to go into an archive is too large for one.
+    TooLarge,
     /// The TLS library refused the leaf's key.
     LeafKey { source: rustls::Error },
 }
@@ -43,6 +49,19 @@ pub enum Error {
 pub enum Action {
     Read,
     Create,
+    Replace,
+    Remove,
+}
+
+impl Action {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Create => "create",
+            Self::Replace => "replace",
+            Self::Remove => "remove",
+        }
+    }
 }
 
 impl Error {
@@ -52,27 +71,30 @@ impl Error {
             Self::Io { .. } => "the authority's directory must be readable and writable",
             Self::KeyExposed { .. } => {
                 "if nobody can have copied the key, make the file private (chmod 600); \
-                 otherwise remove this authority from your devices and move its two files away, \
-                 and the next start makes a new one"
+                 otherwise remove this authority from your devices and make a new one with \
+                 `landfall ca rotate`"
             }
             Self::KeyMissing { .. } => {
-                "restore the key from a backup, or move the certificate away, and the next start \
-                 makes a new authority, which devices must be told to trust"
+                "restore the key from a backup, or give this authority up with `landfall ca \
+                 rotate`; devices must be told to trust the new one"
             }
             Self::BadKey { .. }
             | Self::BadCertificate { .. }
             | Self::NotAnAuthority { .. }
             | Self::Mismatch { .. } => {
-                "restore both files from a backup, or move both away, and the next start makes a \
-                 new authority, which devices must be told to trust"
+                "restore both files from a backup, or give them up with `landfall ca remove`; the \
+                 next start makes a new authority, which devices must be told to trust"
             }
             Self::Expired { .. } => {
-                "move both files away, and the next start makes a new authority, which devices \
-                 must be told to trust"
+                "make a new authority with `landfall ca rotate`; devices must be told to trust it"
             }
             Self::NotYetValid { .. } | Self::Clock => "check the machine's date and time",
+            Self::NoAuthority { .. } => "`landfall ca create` or the first run makes one",
+            Self::InUse { .. } => "stop the running landfall first, with Ctrl-C",
             Self::Vanished { .. } => "another program removes files there; start again",
-            Self::Random | Self::Sign { .. } | Self::LeafKey { .. } => return None,
+            Self::Random | Self::TooLarge | Self::Sign { .. } | Self::LeafKey { .. } => {
+                return None;
+            }
         })
     }
 }
@@ -80,11 +102,8 @@ impl Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Io { action: Action::Read, path, .. } => {
-                write!(f, "cannot read the authority's file {}", path.display())
-            }
-            Self::Io { action: Action::Create, path, .. } => {
-                write!(f, "cannot create the authority's file {}", path.display())
+            Self::Io { action, path, .. } => {
+                write!(f, "cannot {} the authority's file {}", action.word(), path.display())
             }
             Self::KeyExposed { path, mode } => write!(
                 f,
@@ -118,10 +137,15 @@ impl fmt::Display for Error {
             Self::NotYetValid { path } => {
                 write!(f, "the authority's certificate {} is not valid yet", path.display())
             }
+            Self::NoAuthority { dir } => write!(f, "there is no authority in {}", dir.display()),
+            Self::InUse { dir } => {
+                write!(f, "the authority in {} is in use", dir.display())
+            }
             Self::Vanished { path } => {
                 write!(f, "{} was removed just after it was written", path.display())
             }
             Self::Clock => f.write_str("the machine's clock shows no usable time"),
+            Self::TooLarge => f.write_str("the certificate is too large for an archive"),
             Self::Random => f.write_str("the operating system gave no random bytes"),
             Self::Sign { .. } => f.write_str("a certificate could not be signed"),
             Self::LeafKey { .. } => f.write_str("the TLS library refused the leaf's key"),

@@ -4,6 +4,7 @@
 use crate::authority::Authority;
 use crate::cache::Cache;
 use crate::error::Error;
+use crate::key_kind::KeyKind;
 use crate::profile::{self, Validity};
 use flow::address::Host;
 use rcgen::KeyPair;
@@ -13,11 +14,16 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
-/// Mints leaves, all with one ECDSA P-256 key, which is made anew for each run and never stored.
-pub struct LeafMinter {
+/// Mints leaves, all of one kind with one key, which is made anew for each run and never stored.
+/// Clones share keys and leaves.
+#[derive(Clone)]
+pub struct LeafMinter(Arc<Shared>);
+
+struct Shared {
     authority: Arc<Authority>,
-    key: KeyPair,
-    signing_key: Arc<dyn SigningKey>,
+    p256: RunKey,
+    /// Made when the first client asks for it: most runs never need it.
+    rsa2048: Mutex<Option<Arc<RunKey>>>,
     leaves: Mutex<Cache<Slot>>,
 }
 
@@ -27,54 +33,100 @@ impl LeafMinter {
     /// # Errors
     /// The key of the run could not be made.
     pub fn new(authority: Arc<Authority>, cache_entries: usize) -> Result<Self, Error> {
-        let key = KeyPair::generate().map_err(|source| Error::Sign { source })?;
-        let pkcs8 = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialized_der()));
-        let signing_key = rustls::crypto::aws_lc_rs::sign::any_ecdsa_type(&pkcs8)
-            .map_err(|source| Error::LeafKey { source })?;
-        Ok(Self { authority, key, signing_key, leaves: Mutex::new(Cache::new(cache_entries)) })
+        Ok(Self(Arc::new(Shared {
+            authority,
+            p256: RunKey::generate(KeyKind::P256)?,
+            rsa2048: Mutex::default(),
+            leaves: Mutex::new(Cache::new(cache_entries)),
+        })))
     }
 
-    /// The leaf of `host`: the kept one while it is in the first half of its life, else a new one.
-    /// The chain is the leaf alone: whoever trusts the authority has its certificate, and the
-    /// handshake stays small. Concurrent calls for one host mint once; the others wait for it
-    /// (some 100 µs of computing, no IO).
+    /// The leaf of `host` with a key of this kind: the kept one while it is in the first half of
+    /// its life, else a new one. The chain is the leaf alone: whoever trusts the authority has its
+    /// certificate, and the handshake stays small. Concurrent calls for one leaf mint once; the
+    /// others wait for it (some 100 µs of computing, no IO). The first RSA leaf of a run takes a
+    /// fraction of a second, for its key is made then.
     ///
     /// # Errors
     /// The authority's time is over or has not begun, the clock shows no usable time, or signing
     /// failed.
-    pub fn leaf(&self, host: &Host, now: SystemTime) -> Result<Arc<CertifiedKey>, Error> {
+    pub fn leaf(
+        &self,
+        host: &Host,
+        key: KeyKind,
+        now: SystemTime,
+    ) -> Result<Arc<CertifiedKey>, Error> {
         // A panic leaves both kinds of slot as they were, so poison carries no news.
-        let slot = self.leaves.lock().unwrap_or_else(PoisonError::into_inner).slot(host);
-        let mut kept = slot.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let slot = self.0.leaves.lock().unwrap_or_else(PoisonError::into_inner).slot(host);
+        let place = match key {
+            KeyKind::P256 => &slot.p256,
+            KeyKind::Rsa2048 => &slot.rsa2048,
+        };
+        let mut kept = place.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(leaf) = kept.as_ref().filter(|leaf| leaf.validity.is_fresh(now)) {
             return Ok(Arc::clone(&leaf.certified));
         }
-        let leaf = self.mint(host, now)?;
+        let leaf = match key {
+            KeyKind::P256 => self.mint(host, &self.0.p256, now)?,
+            KeyKind::Rsa2048 => self.mint(host, &*self.rsa_key()?, now)?,
+        };
         let certified = Arc::clone(&leaf.certified);
         *kept = Some(leaf);
         Ok(certified)
     }
 
-    fn mint(&self, host: &Host, now: SystemTime) -> Result<Leaf, Error> {
-        self.authority.check_time(now)?;
-        let validity = Validity::of_leaf(now, self.authority.validity())?;
-        let params = profile::leaf(host, validity)?;
-        let certificate = self.authority.sign(&params, &self.key)?;
-        let certified = CertifiedKey::new(vec![certificate], Arc::clone(&self.signing_key));
+    fn mint(&self, host: &Host, key: &RunKey, now: SystemTime) -> Result<Leaf, Error> {
+        let authority = &self.0.authority;
+        authority.check_time(now)?;
+        let validity = Validity::of_leaf(now, authority.validity())?;
+        let params = profile::leaf(host, key.kind, validity)?;
+        let certificate = authority.sign(&params, &key.pair)?;
+        let certified = CertifiedKey::new(vec![certificate], Arc::clone(&key.signing));
         Ok(Leaf { validity, certified: Arc::new(certified) })
+    }
+
+    /// The run's RSA key. Who comes while it is being made waits for it.
+    fn rsa_key(&self) -> Result<Arc<RunKey>, Error> {
+        let mut made = self.0.rsa2048.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(key) = &*made {
+            return Ok(Arc::clone(key));
+        }
+        let key = Arc::new(RunKey::generate(KeyKind::Rsa2048)?);
+        *made = Some(Arc::clone(&key));
+        Ok(key)
+    }
+}
+
+/// A key that all leaves of a run and kind share: to be certified, and to sign handshakes.
+struct RunKey {
+    kind: KeyKind,
+    pair: KeyPair,
+    signing: Arc<dyn SigningKey>,
+}
+
+impl RunKey {
+    fn generate(kind: KeyKind) -> Result<Self, Error> {
+        let pair = kind.generate()?;
+        let pkcs8 = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(pair.serialized_der()));
+        let signing = rustls::crypto::aws_lc_rs::sign::any_supported_type(&pkcs8)
+            .map_err(|source| Error::LeafKey { source })?;
+        Ok(Self { kind, pair, signing })
     }
 }
 
 impl fmt::Debug for LeafMinter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // The key must not reach a log, hence by hand.
-        f.debug_struct("LeafMinter").field("authority", &self.authority).finish_non_exhaustive()
+        f.debug_struct("LeafMinter").field("authority", &self.0.authority).finish_non_exhaustive()
     }
 }
 
-/// The place of one host's leaf; its lock is held while the leaf is minted.
+/// The places of one host's leaves; a lock is held while its leaf is minted.
 #[derive(Default)]
-struct Slot(Mutex<Option<Leaf>>);
+struct Slot {
+    p256: Mutex<Option<Leaf>>,
+    rsa2048: Mutex<Option<Leaf>>,
+}
 
 struct Leaf {
     validity: Validity,

@@ -6,11 +6,20 @@
 mod authority;
 mod cache;
 mod error;
+mod export;
+mod fingerprint;
+mod hold;
+mod key_kind;
 mod leaf;
 mod pem;
 mod profile;
 mod store;
+mod succession;
 
 pub use authority::Authority;
 pub use error::{Action, Error};
+pub use export::{Exported, Form};
+pub use hold::{ExclusiveHold, Hold};
+pub use key_kind::KeyKind;
 pub use leaf::LeafMinter;
+pub use succession::{FormerAuthority, remove, rotate};

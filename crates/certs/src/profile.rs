@@ -2,6 +2,7 @@
 //! Decides contents and life only; keys and signing are the callers'.
 
 use crate::error::Error;
+use crate::key_kind::KeyKind;
 use aws_lc_rs::digest::{SHA256, digest};
 use flow::address::Host;
 use rcgen::{
@@ -10,6 +11,7 @@ use rcgen::{
 };
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use time::OffsetDateTime;
+use x509_parser::certificate::X509Certificate;
 
 /// The authority's name: `Landfall` and the first four bytes of the SHA-256 of its public key
 /// (the DER of its SubjectPublicKeyInfo), such as `Landfall 3F2A 9C71`. Two installations thus
@@ -61,6 +63,15 @@ impl Validity {
         })
     }
 
+    /// That of a certificate that is there.
+    pub(crate) fn of_certificate(certificate: &X509Certificate<'_>) -> Self {
+        let validity = certificate.validity();
+        Self {
+            not_before: system_time(validity.not_before.timestamp()),
+            not_after: system_time(validity.not_after.timestamp()),
+        }
+    }
+
     pub(crate) fn contains(self, now: SystemTime) -> bool {
         self.not_before <= now && now <= self.not_after
     }
@@ -74,7 +85,11 @@ impl Validity {
 
 /// The contents of a leaf for one host. The name asked for is the only one in it: names copied from
 /// the upstream's certificate would let a self-signed upstream have any name certified by us.
-pub(crate) fn leaf(host: &Host, validity: Validity) -> Result<CertificateParams, Error> {
+pub(crate) fn leaf(
+    host: &Host,
+    key: KeyKind,
+    validity: Validity,
+) -> Result<CertificateParams, Error> {
     let (text, alternative_name) = match host {
         Host::Name(name) => {
             let ascii = name.as_str().try_into().map_err(|source| Error::Sign { source })?;
@@ -94,7 +109,13 @@ pub(crate) fn leaf(host: &Host, validity: Validity) -> Result<CertificateParams,
     };
     params.subject_alt_names = vec![alternative_name];
     params.is_ca = IsCa::ExplicitNoCa;
-    params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+    params.key_usages = match key {
+        KeyKind::P256 => vec![KeyUsagePurpose::DigitalSignature],
+        // The clients that need it may still want the key exchange of their time allowed.
+        KeyKind::Rsa2048 => {
+            vec![KeyUsagePurpose::DigitalSignature, KeyUsagePurpose::KeyEncipherment]
+        }
+    };
     params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
     params.use_authority_key_identifier_extension = true;
     Ok(params)
@@ -125,6 +146,15 @@ fn seconds(time: SystemTime) -> Result<Duration, Error> {
 fn calendar(since_1970: Duration) -> Result<OffsetDateTime, Error> {
     let seconds = i64::try_from(since_1970.as_secs()).map_err(|_overflow| Error::Clock)?;
     OffsetDateTime::from_unix_timestamp(seconds).map_err(|_range| Error::Clock)
+}
+
+fn system_time(timestamp: i64) -> SystemTime {
+    let distance = Duration::from_secs(timestamp.unsigned_abs());
+    match timestamp < 0 {
+        true => UNIX_EPOCH.checked_sub(distance),
+        false => UNIX_EPOCH.checked_add(distance),
+    }
+    .unwrap_or(UNIX_EPOCH)
 }
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);

@@ -5,6 +5,7 @@
 //! fails when somebody else was first. So no reader ever sees half a file, and of two processes that
 //! create an authority at once one wins and the other takes the winner's. The key is published
 //! before the certificate, hence a certificate without a key is never a creation under way.
+//! Replacing and removing is for who holds the directory alone ([`crate::hold`]).
 
 use crate::error::{Action, Error};
 use std::fs::{self, DirBuilder, File, OpenOptions};
@@ -67,24 +68,150 @@ impl Store {
         self.publish(&self.certificate_path(), pem, 0o644)
     }
 
+    /// Puts a new key in the old one's place, whose bytes are overwritten (see [`scrub`]).
+    pub(crate) fn replace_key(&self, pem: &str) -> Result<(), Error> {
+        let path = self.key_path();
+        let failed = |source| Error::Io { action: Action::Replace, path: path.clone(), source };
+        let temporary = self.temporary()?;
+        let old = open_to_scrub(&path).map_err(failed)?;
+        let replaced = write_new(&temporary, pem, 0o600)
+            .and_then(|()| fs::rename(&temporary, &path))
+            .and_then(|()| sync_dir(&self.dir));
+        if replaced.is_err() {
+            // It is only there when it was written and not renamed.
+            drop(fs::remove_file(&temporary));
+        }
+        replaced.and_then(|()| old.map_or(Ok(()), scrub)).map_err(failed)
+    }
+
+    /// Destroys the key, and what interrupted creations left of one.
+    pub(crate) fn destroy_keys(&self) -> Result<(), Error> {
+        for path in self.leftovers()?.into_iter().chain([self.key_path()]) {
+            let destroyed = open_to_scrub(&path)
+                .and_then(|key| key.map_or(Ok(()), scrub))
+                .and_then(|()| remove_if_there(&path))
+                .and_then(|()| sync_dir(&self.dir));
+            destroyed.map_err(|source| Error::Io { action: Action::Remove, path, source })?;
+        }
+        Ok(())
+    }
+
+    pub(crate) fn remove_certificate(&self) -> Result<(), Error> {
+        let path = self.certificate_path();
+        remove_if_there(&path).and_then(|()| sync_dir(&self.dir)).map_err(|source| Error::Io {
+            action: Action::Remove,
+            path,
+            source,
+        })
+    }
+
+    /// Keeps a certificate that is no longer in use, so that it can be told which one a device
+    /// still trusts, or an old session was recorded with.
+    pub(crate) fn keep_former(&self, name: &str, pem: &str) -> Result<(), Error> {
+        self.publish(&self.dir.join(FORMER).join(format!("{name}.pem")), pem, 0o644)
+    }
+
+    /// The certificates that are no longer in use, each with its path.
+    pub(crate) fn former(&self) -> Result<Vec<(PathBuf, Vec<u8>)>, Error> {
+        let failed = |path: &Path| {
+            let path = path.to_owned();
+            |source| Error::Io { action: Action::Read, path, source }
+        };
+        let dir = self.dir.join(FORMER);
+        let mut former = Vec::new();
+        for path in entries(&dir).map_err(failed(&dir))? {
+            if path.extension().is_some_and(|extension| extension == "pem") {
+                let bytes = File::open(&path).and_then(read_bounded).map_err(failed(&path))?;
+                former.push((path, bytes));
+            }
+        }
+        Ok(former)
+    }
+
     fn publish(&self, path: &Path, contents: &str, mode: u32) -> Result<(), Error> {
-        let mut random = [0; 8];
-        aws_lc_rs::rand::fill(&mut random).map_err(|_unspecified| Error::Random)?;
-        let temporary = self.dir.join(format!(".landfall-ca.{:016x}", u64::from_ne_bytes(random)));
-        let linked = create_private_dir(&self.dir)
+        let temporary = self.temporary()?;
+        let dir = path.parent().unwrap_or(&self.dir);
+        let linked = create_private_dir(dir)
             .and_then(|()| write_new(&temporary, contents, mode))
             .and_then(|()| fs::hard_link(&temporary, path));
         // It is only there when it was written; the link, not this name, is what counts.
         drop(fs::remove_file(&temporary));
         match linked {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-            linked => linked.and_then(|()| sync_dir(&self.dir)),
+            linked => linked.and_then(|()| sync_dir(dir)),
         }
         .map_err(|source| Error::Io {
             action: Action::Create,
             path: path.to_owned(),
             source,
         })
+    }
+
+    /// A name that nobody else uses.
+    fn temporary(&self) -> Result<PathBuf, Error> {
+        let mut random = [0; 8];
+        aws_lc_rs::rand::fill(&mut random).map_err(|_unspecified| Error::Random)?;
+        Ok(self.dir.join(format!("{TEMPORARY}{:016x}", u64::from_ne_bytes(random))))
+    }
+
+    /// Files under temporary names. Nobody is writing one: the caller holds the directory alone.
+    fn leftovers(&self) -> Result<Vec<PathBuf>, Error> {
+        let all = entries(&self.dir).map_err(|source| Error::Io {
+            action: Action::Read,
+            path: self.dir.clone(),
+            source,
+        })?;
+        let is_ours = |path: &PathBuf| {
+            path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(TEMPORARY))
+        };
+        Ok(all.into_iter().filter(is_ours).collect())
+    }
+}
+
+/// Opens or creates the file that holders of a directory lock.
+pub(crate) fn open_lock(dir: &Path) -> io::Result<File> {
+    create_private_dir(dir)?;
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false);
+    set_mode(&mut options, 0o600);
+    options.open(dir.join("landfall-ca.lock"))
+}
+
+/// The directory of certificates that are no longer in use.
+const FORMER: &str = "former";
+/// How temporary names begin.
+const TEMPORARY: &str = ".landfall-ca.";
+
+/// All files of a directory in the order of their names; none when there is no directory.
+fn entries(dir: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut all = match fs::read_dir(dir) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        found => found?.map(|entry| Ok(entry?.path())).collect::<io::Result<Vec<_>>>()?,
+    };
+    all.sort();
+    Ok(all)
+}
+
+fn open_to_scrub(path: &Path) -> io::Result<Option<File>> {
+    match OpenOptions::new().write(true).open(path) {
+        Ok(file) => Ok(Some(file)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Overwrites a key's bytes where they lie. Disks and file systems that write elsewhere (SSDs,
+/// copy-on-write, snapshots, backups) may keep them: only encryption of the disk helps there.
+fn scrub(mut key: File) -> io::Result<()> {
+    let length = usize::try_from(key.metadata()?.len().min(MAX_FILE_BYTES)).unwrap_or_default();
+    key.write_all(&vec![0; length])?;
+    key.sync_all()
+}
+
+fn remove_if_there(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        removed => removed,
     }
 }
 

@@ -2,7 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a failing test panics")]
 
-use certs::{Authority, Error};
+use certs::{Authority, Error, KeyKind};
 use std::error::Error as _;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
@@ -25,7 +25,7 @@ fn an_authority_is_created_once_and_found_again() {
     assert!(!dir.exists());
 
     let now = SystemTime::now();
-    let created = Authority::load_or_create(&dir, now).unwrap();
+    let created = Authority::load_or_create(&dir, KeyKind::P256, now).unwrap();
     assert_eq!(mode(&dir), 0o700);
     assert_eq!(mode(&dir.join("landfall-ca.key")), 0o600);
     let mut files: Vec<_> =
@@ -33,7 +33,7 @@ fn an_authority_is_created_once_and_found_again() {
     files.sort();
     assert_eq!(files, ["landfall-ca.key", "landfall-ca.pem"], "no temporary file is left");
 
-    let found = Authority::load_or_create(&dir, now + DAY).unwrap();
+    let found = Authority::load_or_create(&dir, KeyKind::P256, now + DAY).unwrap();
     assert_eq!(found.fingerprint_sha256(), created.fingerprint_sha256());
     assert_eq!(found.certificate_pem(), created.certificate_pem());
     assert_eq!(found.certificate_pem(), fs::read_to_string(dir.join("landfall-ca.pem")).unwrap());
@@ -41,14 +41,15 @@ fn an_authority_is_created_once_and_found_again() {
     assert!(created.not_before() > now - DAY - Duration::from_secs(2));
     assert!(created.not_after() > now + 4 * 365 * DAY);
 
-    let other = Authority::load_or_create(&top.path().join("other"), now).unwrap();
+    let other = Authority::load_or_create(&top.path().join("other"), KeyKind::P256, now).unwrap();
     assert_ne!(other.name(), created.name(), "each installation has its own");
 }
 
 #[test]
 fn the_certificate_is_that_of_an_authority() {
     let dir = tempfile::tempdir().unwrap();
-    let authority = Authority::load_or_create(dir.path(), SystemTime::now()).unwrap();
+    let authority =
+        Authority::load_or_create(dir.path(), KeyKind::P256, SystemTime::now()).unwrap();
     let der = authority.certificate_der();
     let (_, certificate) = X509Certificate::from_der(&der).unwrap();
 
@@ -85,7 +86,7 @@ fn those_who_create_at_once_get_the_same_authority() {
         let start = Barrier::new(8);
         let create = || {
             start.wait();
-            Authority::load_or_create(dir.path(), now).unwrap().fingerprint_sha256()
+            Authority::load_or_create(dir.path(), KeyKind::P256, now).unwrap().fingerprint_sha256()
         };
         let prints: Vec<_> = std::thread::scope(|scope| {
             let threads: Vec<_> = (0..8).map(|_| scope.spawn(create)).collect();
@@ -99,9 +100,9 @@ fn those_who_create_at_once_get_the_same_authority() {
 #[test]
 fn an_interrupted_creation_is_completed_with_the_same_key() {
     let dir = tempfile::tempdir().unwrap();
-    let first = Authority::load_or_create(dir.path(), SystemTime::now()).unwrap();
+    let first = Authority::load_or_create(dir.path(), KeyKind::P256, SystemTime::now()).unwrap();
     fs::remove_file(dir.path().join("landfall-ca.pem")).unwrap();
-    let second = Authority::load_or_create(dir.path(), SystemTime::now()).unwrap();
+    let second = Authority::load_or_create(dir.path(), KeyKind::P256, SystemTime::now()).unwrap();
     assert_eq!(second.name(), first.name());
 }
 
@@ -109,11 +110,11 @@ fn an_interrupted_creation_is_completed_with_the_same_key() {
 #[track_caller]
 fn check(damage: impl Fn(&Path, &Path), expected: fn(&Error) -> bool, names: &str) {
     let dir = tempfile::tempdir().unwrap();
-    Authority::load_or_create(dir.path(), SystemTime::now()).unwrap();
+    Authority::load_or_create(dir.path(), KeyKind::P256, SystemTime::now()).unwrap();
     damage(&dir.path().join("landfall-ca.pem"), &dir.path().join("landfall-ca.key"));
     for attempt in [
         Authority::load(dir.path()).map(drop),
-        Authority::load_or_create(dir.path(), SystemTime::now()).map(drop),
+        Authority::load_or_create(dir.path(), KeyKind::P256, SystemTime::now()).map(drop),
     ] {
         let error = attempt.unwrap_err();
         assert!(expected(&error), "{error:?}");
@@ -161,7 +162,8 @@ fn damaged_files_are_named_and_nothing_is_replaced() {
     check(
         |pem, _| {
             let other = tempfile::tempdir().unwrap();
-            let other = Authority::load_or_create(other.path(), SystemTime::now()).unwrap();
+            let other =
+                Authority::load_or_create(other.path(), KeyKind::P256, SystemTime::now()).unwrap();
             fs::write(pem, other.certificate_pem()).unwrap();
         },
         |e| matches!(e, Error::Mismatch { .. }),
@@ -187,10 +189,11 @@ fn a_certificate_that_is_no_authority_is_refused() {
 fn an_authority_out_of_its_time_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     let now = SystemTime::now();
-    Authority::load_or_create(dir.path(), now).unwrap();
-    let late = Authority::load_or_create(dir.path(), now + 6 * 365 * DAY).unwrap_err();
+    Authority::load_or_create(dir.path(), KeyKind::P256, now).unwrap();
+    let late =
+        Authority::load_or_create(dir.path(), KeyKind::P256, now + 6 * 365 * DAY).unwrap_err();
     assert!(matches!(late, Error::Expired { .. }), "{late}");
-    let early = Authority::load_or_create(dir.path(), now - 2 * DAY).unwrap_err();
+    let early = Authority::load_or_create(dir.path(), KeyKind::P256, now - 2 * DAY).unwrap_err();
     assert!(matches!(early, Error::NotYetValid { .. }), "{early}");
     assert!(Authority::load(dir.path()).unwrap().is_some(), "it can still be shown");
 }
@@ -198,7 +201,8 @@ fn an_authority_out_of_its_time_is_refused() {
 #[test]
 fn debug_output_holds_no_key() {
     let dir = tempfile::tempdir().unwrap();
-    let authority = Authority::load_or_create(dir.path(), SystemTime::now()).unwrap();
+    let authority =
+        Authority::load_or_create(dir.path(), KeyKind::P256, SystemTime::now()).unwrap();
     let debug = format!("{authority:?}{authority:#?}");
     let key = fs::read_to_string(dir.path().join("landfall-ca.key")).unwrap();
     let lines = key.lines().filter(|line| !line.starts_with('-'));

@@ -52,6 +52,13 @@ impl Context {
         Sessions::at(self.settings.data.path())
     }
 
+    /// Says something beside the command's data, on standard error, unless `-q` was given.
+    pub(crate) fn say(&self, line: &str) {
+        if !self.quiet {
+            drop(writeln!(std::io::stderr(), "{line}"));
+        }
+    }
+
     /// The session that is named, else that of `-S`, else the newest. Damage is told on stderr.
     ///
     /// # Errors

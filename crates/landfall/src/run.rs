@@ -68,8 +68,12 @@ async fn serve(
     let mut signals = Signals::listen()?;
     let tool = tool::facts();
     let clock: SharedClock = Arc::new(SystemClock::start());
+    let authority_dir = settings.data.authority();
+    // Until the end of the run: devices are shown leaves of this authority.
+    let _hold = certs::Hold::shared(&authority_dir)?;
+    let now = SystemTime::now();
     let authority =
-        Arc::new(Authority::load_or_create(&settings.data.authority(), SystemTime::now())?);
+        Arc::new(Authority::load_or_create(&authority_dir, settings.authority_key, now)?);
     let databases = Arc::new(Databases::open(&settings.geoip)?);
     let setup = Arc::new(proxy_setup(settings, &authority, &clock, &databases, stage)?);
     for report in recorder::recover_all(settings.data.path(), &clock, &tool)? {

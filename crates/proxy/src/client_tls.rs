@@ -1,12 +1,14 @@
 //! The TLS handshake with the client: our leaf for the name that it asked for, the ALPN that the
 //! upstream chose. How a client refuses the leaf is what this is about as much as how it accepts.
 
+use crate::client_needs::ClientNeeds;
 use crate::journal::Journal;
 use crate::key_log::SecretCollector;
 use crate::setup::Setup;
 use crate::tls_failure;
 use crate::upstream_tls::agreed;
 use crate::wire::Wire;
+use certs::KeyKind;
 use feed::RecorderGone;
 use flow::address::Host;
 use flow::event::Event;
@@ -22,16 +24,18 @@ use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
-/// Shakes hands with the client as `host`.
+/// Shakes hands with the client as `host`, as `needs` says that it must be done.
 pub(crate) async fn secure(
     setup: &Setup,
     journal: &Journal,
     wire: Wire,
     host: &Host,
     alpn: Option<&[u8]>,
+    needs: ClientNeeds,
 ) -> Result<Result<TlsStream<Wire>, Failure>, RecorderGone> {
     let secrets = Arc::new(SecretCollector::new(Leg::Client));
-    let config = match config(setup, journal.now(), host, alpn, &secrets) {
+    let leaf = leaf(setup, host, needs.key, journal.now()).await;
+    let config = match leaf.and_then(|leaf| config(setup, leaf, alpn, &needs, &secrets)) {
         Ok(config) => config,
         Err(reason) => {
             let cause = Cause::Io(reason);
@@ -58,15 +62,32 @@ pub(crate) async fn secure(
     Ok(Err(Failure { stage: Stage::ClientTls, side: Side::Client, cause }))
 }
 
+async fn leaf(
+    setup: &Setup,
+    host: &Host,
+    key: KeyKind,
+    now: Stamp,
+) -> Result<Arc<CertifiedKey>, String> {
+    let now = SystemTime::UNIX_EPOCH + Duration::from_nanos(now.wall.0);
+    let minted = match key {
+        KeyKind::P256 => setup.leaves.leaf(host, key, now),
+        KeyKind::Rsa2048 => {
+            // The first one makes the run's RSA key, which would hold up other connections.
+            let (leaves, host) = (setup.leaves.clone(), host.clone());
+            let minting = tokio::task::spawn_blocking(move || leaves.leaf(&host, key, now));
+            minting.await.map_err(|error| error.to_string())?
+        }
+    };
+    minted.map_err(|error| error.to_string())
+}
+
 fn config(
     setup: &Setup,
-    now: Stamp,
-    host: &Host,
+    leaf: Arc<CertifiedKey>,
     alpn: Option<&[u8]>,
+    needs: &ClientNeeds,
     secrets: &Arc<SecretCollector>,
 ) -> Result<ServerConfig, String> {
-    let now = SystemTime::UNIX_EPOCH + Duration::from_nanos(now.wall.0);
-    let leaf = setup.leaves.leaf(host, now).map_err(|error| error.to_string())?;
     let mut config =
         ServerConfig::builder_with_provider(Arc::clone(setup.trust.provider_towards_clients()))
             .with_safe_default_protocol_versions()
@@ -75,6 +96,7 @@ fn config(
             .with_cert_resolver(Arc::new(OneLeaf(leaf)));
     config.alpn_protocols = alpn.map(|protocol| vec![protocol.to_vec()]).unwrap_or_default();
     config.ignore_client_order = true;
+    config.max_fragment_size = needs.most_record_bytes.map(|bytes| bytes + RECORD_HEADER_BYTES);
     config.key_log = Arc::<SecretCollector>::clone(secrets);
     // Each connection is on its own: no ticket outlives it.
     config.send_tls13_tickets = 0;
@@ -91,3 +113,6 @@ impl ResolvesServerCert for OneLeaf {
         Some(Arc::clone(&self.0))
     }
 }
+
+/// What rustls counts to a record beside its plaintext.
+const RECORD_HEADER_BYTES: usize = 5;

@@ -3,6 +3,7 @@
 
 use crate::association;
 use crate::client::{Client, Served, Speaks};
+use crate::client_needs::ClientNeeds;
 use crate::ingress;
 use crate::ingress::ask::{Ask, request_failed};
 use crate::interception::{Tunnel, judged};
@@ -155,9 +156,10 @@ async fn own_pages(
             let (connection, at) = (journal.connection(), journal.now());
             let host = asked_host(&hello, host).unwrap_or_else(|| host.clone());
             let asked = Asked { device, name: host.to_string(), ja4: hello.ja4.clone() };
+            let needs = ClientNeeds::of(&hello);
             journal.tell(Event::ClientHello { connection, at, hello }).await?;
             let alpn: &[u8] = b"http/1.1";
-            match client_tls::secure(setup, journal, client, &host, Some(alpn)).await? {
+            match client_tls::secure(setup, journal, client, &host, Some(alpn), needs).await? {
                 Ok(client) => {
                     journal.treated(Treatment::Plaintext(PlaintextWhy::OwnPages)).await?;
                     return onboarding::serve(client, setup, journal).await;

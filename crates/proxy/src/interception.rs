@@ -1,6 +1,7 @@
 //! TLS in a tunnel: left alone, refused or intercepted, by the rules and by what the device did
 //! before; and what follows when a handshake fails. Reads no ClientHello and speaks no TLS itself.
 
+use crate::client_needs::ClientNeeds;
 use crate::incompatible::CERTIFICATE_DEMANDED;
 use crate::journal::Journal;
 use crate::memory::{Asked, Refusal};
@@ -129,9 +130,10 @@ impl Tunnel<'_> {
             }
         };
         let host = asked_host(&hello, &target.host).unwrap_or_else(|| target.host.clone());
+        let needs = ClientNeeds::of(&hello);
         drop(hello);
         let alpn = secured.alpn.as_deref();
-        let client = match client_tls::secure(setup, journal, client, &host, alpn).await? {
+        let client = match client_tls::secure(setup, journal, client, &host, alpn, needs).await? {
             Ok(client) => client,
             Err(failure) => {
                 let failure = judged(failure, &asked, setup, journal);

@@ -9,6 +9,7 @@ mod association;
 mod broken;
 mod client;
 mod client_identity;
+mod client_needs;
 mod client_tls;
 mod connection;
 mod credentials;

@@ -6,6 +6,7 @@ use crate::received::{self, Received};
 use crate::reply::LINGER_TIME;
 use crate::setup::Setup;
 use bytes::{Bytes, BytesMut};
+use certs::{Authority, Form};
 use feed::RecorderGone;
 use flow::address::{Host, Target};
 use flow::stream::{Direction, Leg};
@@ -62,7 +63,7 @@ pub(crate) async fn answer<S: AsyncRead + AsyncWrite + Unpin>(
     Ok(Outcome::Completed)
 }
 
-fn respond(authority: &certs::Authority, head: &RequestHeadParts) -> Bytes {
+fn respond(authority: &Authority, head: &RequestHeadParts) -> Bytes {
     let target = String::from_utf8_lossy(&head.target);
     let path = match target.split_once("://") {
         Some((_, rest)) => rest.find('/').and_then(|at| rest.get(at..)).unwrap_or("/"),
@@ -71,27 +72,67 @@ fn respond(authority: &certs::Authority, head: &RequestHeadParts) -> Bytes {
     let path = path.split_once('?').map_or(path, |(path, _query)| path);
     let is_head = head.method.as_ref() == b"HEAD";
     if !is_head && head.method.as_ref() != b"GET" {
-        return response("405 Method Not Allowed", TEXT, b"Only GET and HEAD.\n", is_head);
+        return response("405 Method Not Allowed", TEXT, None, b"Only GET and HEAD.\n", is_head);
     }
     match path {
-        "/" => response("200 OK", HTML, page(authority).as_bytes(), is_head),
-        PEM_PATH => {
-            let pem = authority.certificate_pem().as_bytes();
-            response("200 OK", "application/x-pem-file", pem, is_head)
-        }
-        DER_PATH => {
-            let der = authority.certificate_der();
-            response("200 OK", "application/x-x509-ca-cert", &der, is_head)
-        }
-        _ => response("404 Not Found", TEXT, b"There is no such page here.\n", is_head),
+        "/" => response("200 OK", HTML, None, page(authority).as_bytes(), is_head),
+        path => match form_at(path) {
+            Some((form, opens)) => certificate(authority, form, opens, is_head),
+            None => {
+                response("404 Not Found", TEXT, None, b"There is no such page here.\n", is_head)
+            }
+        },
     }
 }
 
-fn response(status: &str, media_type: &str, body: &[u8], is_head: bool) -> Bytes {
+/// The form of the certificate at a path, and whether devices open it in place.
+fn form_at(path: &str) -> Option<(Form<'static>, Opens)> {
+    Some(match path {
+        PEM_PATH => (Form::Pem, Opens::InPlace),
+        DER_PATH => (Form::Der, Opens::InPlace),
+        PROFILE_PATH => (Form::Mobileconfig, Opens::InPlace),
+        P12_PATH => (Form::P12 { password: P12_PASSWORD }, Opens::AsFile),
+        ANDROID_PATH => (Form::Android, Opens::AsFile),
+        MAGISK_PATH => (Form::Magisk, Opens::AsFile),
+        _ => return None,
+    })
+}
+
+enum Opens {
+    InPlace,
+    AsFile,
+}
+
+fn certificate(authority: &Authority, form: Form<'_>, opens: Opens, is_head: bool) -> Bytes {
+    match authority.export(form) {
+        Ok(file) => {
+            let name = match opens {
+                Opens::InPlace => None,
+                Opens::AsFile => Some(file.file_name.as_str()),
+            };
+            response("200 OK", file.media_type, name, &file.bytes, is_head)
+        }
+        Err(error) => {
+            let text = format!("{error}\n");
+            response("500 Internal Server Error", TEXT, None, text.as_bytes(), is_head)
+        }
+    }
+}
+
+fn response(
+    status: &str,
+    media_type: &str,
+    file_name: Option<&str>,
+    body: &[u8],
+    is_head: bool,
+) -> Bytes {
+    let disposition = file_name
+        .map(|name| format!("Content-Disposition: attachment; filename=\"{name}\"\r\n"))
+        .unwrap_or_default();
     let mut out = BytesMut::from(
         format!(
             "HTTP/1.1 {status}\r\nContent-Type: {media_type}\r\nContent-Length: {}\r\n\
-             Content-Security-Policy: default-src 'none'; style-src 'unsafe-inline'\r\n\
+             {disposition}Content-Security-Policy: default-src 'none'; style-src 'unsafe-inline'\r\n\
              X-Content-Type-Options: nosniff\r\nCache-Control: no-store\r\n\
              Connection: close\r\n\r\n",
             body.len()
@@ -104,16 +145,27 @@ fn response(status: &str, media_type: &str, body: &[u8], is_head: bool) -> Bytes
     out.freeze()
 }
 
-fn page(authority: &certs::Authority) -> String {
+fn page(authority: &Authority) -> String {
     let fingerprint = authority.fingerprint_sha256().map(|byte| format!("{byte:02X}")).join(" ");
     PAGE.replace("{name}", authority.name())
         .replace("{fingerprint}", &fingerprint)
         .replace("{pem}", PEM_PATH)
         .replace("{der}", DER_PATH)
+        .replace("{profile}", PROFILE_PATH)
+        .replace("{p12}", P12_PATH)
+        .replace("{p12-password}", P12_PASSWORD)
+        .replace("{android}", ANDROID_PATH)
+        .replace("{magisk}", MAGISK_PATH)
 }
 
 const PEM_PATH: &str = "/landfall-ca.pem";
 const DER_PATH: &str = "/landfall-ca.cer";
+const PROFILE_PATH: &str = "/landfall-ca.mobileconfig";
+const P12_PATH: &str = "/landfall-ca.p12";
+const ANDROID_PATH: &str = "/landfall-ca-android";
+const MAGISK_PATH: &str = "/landfall-ca-magisk.zip";
+/// Protects nothing: the file holds no key.
+const P12_PASSWORD: &str = "landfall";
 const HTML: &str = "text/html; charset=utf-8";
 const TEXT: &str = "text/plain; charset=utf-8";
 const PAGE: &str = include_str!("onboarding.html");

@@ -54,6 +54,12 @@ pub(crate) enum Verb {
 
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum CaVerb {
+    /// Make the authority, with a key of the kind that is asked for; refused if there is one.
+    Create {
+        /// Kind of key [default: that of the configuration, else p256].
+        #[arg(long, value_name = "KIND")]
+        key: Option<AuthorityKey>,
+    },
     /// Name, fingerprint, validity and place of the certificate, and how to install it; creates the
     /// authority if there is none.
     Show {
@@ -62,19 +68,64 @@ pub(crate) enum CaVerb {
     },
     /// Write the certificate for a device to install; creates the authority if there is none.
     Export {
-        #[arg(long, value_name = "FORMAT", default_value = "pem")]
-        format: CertificateFormat,
-        /// File to write; `-` for stdout.
+        #[arg(long, visible_alias = "format", value_name = "FORM", default_value = "pem")]
+        form: CertificateForm,
+        /// File to write, or a directory, in which it gets its usual name; `-` for stdout.
         #[arg(short = 'o', long = "out", value_name = "FILE", default_value = "-")]
         out: PathBuf,
+        /// Password of the p12 form. It protects nothing secret: the form holds no key.
+        #[arg(long, value_name = "TEXT", default_value = "landfall")]
+        password: String,
+    },
+    /// Make a new authority in place of the old one, whose key is destroyed; devices must be told
+    /// to trust the new one.
+    Rotate {
+        /// Kind of the new key [default: that of the configuration, else p256].
+        #[arg(long, value_name = "KIND")]
+        key: Option<AuthorityKey>,
+    },
+    /// Destroy the authority's key and remove its certificate, after asking.
+    Remove {
+        /// Do not ask.
+        #[arg(long)]
+        yes: bool,
     },
 }
 
 /// Forms of a certificate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub(crate) enum CertificateFormat {
+pub(crate) enum CertificateForm {
+    /// Text, for curl, Firefox, Linux.
     Pem,
+    /// Bytes, for phones and Windows.
     Der,
+    /// PKCS #12 with the certificate alone, for Java and whatever takes nothing else.
+    P12,
+    /// A profile for iOS, iPadOS and macOS.
+    Mobileconfig,
+    /// A file for Android's system store, named by the hash that Android looks for.
+    Android,
+    /// A module for Magisk, KernelSU or APatch on a rooted Android.
+    Magisk,
+}
+
+/// Kinds of the authority's key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum AuthorityKey {
+    /// ECDSA on P-256, for all but very old clients.
+    P256,
+    /// RSA with 2048 bits, for clients that know no ECDSA.
+    Rsa2048,
+}
+
+impl From<AuthorityKey> for certs::KeyKind {
+    fn from(key: AuthorityKey) -> Self {
+        match key {
+            AuthorityKey::P256 => Self::P256,
+            AuthorityKey::Rsa2048 => Self::Rsa2048,
+        }
+    }
 }
 
 #[derive(Debug, clap::Subcommand)]

@@ -1,43 +1,49 @@
 //! `landfall ca`: the certificate that devices are told to trust.
 
-use crate::args::{CertificateFormat, OutputArgs};
+use crate::args::{AuthorityKey, OutputArgs};
 use crate::clock;
 use crate::context::Context;
 use crate::error::{Error, Exit};
 use crate::output::row::{Column, Kind, Row};
-use certs::Authority;
+use certs::{Authority, FormerAuthority};
 use evidence::shape::SCHEMA;
 use recorder::record::value::Wall;
 use serde::Serialize;
 use std::fmt::Write as _;
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 /// Prints what the authority is and how a device gets to trust it.
 pub(crate) fn show(context: &Context, output: OutputArgs) -> Result<Exit, Error> {
     let authority = open(context)?;
-    let row = AuthorityRow::new(&authority, &certificate_path(context));
+    let former = FormerAuthority::all(&context.settings.data.authority())?;
+    let row = AuthorityRow::new(&authority, &certificate_path(context), &former);
     context.output(output).one(&row, |page| {
         page.section("Authority");
         page.line("name", &row.name);
         page.line("SHA-256", &row.fingerprint);
         page.line("valid from", super::session::time(row.not_before.0));
         page.line("valid until", super::session::time(row.not_after.0));
+        page.line("key", &row.key);
         page.line("certificate", &row.certificate);
+        if !row.former.is_empty() {
+            page.section("Former ones, not to be trusted any more");
+            for former in &row.former {
+                page.line(&former.name, &former.fingerprint);
+            }
+        }
         page.section("What to do");
         page.note(
-            "iOS      open the certificate on the phone, install the profile, then turn it on in",
+            "iOS      `landfall ca export --form mobileconfig`, install the profile, then turn it on",
         );
-        page.note("         Settings > General > About > Certificate Trust Settings");
+        page.note("         in Settings > General > About > Certificate Trust Settings");
         page.note(
             "Android  Settings > Security > Encryption & credentials > Install a certificate > CA;",
         );
-        page.note(
-            "         apps trust it only if they say so, or in the system's store of a test phone",
-        );
+        page.note("         apps trust it only if they say so: on a rooted test phone");
+        page.note("         `landfall ca export --form magisk` puts it into the system's store");
         page.note(format_args!(
-            "both     through the running proxy, the phone gets it from http://{}/",
+            "both     through the running proxy, the phone gets them from http://{}/",
             proxy::OWN_HOST
         ));
         page.note(
@@ -48,34 +54,26 @@ pub(crate) fn show(context: &Context, output: OutputArgs) -> Result<Exit, Error>
     Ok(Exit::Ok)
 }
 
-/// Writes the certificate, never the key.
-pub(crate) fn export(
-    context: &Context,
-    format: CertificateFormat,
-    out: &Path,
-) -> Result<Exit, Error> {
+/// Makes the authority, unless there is one.
+pub(crate) fn create(context: &Context, key: Option<AuthorityKey>) -> Result<Exit, Error> {
     context.no_rows()?;
-    let authority = open(context)?;
-    let bytes = match format {
-        CertificateFormat::Pem => authority.certificate_pem().as_bytes().to_vec(),
-        CertificateFormat::Der => authority.certificate_der().to_vec(),
-    };
-    if out == Path::new("-") {
-        std::io::stdout().lock().write_all(&bytes).map_err(|error| Error::output(&error))?;
-    } else {
-        std::fs::write(out, bytes).map_err(|error| {
-            Error::runtime("the certificate could not be written")
-                .at(out.display())
-                .because(&error)
-                .hint("name a file in a directory that you can write to, or - for stdout")
-        })?;
+    let directory = context.settings.data.authority();
+    if let Some(authority) = Authority::load(&directory)? {
+        return Err(Error::usage("there is an authority already")
+            .at(authority.name())
+            .hint("`landfall ca rotate` makes a new one in its place"));
     }
+    let key = key.map_or(context.settings.authority_key, Into::into);
+    let authority = Authority::load_or_create(&directory, key, SystemTime::now())?;
+    context.say(&format!("Made the authority {} ({})", authority.name(), authority.key_text()));
     Ok(Exit::Ok)
 }
 
-fn open(context: &Context) -> Result<Authority, Error> {
-    let directory = context.settings.data.authority();
-    Ok(Authority::load_or_create(&directory, SystemTime::now())?)
+/// The authority, made if there is none.
+pub(super) fn open(context: &Context) -> Result<Authority, Error> {
+    let settings = &context.settings;
+    let directory = settings.data.authority();
+    Ok(Authority::load_or_create(&directory, settings.authority_key, SystemTime::now())?)
 }
 
 fn certificate_path(context: &Context) -> PathBuf {
@@ -102,18 +100,43 @@ struct AuthorityRow {
     fingerprint: String,
     not_before: Wall,
     not_after: Wall,
+    /// Such as `ECDSA P-256`.
+    key: String,
     certificate: String,
+    /// Those that this one replaced.
+    former: Vec<FormerRow>,
+}
+
+#[derive(Serialize)]
+struct FormerRow {
+    name: String,
+    fingerprint: String,
+    not_before: Wall,
+    not_after: Wall,
 }
 
 impl AuthorityRow {
-    fn new(authority: &Authority, certificate: &Path) -> Self {
+    fn new(authority: &Authority, certificate: &Path, former: &[FormerAuthority]) -> Self {
         Self {
             schema: SCHEMA,
             name: authority.name().to_owned(),
             fingerprint: fingerprint(authority.fingerprint_sha256()),
             not_before: Wall(clock::wall(authority.not_before())),
             not_after: Wall(clock::wall(authority.not_after())),
+            key: authority.key_text().to_owned(),
             certificate: certificate.display().to_string(),
+            former: former.iter().map(FormerRow::new).collect(),
+        }
+    }
+}
+
+impl FormerRow {
+    fn new(former: &FormerAuthority) -> Self {
+        Self {
+            name: former.name.clone(),
+            fingerprint: fingerprint(former.fingerprint_sha256),
+            not_before: Wall(clock::wall(former.not_before)),
+            not_after: Wall(clock::wall(former.not_after)),
         }
     }
 }
@@ -125,7 +148,9 @@ impl Row for AuthorityRow {
         Column::shown("fingerprint", "SHA-256", Kind::Text),
         Column::shown("not_before", "valid from", Kind::Time),
         Column::shown("not_after", "valid until", Kind::Time),
+        Column::shown("key", "key", Kind::Text),
         Column::shown("certificate", "certificate", Kind::Text),
+        Column::hidden("former", Kind::Text),
     ];
 }
 

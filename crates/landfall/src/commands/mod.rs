@@ -1,6 +1,8 @@
 //! The commands, one file each. Here is only which verb leads to which.
 
 mod ca;
+mod ca_end;
+mod ca_export;
 mod completions;
 mod dest;
 mod doctor;
@@ -28,10 +30,7 @@ pub(crate) fn run(cli: Cli) -> Result<Exit, Error> {
     let Cli { global, output: before, verb } = cli;
     let plain = |global, before| Context::new(global, before, RunArgs::default());
     match verb {
-        Verb::Ca(CaVerb::Show { output }) => ca::show(&plain(global, before)?, output),
-        Verb::Ca(CaVerb::Export { format, out }) => {
-            ca::export(&plain(global, before)?, format, &out)
-        }
+        Verb::Ca(verb) => of_authority(&plain(global, before)?, verb),
         Verb::Lookup { what, geoip, output } => {
             let context = Context::new(global, before, with_databases(geoip))?;
             lookup::run(&context, &what, output)
@@ -64,6 +63,16 @@ pub(crate) fn run(cli: Cli) -> Result<Exit, Error> {
             crate::run::demo(context, output)
         }
         Verb::Completions { shell } => completions::print(shell),
+    }
+}
+
+fn of_authority(context: &Context, verb: CaVerb) -> Result<Exit, Error> {
+    match verb {
+        CaVerb::Create { key } => ca::create(context, key),
+        CaVerb::Show { output } => ca::show(context, output),
+        CaVerb::Export { form, out, password } => ca_export::run(context, form, &out, &password),
+        CaVerb::Rotate { key } => ca_end::rotate(context, key),
+        CaVerb::Remove { yes } => ca_end::remove(context, yes),
     }
 }
 

@@ -11,6 +11,7 @@ pub(super) const EVERYTHING: &str = r#"
         passthrough = ["*.bank.example", "port:993"]
         block = ["country:CN", "AS64496", "203.0.113.0/24"]
         on-distrust = "block"
+        authority-key = "rsa2048"
         allow = ["203.0.113.0/24"]
         duration = "10m"
         fail-on = "country:CN"

@@ -30,6 +30,8 @@ pub(crate) struct Settings {
     pub(crate) device: Option<String>,
     pub(crate) upstream_verify: UpstreamVerify,
     pub(crate) upstream_ca: Vec<PathBuf>,
+    /// The kind of key that an authority gets when one is made.
+    pub(crate) authority_key: certs::KeyKind,
     pub(crate) rules: Rules,
     /// The proxy's users, beside those of the files.
     pub(crate) users: Vec<User>,
@@ -102,6 +104,7 @@ impl Settings {
                 .or(written.upstream_verify)
                 .unwrap_or(UpstreamVerify::Refuse),
             upstream_ca: run.upstream_ca.into_iter().chain(beside(written.upstream_ca)).collect(),
+            authority_key: written.authority_key.map_or(certs::KeyKind::P256, Into::into),
             rules: Rules {
                 intercept: run.intercept.into_iter().chain(bare(written.intercept)).collect(),
                 passthrough: run.passthrough.into_iter().chain(bare(written.passthrough)).collect(),

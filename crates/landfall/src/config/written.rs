@@ -5,6 +5,7 @@ use super::credentials::User;
 use super::resolve::Answer;
 use super::text::{DialKey, FilterText, Text};
 use super::unit::{DurationText, SizeText};
+use crate::args::AuthorityKey;
 use flow::address::DnsName;
 use flow::claim::Country;
 use flow::network::Network;
@@ -30,6 +31,8 @@ pub(crate) struct Written {
     pub(super) on_distrust: Option<OnDistrust>,
     pub(super) allow: Vec<Text<Network>>,
     pub(super) allow_local: Option<bool>,
+    /// The key of an authority that is made; one that is there keeps its own.
+    pub(super) authority_key: Option<AuthorityKey>,
     pub(super) geoip: Vec<PathBuf>,
     pub(super) duration: Option<Text<DurationText>>,
     pub(super) fail_on: Option<Text<FilterText>>,

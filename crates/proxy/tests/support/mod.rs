@@ -71,8 +71,8 @@ impl Options {
 
 pub(crate) async fn start(options: Options) -> Running {
     let data = tempfile::tempdir().unwrap();
-    let authority =
-        Arc::new(certs::Authority::load_or_create(data.path(), SystemTime::now()).unwrap());
+    let (key, now) = (certs::KeyKind::P256, SystemTime::now());
+    let authority = Arc::new(certs::Authority::load_or_create(data.path(), key, now).unwrap());
     let clock: flow::time::SharedClock = Arc::new(RealClock(Instant::now()));
     let name: DnsName = ORIGIN.parse().unwrap();
     let answer = resolver::Override { cnames: Vec::new(), addresses: vec![ORIGIN_ADDRESS] };
