@@ -63,7 +63,8 @@ fn config(client: &Client, setup: &Setup, hello: &ClientHello) -> Result<ServerC
     let named = hello.server_name.as_deref().and_then(|name| name.parse::<Host>().ok());
     let host = named.unwrap_or_else(|| Host::Ip(client.listener.ip()));
     let now = SystemTime::UNIX_EPOCH + Duration::from_nanos(setup.clock.now().wall.0);
-    let leaf = setup.leaves.leaf(&host, now).map_err(|error| error.to_string())?;
+    let leaf = setup.leaves.leaf(&host, certs::KeyKind::P256, now);
+    let leaf = leaf.map_err(|error| error.to_string())?;
     let mut config = ServerConfig::builder_with_provider(Arc::clone(setup.trust.provider()))
         .with_safe_default_protocol_versions()
         .map_err(|error| error.to_string())?
