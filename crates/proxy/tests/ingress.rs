@@ -381,15 +381,8 @@ fn datagram(fragment: u8, host: &[u8], port: u16, payload: &[u8]) -> Vec<u8> {
     [&[0, 0, fragment], host, &port.to_be_bytes(), payload].concat()
 }
 
-async fn received(socket: &UdpSocket) -> Vec<u8> {
-    let mut buffer = vec![0; 65_536];
-    let length = tokio::time::timeout(SOON, socket.recv(&mut buffer)).await.unwrap().unwrap();
-    buffer.truncate(length);
-    buffer
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn datagrams_are_relayed_one_by_one_and_each_destination_has_its_record() {
+/// An origin that answers each datagram with `>` before it.
+async fn datagram_echo() -> SocketAddr {
     let origin = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
     let address = origin.local_addr().unwrap();
     tokio::spawn(async move {
@@ -399,7 +392,19 @@ async fn datagrams_are_relayed_one_by_one_and_each_destination_has_its_record() 
             origin.send_to(&answer, from).await.unwrap();
         }
     });
-    let proxy = start(Options::with_origin(address)).await;
+    address
+}
+
+async fn received(socket: &UdpSocket) -> Vec<u8> {
+    let mut buffer = vec![0; 65_536];
+    let length = tokio::time::timeout(SOON, socket.recv(&mut buffer)).await.unwrap().unwrap();
+    buffer.truncate(length);
+    buffer
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn datagrams_are_relayed_one_by_one_and_each_destination_has_its_record() {
+    let proxy = start(Options::with_origin(datagram_echo().await)).await;
     let mut control = TcpStream::connect(proxy.proxy).await.unwrap();
     let ask = [LOGIN, b"\x05\x03\x00\x01\0\0\0\0\0\0"].concat();
     control.write_all(&ask).await.unwrap();

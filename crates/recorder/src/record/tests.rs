@@ -153,7 +153,7 @@ fn session_records_are_canonical() {
 }
 
 #[test]
-fn connection_records_are_canonical() {
+fn records_of_the_way_in_are_canonical() {
     for (app, forwarded_by, over_tls) in
         [(None, None, false), (Some("weather".to_owned()), Some(spelled("10.0.0.1:7")), true)]
     {
@@ -175,6 +175,10 @@ fn connection_records_are_canonical() {
         overflowed: Count(4),
         refused: Count(5),
     }));
+}
+
+#[test]
+fn connection_records_are_canonical() {
     for (host, assessment) in [("a.example", None), ("2001:db8::1", Some(Count(1)))] {
         let target =
             ConnectionTarget { assessment, connection: c1(), host: spelled(host), port: 1 };
