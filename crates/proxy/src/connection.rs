@@ -120,7 +120,8 @@ async fn tunnel(
         Opening::Tls(hello) => {
             let device = device.0.ip();
             let tunnel = Tunnel { client, upstream, device, target, own: &own, setup, journal };
-            return tunnel.run(*hello).await;
+            // Connections of other kinds need no room for two handshakes.
+            return Box::pin(tunnel.run(*hello)).await;
         }
         Opening::Failed(failure) => return hello_failed(client, journal, failure).await,
         Opening::Http1 => {
