@@ -8,6 +8,7 @@ pub mod device;
 pub mod forwarder;
 pub mod h2;
 pub mod landfall;
+pub mod network;
 pub mod origin;
 pub mod pattern;
 pub mod segments;

@@ -71,9 +71,11 @@ impl Tape {
         let at = self.clock.now();
         let target = Target::parse(target, None).unwrap();
         self.events.push(Event::Targeted { connection, at, target });
-        let upstream = Upstream { address: "8.136.0.1:443".parse().unwrap(), simulated_by: None };
+        let address = "8.136.0.1:443".parse().unwrap();
+        let upstream = Some(Upstream { address, simulated_by: None });
         let result = Ok(Duration::from_millis(20));
-        self.events.push(Event::Dialled(Dialled { connection, at, upstream, result }));
+        let dialled = Dialled { connection, at, upstream, through: None, result };
+        self.events.push(Event::Dialled(dialled));
         self.events.push(Event::Treated { connection, at, treatment });
         connection
     }

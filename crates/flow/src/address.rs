@@ -180,6 +180,36 @@ impl Upstream {
     }
 }
 
+/// An upstream proxy on the way to an upstream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Hop {
+    pub kind: HopKind,
+    /// The proxy's socket address that was dialled.
+    pub address: SocketAddr,
+}
+
+/// How an upstream proxy is asked for a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum HopKind {
+    /// HTTP `CONNECT` with the host as the client gave it (RFC 9110 section 9.3.6).
+    Http,
+    /// SOCKS5 (RFC 1928) with an address that Landfall resolved.
+    Socks5,
+    /// SOCKS5 with the host as the client gave it.
+    Socks5h,
+}
+
+impl HopKind {
+    /// The scheme of the proxy's URL.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Http => "http",
+            Self::Socks5 => "socks5",
+            Self::Socks5h => "socks5h",
+        }
+    }
+}
+
 /// The address that another one stands for: unwraps IPv4-mapped addresses (`::ffff:a.b.c.d`, RFC
 /// 4291 section 2.5.5.2) and those of the well-known NAT64 prefix (`64:ff9b::/96`, RFC 6052
 /// section 2.1).

@@ -1,6 +1,6 @@
 //! Events: what the proxy tells the recorder, in the order in which it became known.
 
-use crate::address::{DeviceAddr, Target, Upstream};
+use crate::address::{DeviceAddr, Hop, Target, Upstream};
 use crate::dns::Lookup;
 use crate::http::{ExchangeEnd, Field, LostSync, RequestHead, ResponseHead};
 use crate::id::{ConnectionId, ExchangeId};
@@ -111,6 +111,10 @@ pub enum Ingress {
     Socks5,
     /// The datagrams of a SOCKS5 association to one destination.
     SocksUdp,
+    /// Taken by a NAT rule (Linux REDIRECT); the kernel kept the original destination.
+    Redirect,
+    /// Taken by routing (Linux TPROXY); the socket's own address is the original destination.
+    Tproxy,
     /// Landfall's own pages.
     Onboarding,
     /// The connection ended before it said what it wanted.
@@ -124,6 +128,8 @@ impl Ingress {
             Self::AbsoluteForm => "absolute-form",
             Self::Socks5 => "socks5",
             Self::SocksUdp => "socks-udp",
+            Self::Redirect => "redirect",
+            Self::Tproxy => "tproxy",
             Self::Onboarding => "onboarding",
             Self::Unknown => "unknown",
         }
@@ -175,8 +181,11 @@ impl DroppedDatagrams {
 pub struct Dialled {
     pub connection: ConnectionId,
     pub at: Stamp,
-    pub upstream: Upstream,
-    /// Time to connect; `Err` holds why it failed.
+    /// `None` where a hop was given a name: only the hop knows the address that it led to.
+    pub upstream: Option<Upstream>,
+    /// The upstream proxy that was asked to connect; `None` for a direct connection.
+    pub through: Option<Hop>,
+    /// Time to connect, a hop's answer included; `Err` holds why it failed.
     pub result: Result<Duration, String>,
 }
 

@@ -15,7 +15,8 @@ pub struct Limits {
     pub connections: usize,
     /// Bytes of a ClientHello before it is given up as one.
     pub client_hello_bytes: usize,
-    /// Bytes of a request head read by the active path (CONNECT, absolute form, onboarding).
+    /// Bytes of a request head read by the active path (CONNECT, absolute form, onboarding), and
+    /// of an upstream proxy's answer.
     pub request_head_bytes: usize,
     /// Bytes of one observed header block, after which decoding of the connection ends.
     pub observed_header_bytes: usize,
@@ -27,6 +28,13 @@ pub struct Limits {
     pub resolve_time: Duration,
     /// Time for one dialled address to connect.
     pub connect_time: Duration,
+    /// Addresses of one look-up that are tried, all together within twice `connect_time`.
+    pub dialled_addresses: usize,
+    /// Time after which the next address is tried while the one before has not answered (RFC 8305
+    /// section 5).
+    pub dial_stagger: Duration,
+    /// Time for an upstream proxy to say whether it reached the upstream, its connecting included.
+    pub upstream_proxy_time: Duration,
     /// Time for each TLS handshake, ClientHello included.
     pub tls_time: Duration,
     /// Bytes of one upstream handshake that are kept, both directions together.
@@ -69,6 +77,9 @@ impl Default for Limits {
             request_head_time: Duration::from_secs(30),
             resolve_time: Duration::from_secs(10),
             connect_time: Duration::from_secs(10),
+            dialled_addresses: 8,
+            dial_stagger: Duration::from_millis(250),
+            upstream_proxy_time: Duration::from_secs(20),
             tls_time: Duration::from_secs(10),
             handshake_bytes: (256 * KIB) as usize,
             fail_open_time: Duration::from_secs(10 * 60),

@@ -303,6 +303,8 @@ pub enum Cause {
     /// The peers share no version, suite or other parameter; the reason.
     Incompatible(String),
     TooLarge,
+    /// The proxy on the way to the upstream failed or refused; how, as a clause without subject.
+    UpstreamProxy(String),
     Io(String),
 }
 
@@ -323,6 +325,7 @@ impl Cause {
             Self::Malformed(_) => "malformed",
             Self::Incompatible(_) => "incompatible",
             Self::TooLarge => "too-large",
+            Self::UpstreamProxy(_) => "upstream-proxy",
             Self::Io(_) => "io",
         }
     }
@@ -346,6 +349,7 @@ impl fmt::Display for Cause {
             Self::Malformed(reason) => write!(f, "sent malformed data: {reason}"),
             Self::Incompatible(reason) => write!(f, "could not agree: {reason}"),
             Self::TooLarge => f.write_str("sent more than the limit"),
+            Self::UpstreamProxy(how) => write!(f, "proxy {how}"),
             Self::Io(reason) => write!(f, "failed: {reason}"),
         }
     }
@@ -403,6 +407,8 @@ pub enum Outcome {
     UpstreamAlert(u8),
     /// It never came to relaying: see the treatment.
     NotRelayed,
+    /// The same, and the client, which no answer can reach, was told by a reset.
+    NotRelayedReset,
     Io {
         side: Side,
         reason: String,
@@ -423,6 +429,7 @@ impl Outcome {
             Self::ClientAlert(_) => "client-alert",
             Self::UpstreamAlert(_) => "upstream-alert",
             Self::NotRelayed => "not-relayed",
+            Self::NotRelayedReset => "not-relayed-reset",
             Self::Io { .. } => "io",
         }
     }

@@ -13,6 +13,7 @@ mod trust;
 use crate::args::LiveFormat;
 use crate::clock::{self, SystemClock};
 use crate::config;
+use crate::config::TransparentMode;
 use crate::config::settings::Settings;
 use crate::context::Context;
 use crate::error::{Error, Exit};
@@ -23,6 +24,7 @@ use flow::filter::Filter;
 use flow::time::SharedClock;
 use geoip::Databases;
 use live::Live;
+use proxy::{Listener, Outgoing};
 use recorder::read::{FlowQuery, Session};
 use recorder::{Entropy, Recording, Sources, Summary, ToolFacts};
 use resolver::NameResolver;
@@ -79,18 +81,19 @@ async fn serve(
     for report in recorder::recover_all(settings.data.path(), &clock, &tool)? {
         banner::recovered(context, &report);
     }
-    let listener =
-        proxy::listen(settings.listen).await.map_err(|error| not_bound(settings.listen, &error))?;
+    let listeners = listeners(settings).await?;
     let (events, received) = feed::channel(settings.limits.events_in_flight_bytes);
     let recording = recorder::start(recorder_setup(settings, tool, &clock, &databases)?, received)?;
     let directory = recording.directory().clone();
     let live = Live::start(recording.notices(), context.colour, output, settings.simulates())?;
 
-    let address = listener.local_addr().unwrap_or(settings.listen);
-    banner::welcome(context, &authority, address, &directory.name());
-    banner::ready(address, &directory.name());
+    let bound = |listener: &Listener| listener.local_addr().ok();
+    let address = listeners.first().and_then(bound).unwrap_or(settings.listen);
+    let taken: Vec<_> = listeners.iter().skip(1).filter_map(bound).collect();
+    banner::welcome(context, &authority, address, &taken, &directory.name());
+    banner::ready(address, &taken, &directory.name());
     let stop = CancellationToken::new();
-    let serving = tokio::spawn(proxy::serve(listener, setup, events, stop.clone()));
+    let serving = tokio::spawn(proxy::serve(listeners, setup, events, stop.clone()));
     let mut ended = tokio::spawn(recording_end(recording));
     let why = tokio::select! {
         () = signals.stop() => Why::Asked,
@@ -205,6 +208,7 @@ fn proxy_setup(
         memory: Arc::new(proxy::Memory::new(&limits)),
         machine: interfaces::addresses(),
         dial: settings.dial.clone(),
+        outgoing: outgoing(settings)?,
         limits,
         clock: Arc::clone(clock),
     })
@@ -230,6 +234,44 @@ fn recorder_setup(
         databases: Sources::new(Arc::clone(databases)),
         entropy: Entropy::draw()?,
     })
+}
+
+fn outgoing(settings: &Settings) -> Result<Outgoing, Error> {
+    let mark = settings.transparent.mark;
+    let outgoing = Outgoing { proxy: settings.upstream_proxy.clone(), mark };
+    outgoing.check().map_err(|error| {
+        let hint = "run Landfall as root or with CAP_NET_ADMIN, or leave the mark out";
+        Error::usage("outgoing connections cannot be marked").because(&error).hint(hint)
+    })?;
+    Ok(outgoing)
+}
+
+/// All ports, that of the proxy first.
+async fn listeners(settings: &Settings) -> Result<Vec<Listener>, Error> {
+    let listen = settings.listen;
+    let proxy = Listener::proxy(listen).await.map_err(|error| not_bound(listen, &error))?;
+    let mode = match settings.transparent.mode {
+        TransparentMode::Redirect => proxy::TransparentMode::Redirect,
+        TransparentMode::Tproxy => proxy::TransparentMode::Tproxy,
+    };
+    let mut listeners = vec![proxy];
+    for &listen in &settings.transparent.listen {
+        let listener = Listener::transparent(listen, mode);
+        listeners.push(listener.map_err(|error| not_taken(listen, mode, &error))?);
+    }
+    Ok(listeners)
+}
+
+/// What to do about a port for taken connections that cannot be opened.
+fn not_taken(listen: SocketAddr, mode: proxy::TransparentMode, error: &io::Error) -> Error {
+    let hint = match (error.kind(), mode) {
+        (ErrorKind::Unsupported, _) => "connections can be taken transparently on Linux alone",
+        (ErrorKind::PermissionDenied, proxy::TransparentMode::Tproxy) => {
+            "tproxy needs CAP_NET_ADMIN: run Landfall as root, or take --transparent-mode redirect"
+        }
+        _ => return not_bound(listen, error),
+    };
+    Error::new(Exit::CannotBind, "cannot listen").at(listen).because(error).hint(hint)
 }
 
 /// What to do about a port that cannot be opened.

@@ -15,6 +15,7 @@ pub mod observer;
 pub mod proxy_protocol;
 pub mod sniff;
 pub mod socks5;
+pub mod socks5_reply;
 mod tally;
 
 pub use observer::Observer;

@@ -1,43 +1,37 @@
-//! The listener: accepts devices' connections, runs each in a task of its own, and ends them in
+//! Accepts devices' connections from all listeners, runs each in a task of its own, and ends them in
 //! order: stop accepting, let running ones finish, abort the rest.
 
 use crate::client::{Client, Served};
 use crate::connection;
+use crate::listener::{self, Listener};
 use crate::setup::Setup;
 use crate::wire::Wire;
 use feed::Sender;
+use flow::event::Ingress;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::net::TcpStream;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
-
-/// Opens the port that devices connect to.
-///
-/// # Errors
-/// The operating system's.
-pub async fn listen(address: SocketAddr) -> io::Result<TcpListener> {
-    TcpListener::bind(address).await
-}
 
 /// Serves until `stop` is cancelled, then drains within `limits.shutdown_grace`. Returns once every
 /// connection has ended and its record is closed; the event sender is dropped with it.
 pub async fn serve(
-    listener: TcpListener,
+    listeners: Vec<Listener>,
     setup: Arc<Setup>,
     events: Sender,
     stop: CancellationToken,
 ) {
-    let listening = listener.local_addr().ok();
+    let listening: Vec<_> = listeners.iter().filter_map(|own| own.local_addr().ok()).collect();
     let mut tasks = JoinSet::new();
     let abort = CancellationToken::new();
     let room = Arc::new(Semaphore::new(setup.limits.connections));
     let grace = setup.limits.shutdown_grace;
     let served = Served { setup, events, numbers: Arc::default(), abort: abort.clone() };
-    loop {
+    for turn in 0.. {
         let accepted = tokio::select! {
             biased;
             () = stop.cancelled() => break,
@@ -45,9 +39,9 @@ pub async fn serve(
                 report(ended);
                 continue;
             }
-            accepted = accept(&listener, &room) => accepted,
+            accepted = accept(&listeners, turn, &room) => accepted,
         };
-        let (tcp, device, permit) = match accepted {
+        let (listener, tcp, device, permit) = match accepted {
             Ok(accepted) => accepted,
             Err(error) => {
                 tracing::warn!(%error, "Could not accept a connection, trying again");
@@ -55,12 +49,17 @@ pub async fn serve(
                 continue;
             }
         };
-        let reached = tcp.local_addr().ok();
+        let original = listener.original(&tcp);
+        let own = listener.local_addr().ok();
+        // Of a connection that was taken by routing, our end has somebody else's address.
+        let taken = original.is_some_and(|original| original.ingress == Ingress::Tproxy);
+        let reached = tcp.local_addr().ok().filter(|_| !taken);
         let client = Client::new(
             Wire::new(tcp),
             canonical(device),
-            canonical(reached.or(listening).unwrap_or(UNKNOWN_LISTENER)),
-            own_addresses(&served.setup.machine, reached, listening),
+            canonical(reached.or(own).unwrap_or(UNKNOWN_LISTENER)),
+            own_addresses(&served.setup.machine, reached, &listening),
+            original,
         );
         let served = served.clone();
         tasks.spawn(async move {
@@ -68,7 +67,7 @@ pub async fn serve(
             drop(permit);
         });
     }
-    drop(listener);
+    drop(listeners);
     if tokio::time::timeout(grace, drain(&mut tasks)).await.is_err() {
         abort.cancel();
         drain(&mut tasks).await;
@@ -90,25 +89,26 @@ fn report(ended: Result<(), JoinError>) {
     }
 }
 
-async fn accept(
-    listener: &TcpListener,
+async fn accept<'a>(
+    listeners: &'a [Listener],
+    turn: usize,
     room: &Arc<Semaphore>,
-) -> io::Result<(TcpStream, SocketAddr, tokio::sync::OwnedSemaphorePermit)> {
+) -> io::Result<(&'a Listener, TcpStream, SocketAddr, OwnedSemaphorePermit)> {
     let permit = Arc::clone(room).acquire_owned().await.map_err(io::Error::other)?;
-    let (tcp, device) = listener.accept().await?;
-    Ok((tcp, device, permit))
+    let (listener, tcp, device) = listener::accept(listeners, turn).await?;
+    Ok((listener, tcp, device, permit))
 }
 
 fn own_addresses(
     machine: &[IpAddr],
     reached: Option<SocketAddr>,
-    listening: Option<SocketAddr>,
+    listening: &[SocketAddr],
 ) -> Vec<SocketAddr> {
-    let Some(port) = listening.map(|listening| listening.port()) else { return Vec::new() };
     let loopback = [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)];
-    let bound = reached.into_iter().chain(listening).map(|own| own.ip());
-    let own = bound.chain(loopback).chain(machine.iter().copied());
-    own.map(|ip| SocketAddr::new(ip.to_canonical(), port)).collect()
+    let bound = reached.iter().chain(listening).map(SocketAddr::ip);
+    let ips: Vec<_> = bound.chain(loopback).chain(machine.iter().copied()).collect();
+    let at = |port| ips.iter().map(move |ip| SocketAddr::new(ip.to_canonical(), port));
+    listening.iter().flat_map(|own| at(own.port())).collect()
 }
 
 fn canonical(address: SocketAddr) -> SocketAddr {

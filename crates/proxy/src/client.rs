@@ -1,6 +1,7 @@
 //! A device's connection as accepted, and what serving it takes.
 
 use crate::journal::Journal;
+use crate::listener::Original;
 use crate::setup::Setup;
 use crate::tls_failure;
 use crate::wire::Wire;
@@ -25,6 +26,8 @@ pub(crate) struct Client {
     pub(crate) listener: SocketAddr,
     /// Addresses at which Landfall itself listens, as far as this connection shows.
     pub(crate) own: Vec<SocketAddr>,
+    /// Where it was going to when the kernel took it; `None` for a client that asks a proxy.
+    pub(crate) original: Option<Original>,
     /// The client spoke TLS to the proxy itself, which the wire has taken off.
     pub(crate) over_tls: bool,
     /// The user name that it gave.
@@ -39,10 +42,12 @@ impl Client {
         device: SocketAddr,
         listener: SocketAddr,
         own: Vec<SocketAddr>,
+        original: Option<Original>,
     ) -> Self {
         let device = DeviceAddr(device);
-        let (forwarded_by, over_tls, app, speaks) = (None, false, None, Speaks::Http);
-        Self { wire, device, forwarded_by, listener, own, over_tls, app, speaks }
+        let (forwarded_by, over_tls, app) = (None, false, None);
+        let speaks = if original.is_some() { Speaks::ToTheServer } else { Speaks::Http };
+        Self { wire, device, forwarded_by, listener, own, original, over_tls, app, speaks }
     }
 
     /// What is told first of a conversation with it.
@@ -73,6 +78,8 @@ pub(crate) enum Speaks {
     Socks5,
     /// TLS; the alert record that says no.
     Tls([u8; 7]),
+    /// It asked nobody, and takes us for the server: a reset is all that it can be told.
+    ToTheServer,
     /// Nothing that it would understand can be said.
     Nothing,
 }

@@ -15,6 +15,7 @@ use crate::setup::Setup;
 use crate::upstream_tls::asked_host;
 use crate::wire::Wire;
 use crate::{client_tls, forward, onboarding, reply, tls_failure, upstream};
+use bytes::Bytes;
 use feed::RecorderGone;
 use flow::address::{Host, Target};
 use flow::event::{Event, Ingress};
@@ -26,9 +27,15 @@ use std::net::IpAddr;
 /// Serves one connection of a device. However it ends, its record is closed.
 pub(crate) async fn run(mut client: Client, served: &Served) {
     let mut accepted = served.setup.clock.now();
-    let mut ask = tokio::select! {
-        ask = ingress::read(&mut client, &served.setup) => ask,
-        () = served.abort.cancelled() => Ask::Nothing(Cause::Closed),
+    let mut ask = match client.original {
+        Some(original) => match served.setup.rules.client(client.device.0.ip()) {
+            Ok(()) => Ask::Tunnel(original.target(), Bytes::new()),
+            Err(why) => Ask::Refused(Treatment::Blocked(why), Bytes::new()),
+        },
+        None => tokio::select! {
+            ask = ingress::read(&mut client, &served.setup) => ask,
+            () = served.abort.cancelled() => Ask::Nothing(Cause::Closed),
+        },
     };
     let ended = loop {
         let ended = match ask {
@@ -59,6 +66,9 @@ async fn single(
     served: &Served,
 ) -> Result<(), RecorderGone> {
     let ingress = match &ask {
+        Ask::Tunnel(..) | Ask::Refused(..) if client.original.is_some() => {
+            client.original.map_or(Ingress::Unknown, |original| original.ingress)
+        }
         Ask::Tunnel(..) | Ask::Refused(..) if client.speaks.is_socks5() => Ingress::Socks5,
         Ask::Tunnel(..) => Ingress::Connect,
         Ask::Own(_) => Ingress::Onboarding,
@@ -81,6 +91,9 @@ async fn single(
                     onboarding::answer(client.wire, &served.setup, &journal, &request).await
                 }
                 Ask::Refused(treatment, raw) => {
+                    if let Some(original) = client.original {
+                        journal.targeted(original.target()).await?;
+                    }
                     journal.passed(Leg::Client, Direction::Up, raw).await?;
                     refuse(client.wire, client.speaks, &journal, treatment).await
                 }
@@ -197,7 +210,10 @@ async fn refuse(
 ) -> Result<Outcome, RecorderGone> {
     journal.treated(treatment.clone()).await?;
     reply::refused(&mut client, speaks, &treatment).await;
-    Ok(Outcome::NotRelayed)
+    Ok(match speaks {
+        Speaks::ToTheServer => Outcome::NotRelayedReset,
+        _ => Outcome::NotRelayed,
+    })
 }
 
 async fn not_relayed(journal: &Journal, treatment: Treatment) -> Result<Outcome, RecorderGone> {

@@ -26,6 +26,10 @@ pub(crate) async fn reach(
     target: &Target,
     own: &[SocketAddr],
 ) -> Result<Result<DatagramUpstream, Treatment>, RecorderGone> {
+    if setup.outgoing.proxy.as_ref().is_some_and(|proxy| proxy.serves(&target.host)) {
+        // Around the proxy they would leave by a way that the operator did not choose.
+        return Ok(Err(failed(Cause::UpstreamProxy("is not asked to pass datagrams".to_owned()))));
+    }
     let addresses = match upstream::addresses(setup, journal, &target.host).await? {
         Ok(addresses) => addresses,
         Err(failure) => return Ok(Err(Treatment::Failed(failure))),
@@ -67,7 +71,13 @@ async fn open(
         Ok(_) => Ok(journal.now().mono.since(at.mono)),
         Err(error) => Err(error.to_string()),
     };
-    let dialled = Dialled { connection: journal.connection(), at, upstream, result };
+    let dialled = Dialled {
+        connection: journal.connection(),
+        at,
+        upstream: Some(upstream),
+        through: None,
+        result,
+    };
     journal.tell(Event::Dialled(dialled)).await?;
     Ok(opened)
 }

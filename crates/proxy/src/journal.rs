@@ -87,7 +87,7 @@ impl Journal {
     pub(crate) async fn tell(&self, event: Event) -> Result<(), RecorderGone> {
         let mut state = self.state.lock().await;
         if let Event::Dialled(Dialled { upstream, result: Ok(_), .. }) = &event {
-            state.reached = Some(upstream.address);
+            state.reached = upstream.map(|upstream| upstream.address);
         }
         state.queue.push_back(event);
         self.drain(&mut state).await

@@ -17,10 +17,11 @@ pub(crate) async fn established(
     speaks: Speaks,
     bound: Option<SocketAddr>,
 ) -> io::Result<()> {
-    if speaks == Speaks::Socks5 {
-        client.write_all(&socks5(SUCCEEDED, bound)).await?;
-    } else {
-        client.write_all(b"HTTP/1.1 200 Connection established\r\n\r\n").await?;
+    match speaks {
+        Speaks::Socks5 => client.write_all(&socks5(SUCCEEDED, bound)).await?,
+        // What it gets is the server's, from the first byte on.
+        Speaks::ToTheServer => return Ok(()),
+        _ => client.write_all(b"HTTP/1.1 200 Connection established\r\n\r\n").await?,
     }
     client.flush().await
 }
@@ -41,6 +42,7 @@ pub(crate) async fn refused(client: &mut Wire, speaks: Speaks, treatment: &Treat
         Speaks::Socks5Password => vec![1, 1],
         Speaks::Socks5 => socks5(code(treatment), None),
         Speaks::Tls(alert) => alert.to_vec(),
+        Speaks::ToTheServer => return client.socket().reset_on_close(),
         Speaks::Nothing => Vec::new(),
     };
     let answering = async {

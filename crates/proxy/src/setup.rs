@@ -2,13 +2,16 @@
 
 use crate::client_identity::ClientIdentity;
 use crate::credentials::Credentials;
+use crate::dial;
 use crate::memory::Memory;
 use crate::policy::{Rules, Verdict};
 use crate::rule::{Destination, Origin};
+use crate::upstream_proxy::UpstreamProxy;
 use crate::upstream_trust::UpstreamTrust;
 use flow::limits::Limits;
 use flow::time::SharedClock;
 use std::collections::BTreeMap;
+use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
@@ -28,6 +31,7 @@ pub struct Setup {
     /// The machine's own addresses, at which Landfall must not be led to itself.
     pub machine: Vec<IpAddr>,
     pub dial: DialTable,
+    pub outgoing: Outgoing,
     pub limits: Limits,
     pub clock: SharedClock,
 }
@@ -47,6 +51,25 @@ impl Setup {
         let origin = asked.map(|address| (self.origin_of)(address));
         let origin = origin.as_ref();
         self.rules.verdict(&Destination { names, address, port: Some(port), origin })
+    }
+}
+
+/// How upstreams are dialled.
+#[derive(Clone, Debug, Default)]
+pub struct Outgoing {
+    /// The proxy through which they are; none: directly.
+    pub proxy: Option<UpstreamProxy>,
+    /// The mark of outgoing sockets (Linux `SO_MARK`), by which packet filter rules know them.
+    pub mark: Option<u32>,
+}
+
+impl Outgoing {
+    /// Whether sockets can be marked as asked.
+    ///
+    /// # Errors
+    /// The operating system's, for lack of a capability or on another system than Linux.
+    pub fn check(&self) -> io::Result<()> {
+        self.mark.map_or(Ok(()), dial::try_mark)
     }
 }
 

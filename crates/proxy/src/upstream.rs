@@ -1,17 +1,22 @@
-//! From a target to a connected upstream: resolve, check every address against the rules, dial in
-//! order. Each attempt is recorded; nothing here speaks a protocol.
+//! From a target to a connected upstream: resolve, check every address against the rules, then dial
+//! directly or through the upstream proxy. Each attempt is recorded.
 
+use crate::dial::{self, Attempt, Dialling};
+use crate::hop;
 use crate::journal::Journal;
 use crate::policy::Verdict;
 use crate::setup::Setup;
+use crate::upstream_proxy::UpstreamProxy;
 use crate::wire::Wire;
 use feed::RecorderGone;
-use flow::address::{Host, Target, Upstream};
+use flow::address::{Hop, HopKind, Host, Target, Upstream};
 use flow::dns::{Lookup, LookupOutcome};
 use flow::event::{Dialled, Event};
+use flow::id::ConnectionId;
+use flow::time::Stamp;
 use flow::treatment::{BlockedWhy, Cause, Failure, Side, Stage, Treatment};
-use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
 
@@ -29,31 +34,164 @@ pub(crate) async fn reach(
         return Ok(Err(Treatment::Blocked(why)));
     }
     let host = target.host.to_string();
-    let addresses = match addresses(setup, journal, &target.host).await? {
-        Ok(addresses) => addresses,
+    let blocked = |ip| match setup.verdict(&[&host], target.port, ip) {
+        Some(Verdict::Block(rule)) => Some(BlockedWhy::Rule(rule.to_string())),
+        _ => None,
+    };
+    let proxy = setup.outgoing.proxy.as_ref().filter(|proxy| proxy.serves(&target.host));
+    if let (Some(proxy), Host::Name(name)) = (proxy, &target.host)
+        && proxy.kind != HopKind::Socks5
+    {
+        if let Some(why) = blocked(None) {
+            return Ok(Err(Treatment::Blocked(why)));
+        }
+        if name.is_within("localhost") && !setup.rules.allow_local {
+            return Ok(Err(Treatment::Blocked(BlockedWhy::DestinationLoopback)));
+        }
+        return through(setup, journal, proxy, target, None, own).await;
+    }
+    let found = match addresses(setup, journal, &target.host).await? {
+        Ok(found) => found,
         Err(failure) => return Ok(Err(Treatment::Failed(failure))),
     };
-    let mut treatment = failed(Stage::Resolve, Cause::NoAddresses);
-    let deadline = Instant::now() + setup.limits.connect_time * ALL_ADDRESSES_FACTOR;
-    for ip in addresses.into_iter().take(DIALLED_ADDRESSES) {
-        let address = SocketAddr::new(ip, target.port);
+    let mut refused = failed(Stage::Resolve, Cause::NoAddresses);
+    let mut upstreams = Vec::new();
+    let found = found.into_iter().map(|ip| SocketAddr::new(ip, target.port)).collect();
+    for address in dial::interleaved(found).into_iter().take(setup.limits.dialled_addresses) {
         let upstream = Upstream { address, simulated_by: setup.dial.in_place_of(address) };
-        if upstream.simulated_by.is_none()
-            && let Err(why) = setup.rules.destination(address, own)
-        {
-            treatment = Treatment::Blocked(why);
-            continue;
-        }
-        if let Some(Verdict::Block(rule)) = setup.verdict(&[&host], target.port, Some(ip)) {
-            treatment = Treatment::Blocked(BlockedWhy::Rule(rule.to_string()));
-            continue;
-        }
-        match dial(setup, journal, upstream, deadline).await? {
-            Ok(tcp) => return Ok(Ok(Wire::new(tcp))),
-            Err(cause) => treatment = failed(Stage::Connect, cause),
+        match setup.rules.destination(address, own) {
+            Err(why) if upstream.simulated_by.is_none() => refused = Treatment::Blocked(why),
+            _ => match blocked(Some(address.ip())) {
+                Some(why) => refused = Treatment::Blocked(why),
+                None => upstreams.push(upstream),
+            },
         }
     }
-    Ok(Err(treatment))
+    if upstreams.is_empty() {
+        return Ok(Err(refused));
+    }
+    let Some(proxy) = proxy else { return directly(setup, journal, &upstreams).await };
+    let deadline = Instant::now() + setup.limits.upstream_proxy_time.saturating_mul(2);
+    for upstream in upstreams {
+        match through(setup, journal, proxy, target, Some(upstream), own).await? {
+            Err(treatment) if Instant::now() < deadline => refused = treatment,
+            reached => return Ok(reached),
+        }
+    }
+    Ok(Err(refused))
+}
+
+/// Dials the addresses themselves.
+async fn directly(
+    setup: &Setup,
+    journal: &Journal,
+    upstreams: &[Upstream],
+) -> Result<Reached, RecorderGone> {
+    let addresses: Vec<_> = upstreams.iter().map(|upstream| upstream.dialled()).collect();
+    let (tcp, attempts) = dialling(setup).first(&addresses).await;
+    let mut treatment = failed(Stage::Connect, Cause::TimedOut);
+    for Attempt { index, began, took, failure } in attempts {
+        let result = told(took, failure.as_ref());
+        attempted(journal, upstreams.get(index).copied(), None, began, result).await?;
+        journal.timed(|timings| timings.connect = Some(took)).await;
+        if let Some(cause) = failure {
+            treatment = failed(Stage::Connect, cause);
+        }
+    }
+    Ok(tcp.map(Wire::new).ok_or(treatment))
+}
+
+/// Has the proxy dial: the upstream's address where there is one, else the target as it is.
+async fn through(
+    setup: &Setup,
+    journal: &Journal,
+    proxy: &UpstreamProxy,
+    target: &Target,
+    upstream: Option<Upstream>,
+    own: &[SocketAddr],
+) -> Result<Reached, RecorderGone> {
+    let began = journal.now();
+    let (tcp, address) = match connected(setup, journal, proxy, own).await? {
+        Ok(connected) => connected,
+        Err(NotConnected::Loop) => return Ok(Err(Treatment::Blocked(BlockedWhy::OwnListener))),
+        Err(NotConnected::Failed(address, how)) => {
+            if let Some(address) = address {
+                let hop = Hop { kind: proxy.kind, address };
+                let result = Err(Cause::UpstreamProxy(how.clone()).to_string());
+                attempted(journal, upstream, Some(hop), began, result).await?;
+            }
+            return Ok(Err(failed(Stage::Connect, Cause::UpstreamProxy(how))));
+        }
+    };
+    let asked = match upstream.map(|upstream| upstream.dialled()) {
+        Some(address) => Target { host: Host::Ip(address.ip()), port: address.port() },
+        None => target.clone(),
+    };
+    let mut wire = Wire::new(tcp);
+    let credentials = proxy.credentials.as_ref();
+    let asking = async {
+        match proxy.kind {
+            HopKind::Http => hop::connect(&mut wire, &asked, credentials, &setup.limits).await,
+            HopKind::Socks5 | HopKind::Socks5h => hop::socks5(&mut wire, &asked, credentials).await,
+        }
+    };
+    let deadline = Instant::now() + setup.limits.upstream_proxy_time;
+    let result = match timeout_at(deadline, asking).await {
+        Ok(result) => result.map_err(Cause::UpstreamProxy),
+        Err(_elapsed) => Err(Cause::UpstreamProxy("did not answer in time".to_owned())),
+    };
+    let took = journal.now().mono.since(began.mono);
+    journal.timed(|timings| timings.connect = Some(took)).await;
+    let hop = Hop { kind: proxy.kind, address };
+    let told = told(took, result.as_ref().err());
+    attempted(journal, upstream, Some(hop), began, told).await?;
+    Ok(match result {
+        Ok(()) => Ok(wire),
+        Err(cause) => Err(failed(Stage::Connect, cause)),
+    })
+}
+
+enum NotConnected {
+    /// The proxy is Landfall itself.
+    Loop,
+    /// The last address that was tried, and how it failed.
+    Failed(Option<SocketAddr>, String),
+}
+
+/// A connection to the proxy itself. Its look-up is recorded, but not as one of this connection,
+/// whose target has other names.
+async fn connected(
+    setup: &Setup,
+    journal: &Journal,
+    proxy: &UpstreamProxy,
+    own: &[SocketAddr],
+) -> Result<Result<(TcpStream, SocketAddr), NotConnected>, RecorderGone> {
+    let failed = |address, how: &str| Ok(Err(NotConnected::Failed(address, how.to_owned())));
+    let found = match resolve(setup, journal, &proxy.place.host, None).await? {
+        Ok(found) => found,
+        Err(failure) => return failed(None, &format!("has no address: its {}", failure.cause)),
+    };
+    let all = found.into_iter().map(|ip| SocketAddr::new(ip, proxy.place.port)).collect();
+    let mut addresses = dial::interleaved(all);
+    addresses.truncate(setup.limits.dialled_addresses);
+    if addresses.iter().any(|address| own.contains(address)) {
+        return Ok(Err(NotConnected::Loop));
+    }
+    let (tcp, attempts) = dialling(setup).first(&addresses).await;
+    let last = attempts.last();
+    let address = last.and_then(|attempt| addresses.get(attempt.index)).copied();
+    Ok(match (tcp, address) {
+        (Some(tcp), Some(address)) => Ok((tcp, address)),
+        _ => {
+            let cause = last.and_then(|attempt| attempt.failure.as_ref());
+            let how = cause.map_or_else(|| Cause::TimedOut.to_string(), ToString::to_string);
+            Err(NotConnected::Failed(address, how))
+        }
+    })
+}
+
+fn dialling(setup: &Setup) -> Dialling<'_> {
+    Dialling { limits: &setup.limits, clock: &setup.clock, mark: setup.outgoing.mark }
 }
 
 /// The addresses of a host, looked up where it is a name.
@@ -62,11 +200,20 @@ pub(crate) async fn addresses(
     journal: &Journal,
     host: &Host,
 ) -> Result<Result<Vec<IpAddr>, Failure>, RecorderGone> {
+    resolve(setup, journal, host, Some(journal.connection())).await
+}
+
+async fn resolve(
+    setup: &Setup,
+    journal: &Journal,
+    host: &Host,
+    sake: Option<ConnectionId>,
+) -> Result<Result<Vec<IpAddr>, Failure>, RecorderGone> {
     let name = match host {
         Host::Ip(ip) => return Ok(Ok(vec![*ip])),
         Host::Name(name) => name,
     };
-    let lookup = setup.names.look_up(name, Some(journal.connection())).await;
+    let lookup = setup.names.look_up(name, sake).await;
     journal.timed(|timings| timings.dns = Some(lookup.took)).await;
     let found = lookup.addresses().collect();
     let cause = unresolved(&lookup);
@@ -94,49 +241,24 @@ fn unresolved(lookup: &Lookup) -> Option<(Side, Cause)> {
     })
 }
 
-async fn dial(
-    setup: &Setup,
+async fn attempted(
     journal: &Journal,
-    upstream: Upstream,
-    deadline: Instant,
-) -> Result<Result<TcpStream, Cause>, RecorderGone> {
-    let at = journal.now();
-    let connecting = TcpStream::connect(upstream.dialled());
-    let deadline = deadline.min(Instant::now() + setup.limits.connect_time);
-    let connected = match timeout_at(deadline, connecting).await {
-        Ok(Ok(tcp)) => Ok(tcp),
-        Ok(Err(error)) => Err(unconnected(&error)),
-        Err(_elapsed) => Err(Cause::TimedOut),
-    };
-    let took = journal.now().mono.since(at.mono);
-    let result = match &connected {
-        Ok(_) => Ok(took),
-        Err(cause) => Err(cause.to_string()),
-    };
-    journal.timed(|timings| timings.connect = Some(took)).await;
-    journal
-        .tell(Event::Dialled(Dialled { connection: journal.connection(), at, upstream, result }))
-        .await?;
-    Ok(connected)
+    upstream: Option<Upstream>,
+    through: Option<Hop>,
+    at: Stamp,
+    result: Result<Duration, String>,
+) -> Result<(), RecorderGone> {
+    let connection = journal.connection();
+    journal.tell(Event::Dialled(Dialled { connection, at, upstream, through, result })).await
 }
 
-fn unconnected(error: &io::Error) -> Cause {
-    match error.kind() {
-        io::ErrorKind::ConnectionRefused => Cause::Refused,
-        io::ErrorKind::ConnectionReset => Cause::Reset,
-        io::ErrorKind::TimedOut => Cause::TimedOut,
-        io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable => {
-            Cause::Unreachable(error.to_string())
-        }
-        _ => Cause::Io(error.to_string()),
+fn told(took: Duration, failure: Option<&Cause>) -> Result<Duration, String> {
+    match failure {
+        None => Ok(took),
+        Some(cause) => Err(cause.to_string()),
     }
 }
 
 fn failed(stage: Stage, cause: Cause) -> Treatment {
     Treatment::Failed(Failure { stage, side: Side::Upstream, cause })
 }
-
-/// All addresses of a target together get this many times the time of one.
-const ALL_ADDRESSES_FACTOR: u32 = 2;
-/// Addresses of one look-up that are tried before giving up.
-const DIALLED_ADDRESSES: usize = 8;

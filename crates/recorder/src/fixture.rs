@@ -165,7 +165,8 @@ pub(crate) fn beginning(number: u64) -> Vec<Event> {
         Event::Dialled(Dialled {
             connection,
             at: at(number),
-            upstream: Upstream { address: (address, 80).into(), simulated_by: None },
+            upstream: Some(Upstream { address: (address, 80).into(), simulated_by: None }),
+            through: None,
             result: Ok(Duration::from_millis(8)),
         }),
         Event::Treated {

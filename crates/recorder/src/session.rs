@@ -281,9 +281,11 @@ impl SessionWriter {
 
     fn dialled(&mut self, dialled: &Dialled) {
         let names = self.open.get(&dialled.connection).map(Connection::names).unwrap_or_default();
-        let assessed = self.assess(dialled.at, dialled.upstream.address.ip(), &names);
-        let record = ConnectionDial::new(dialled, assessed.number);
+        let address = dialled.upstream.map(|upstream| upstream.address.ip());
+        let assessed = address.map(|address| self.assess(dialled.at, address, &names));
+        let record = ConnectionDial::new(dialled, assessed.as_ref().map(|known| known.number));
         self.append(dialled.at, Body::ConnectionDial(record));
+        let Some(assessed) = assessed else { return };
         let Some(open) = self.open.get_mut(&dialled.connection) else { return };
         if let Some(target) = &open.target {
             self.tally.contacted(&target.host, !assessed.annotation.flags.is_empty());

@@ -1,7 +1,9 @@
 //! Options of `landfall run`. Each has its key in `landfall.toml`; a value given here goes before
 //! the file's, and a list given here is added to the file's.
 
-use crate::config::{DurationText, FilterText, OnDistrust, UpstreamVerify};
+use crate::config::{
+    DurationText, FilterText, Hidden, OnDistrust, TransparentMode, UpstreamVerify,
+};
 use flow::network::Network;
 use proxy::Rule;
 use std::net::SocketAddr;
@@ -59,6 +61,26 @@ pub(crate) struct RunArgs {
     /// Permit loopback, link-local and metadata addresses as destinations.
     #[arg(long)]
     pub(crate) allow_local: bool,
+    /// Address and port for connections that packet filter rules take (Linux; see `landfall setup
+    /// transparent`); repeatable.
+    #[arg(long, value_name = "ADDR:PORT")]
+    pub(crate) transparent: Vec<SocketAddr>,
+    /// By which rules they are taken [default: redirect].
+    #[arg(long, value_name = "MODE")]
+    pub(crate) transparent_mode: Option<TransparentMode>,
+    /// Mark of Landfall's own connections, by which the rules leave them alone.
+    #[arg(long, value_name = "NUMBER", value_parser = mark)]
+    pub(crate) transparent_mark: Option<u32>,
+    /// Proxy through which upstreams are dialled: http, socks5 or socks5h://HOST:PORT. Other users
+    /// of the machine see a password that is written here.
+    #[arg(long, value_name = "URL", value_parser = hidden)]
+    pub(crate) upstream_proxy: Option<Hidden>,
+    /// File with the credentials for it, user:password.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) upstream_proxy_credentials: Option<PathBuf>,
+    /// Hosts that are dialled without it: `name`, `*.name` or an address; repeatable.
+    #[arg(long, value_name = "HOSTS", value_delimiter = ',')]
+    pub(crate) upstream_proxy_except: Vec<Rule>,
     /// MMDB file to ask beside the bundled databases; repeatable.
     #[arg(long, value_name = "FILE")]
     pub(crate) geoip: Vec<PathBuf>,
@@ -75,4 +97,19 @@ pub(crate) struct RunArgs {
 pub(crate) enum LiveFormat {
     Table,
     Jsonl,
+}
+
+/// A mark as netfilter writes it: decimal, or hexadecimal with `0x`; 0 is no mark.
+pub(super) fn mark(text: &str) -> Result<u32, String> {
+    let parsed = match text.strip_prefix("0x") {
+        Some(digits) => u32::from_str_radix(digits, 16),
+        None => text.parse(),
+    };
+    parsed.ok().filter(|mark| *mark != 0).ok_or_else(|| "not a number such as 0x4c46".to_owned())
+}
+
+/// Takes any text: the error of another one would show it.
+#[expect(clippy::unnecessary_wraps, reason = "clap asks for a result")]
+fn hidden(text: &str) -> Result<Hidden, String> {
+    Ok(Hidden(text.to_owned()))
 }

@@ -1,7 +1,10 @@
 //! The verbs, each a noun of the product.
 
+use super::run::mark;
 use super::{ExportArgs, OutputArgs, RunArgs};
+use crate::config::TransparentMode;
 use flow::id::FlowId;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 /// What to do.
@@ -42,10 +45,13 @@ pub(crate) enum Verb {
     Doctor {
         /// Address and port to try [default: that of the configuration].
         #[arg(long, value_name = "ADDR:PORT")]
-        listen: Option<std::net::SocketAddr>,
+        listen: Option<SocketAddr>,
         #[command(flatten)]
         output: OutputArgs,
     },
+    /// Commands that a person runs to set a machine up; nothing is changed here.
+    #[command(subcommand)]
+    Setup(SetupVerb),
     /// Write a session in a form that other programs read.
     Export(ExportArgs),
     /// A completion script for a shell, on stdout.
@@ -246,4 +252,35 @@ pub(crate) enum GeoVerb {
         #[command(flatten)]
         output: OutputArgs,
     },
+}
+
+#[derive(Debug, clap::Subcommand)]
+pub(crate) enum SetupVerb {
+    /// Print the packet filter rules by which a Linux gateway hands connections to Landfall.
+    Transparent(TransparentArgs),
+}
+
+/// Options of `landfall setup transparent`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct TransparentArgs {
+    /// How the kernel hands connections over [default: that of the configuration, else redirect].
+    #[arg(long)]
+    pub(crate) mode: Option<TransparentMode>,
+    /// Interface that the devices are behind [default: all but loopback].
+    #[arg(long, value_name = "INTERFACE")]
+    pub(crate) interface: Option<String>,
+    /// Address and port where Landfall listens for them; repeatable [default: those of the
+    /// configuration, else 0.0.0.0:8081 and [::]:8081].
+    #[arg(long, value_name = "ADDR:PORT")]
+    pub(crate) listen: Vec<SocketAddr>,
+    /// Take this machine's own connections too, except those of this user, as which Landfall runs.
+    #[arg(long, value_name = "UID", conflicts_with = "mark")]
+    pub(crate) uid: Option<u32>,
+    /// Take this machine's own connections too, except those with this mark (see `landfall run
+    /// --transparent-mark`).
+    #[arg(long, value_name = "NUMBER", value_parser = mark)]
+    pub(crate) mark: Option<u32>,
+    /// Print the commands that take it all back.
+    #[arg(long)]
+    pub(crate) undo: bool,
 }

@@ -182,7 +182,12 @@ fn dns(page: &mut Page, connection: &ConnectionDetail) {
             (None, Some(took)) => format!("connected in {}", nanos(took)),
             (None, None) => "connected".to_owned(),
         };
-        page.line("address", format_args!("{}: {result}", dial.address.0));
+        match &dial.address {
+            Some(address) => page.line("address", format_args!("{}: {result}", address.0)),
+            None => page.line("address", format_args!("known to the upstream proxy: {result}")),
+        }
+        let through = dial.through.as_ref();
+        page.some("through", through.map(|hop| format!("{}://{}", hop.kind, hop.address.0)));
         page.some("in its place", dial.simulated_by.as_ref().map(|socket| socket.0));
     }
 }

@@ -16,8 +16,12 @@ mod levels;
 mod lookup;
 mod reobserve;
 mod session;
+mod setup;
+mod transparent_rules;
 
-use crate::args::{CaVerb, Cli, DestVerb, FlowVerb, GeoVerb, RunArgs, SessionVerb, Verb};
+use crate::args::{
+    CaVerb, Cli, DestVerb, FlowVerb, GeoVerb, RunArgs, SessionVerb, SetupVerb, Verb,
+};
 use crate::context::{Context, with_databases};
 use crate::error::{Error, Exit};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -61,6 +65,9 @@ pub(crate) fn run(cli: Cli) -> Result<Exit, Error> {
             let context = Context::new(global, before, for_demo(args))?;
             let output = output.or(context.live_format()?);
             crate::run::demo(context, output)
+        }
+        Verb::Setup(SetupVerb::Transparent(args)) => {
+            setup::transparent(&plain(global, before)?, args)
         }
         Verb::Completions { shell } => completions::print(shell),
     }

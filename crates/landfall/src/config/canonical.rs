@@ -2,15 +2,15 @@
 //! in a fixed order. Equal settings give equal text, and the text means the settings.
 
 use super::credentials::User;
-use super::settings::{CertificateFiles, Settings};
+use super::settings::{CertificateFiles, Settings, Transparent};
 use super::unit::{DurationText, SizeText};
 use super::written::UpstreamVerify;
 use crate::error::Error;
 use flow::limits::Limits;
-use proxy::OnDistrust;
+use proxy::{OnDistrust, UpstreamProxy};
 use serde_json::{Map, Value, json};
 use std::fmt::Display;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// All settings that a run depends on, defaults included: what a session records. Paths are as they
@@ -49,6 +49,7 @@ pub(crate) fn canonical(settings: &Settings) -> Result<String, Error> {
         "resolver": {"servers": settings.resolver.servers},
         "resolve": resolve,
         "dial": dial(settings),
+        "transparent": transparent(settings),
         "geo": geo(settings),
     });
     if let Some(object) = value.as_object_mut() {
@@ -59,6 +60,10 @@ pub(crate) fn canonical(settings: &Settings) -> Result<String, Error> {
             ("duration", settings.duration.map(time)),
             ("fail-on", settings.fail_on.as_ref().map(ToString::to_string)),
         ];
+        if let Some(proxy) = &settings.upstream_proxy {
+            let credentials = settings.upstream_proxy_credentials.as_deref();
+            object.insert("upstream-proxy".to_owned(), upstream_proxy(proxy, credentials));
+        }
         let given =
             optional.into_iter().filter_map(|(key, text)| Some((key.to_owned(), text?.into())));
         object.extend(given);
@@ -84,6 +89,9 @@ fn limits(limits: &Limits) -> Value {
         "request-head-time": time(limits.request_head_time),
         "resolve-time": time(limits.resolve_time),
         "connect-time": time(limits.connect_time),
+        "dialled-addresses": limits.dialled_addresses,
+        "dial-stagger": time(limits.dial_stagger),
+        "upstream-proxy-time": time(limits.upstream_proxy_time),
         "tls-time": time(limits.tls_time),
         "handshake-bytes": size(limits.handshake_bytes),
         "fail-open-time": time(limits.fail_open_time),
@@ -132,6 +140,25 @@ fn certificates(files: &[CertificateFiles]) -> Vec<Value> {
     files.iter().map(file).collect()
 }
 
+fn transparent(settings: &Settings) -> Map<String, Value> {
+    let Transparent { listen, mode, mark } = &settings.transparent;
+    let all = [
+        ("listen", Some(listen.iter().map(ToString::to_string).collect())),
+        ("mode", Some(mode.word().into())),
+        ("mark", mark.map(Value::from)),
+    ];
+    all.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?))).collect()
+}
+
+/// Without the credentials of its URL: what is recorded must not let anybody in.
+fn upstream_proxy(proxy: &UpstreamProxy, credentials: Option<&Path>) -> Value {
+    let mut table = json!({"url": proxy.to_string(), "except": texts(&proxy.except)});
+    if let (Some(path), Some(object)) = (credentials, table.as_object_mut()) {
+        object.insert("credentials".to_owned(), path.display().to_string().into());
+    }
+    table
+}
+
 fn dial(settings: &Settings) -> Map<String, Value> {
     let by_address = settings.dial.by_address.iter().map(|(k, v)| (k.to_string(), v.to_string()));
     let by_socket = settings.dial.by_socket.iter().map(|(k, v)| (k.to_string(), v.to_string()));
@@ -178,7 +205,6 @@ mod tests {
     use super::super::{File, parse};
     use super::*;
     use crate::args::RunArgs;
-    use std::path::Path;
 
     fn settings(text: &str, path: Option<&str>) -> Settings {
         let written = parse(text, Path::new("landfall.toml")).unwrap();

@@ -5,6 +5,8 @@
 mod canonical;
 pub(crate) mod credentials;
 mod diagnosis;
+mod outgoing;
+mod place;
 mod resolve;
 #[cfg(test)]
 mod sample;
@@ -16,7 +18,7 @@ mod written;
 pub(crate) use canonical::canonical;
 pub(crate) use text::FilterText;
 pub(crate) use unit::{DurationText, UnitError};
-pub(crate) use written::{OnDistrust, UpstreamVerify};
+pub(crate) use written::{Hidden, OnDistrust, TransparentMode, UpstreamVerify};
 
 use crate::error::Error;
 use std::path::{Path, PathBuf};

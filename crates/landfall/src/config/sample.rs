@@ -23,6 +23,13 @@ pub(super) const EVERYTHING: &str = r#"
         host = "*.mtls.example"
         certificate = "client.pem"
         key = "client.key"
+        [transparent]
+        listen = ["0.0.0.0:8081", "[::]:8081"]
+        mode = "tproxy"
+        mark = 19526
+        [upstream-proxy]
+        url = "socks5h://proxy.example:1080"
+        except = ["*.direct.example"]
         [limits]
         connections = 5
         client-hello-bytes = "32KiB"

@@ -3,16 +3,20 @@
 
 use super::File;
 use super::credentials::User;
+use super::outgoing;
+use super::place::Place;
 use super::resolve::Answer;
 use super::text::{DialKey, FilterText, Text};
 use super::unit::{DurationText, SizeText};
-use super::written::{ClientCertificate, GeoOverride, LimitsTable, OnDistrust, UpstreamVerify};
+use super::written::{
+    ClientCertificate, GeoOverride, LimitsTable, OnDistrust, TransparentMode, UpstreamVerify,
+};
 use crate::args::RunArgs;
 use crate::error::Error;
 use flow::address::DnsName;
 use flow::filter::Filter;
 use flow::limits::Limits;
-use proxy::{DialTable, Rule, Rules};
+use proxy::{DialTable, Rule, Rules, UpstreamProxy};
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -38,6 +42,10 @@ pub(crate) struct Settings {
     pub(crate) credentials_files: Vec<PathBuf>,
     pub(crate) client_certificates: Vec<CertificateFiles>,
     pub(crate) dial: DialTable,
+    pub(crate) transparent: Transparent,
+    pub(crate) upstream_proxy: Option<UpstreamProxy>,
+    /// The file that the upstream proxy's credentials are from.
+    pub(crate) upstream_proxy_credentials: Option<PathBuf>,
     pub(crate) duration: Option<Duration>,
     pub(crate) fail_on: Option<Filter>,
     pub(crate) limits: Limits,
@@ -51,6 +59,15 @@ pub(crate) struct CertificateFiles {
     pub(crate) host: Rule,
     pub(crate) certificate: PathBuf,
     pub(crate) key: PathBuf,
+}
+
+/// Where and how connections are taken that were meant for somebody else.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Transparent {
+    /// None: nowhere.
+    pub(crate) listen: Vec<SocketAddr>,
+    pub(crate) mode: TransparentMode,
+    pub(crate) mark: Option<u32>,
 }
 
 /// The data directory and what lies where in it.
@@ -94,6 +111,8 @@ impl Settings {
         let place = Place(path.as_deref());
         let beside = |paths: Vec<PathBuf>| paths.into_iter().map(|p| place.resolve(p));
         let databases = beside(written.geoip).chain(beside(written.geo.databases));
+        let hop = outgoing::upstream_proxy(&run, written.upstream_proxy, &place)?;
+        let (upstream_proxy, upstream_proxy_credentials) = hop.unzip();
         Ok(Self {
             listen: run.listen.or(written.listen).unwrap_or(DEFAULT_LISTEN),
             case: place.name("case", run.case.or(written.case))?,
@@ -133,6 +152,13 @@ impl Settings {
                 .collect(),
             client_certificates: certificates(written.client_certificate, &place)?,
             dial: dial_table(written.dial),
+            transparent: Transparent {
+                listen: run.transparent.into_iter().chain(written.transparent.listen).collect(),
+                mode: run.transparent_mode.or(written.transparent.mode).unwrap_or_default(),
+                mark: run.transparent_mark.or(written.transparent.mark),
+            },
+            upstream_proxy,
+            upstream_proxy_credentials: upstream_proxy_credentials.flatten(),
             duration: run.duration.or(written.duration.map(|Text(time)| time)).map(|time| time.0),
             fail_on: run.fail_on.or(written.fail_on.map(|Text(f)| f)).map(|FilterText(f)| f),
             limits: limits(&written.limits, &place)?,
@@ -235,6 +261,17 @@ fn limits(written: &LimitsTable, place: &Place<'_>) -> Result<Limits, Error> {
         )?,
         resolve_time: place.time("resolve-time", written.resolve_time, default.resolve_time)?,
         connect_time: place.time("connect-time", written.connect_time, default.connect_time)?,
+        dialled_addresses: place.count(
+            "dialled-addresses",
+            written.dialled_addresses,
+            default.dialled_addresses,
+        )?,
+        dial_stagger: place.time("dial-stagger", written.dial_stagger, default.dial_stagger)?,
+        upstream_proxy_time: place.time(
+            "upstream-proxy-time",
+            written.upstream_proxy_time,
+            default.upstream_proxy_time,
+        )?,
         tls_time: place.time("tls-time", written.tls_time, default.tls_time)?,
         idle_time: place.time("idle-time", written.idle_time, default.idle_time)?,
         association_destinations: place.count(
@@ -320,107 +357,8 @@ fn meant(table: &toml::Table) -> Option<Limits> {
     limits(&written, &Place(None)).ok()
 }
 
-/// The file that values came from, for errors and for relative paths.
-struct Place<'a>(Option<&'a Path>);
-
-impl Place<'_> {
-    fn count(&self, key: &str, value: Option<usize>, default: usize) -> Result<usize, Error> {
-        match value {
-            Some(0) => Err(self.refuse(&format!("limits.{key}"), "must be at least 1")),
-            value => Ok(value.unwrap_or(default)),
-        }
-    }
-
-    fn bytes(
-        &self,
-        key: &str,
-        value: Option<Text<SizeText>>,
-        default: usize,
-    ) -> Result<usize, Error> {
-        let Some(Text(SizeText(bytes))) = value else { return Ok(default) };
-        if bytes == 0 {
-            return Err(self.refuse(&format!("limits.{key}"), "must be at least 1B"));
-        }
-        usize::try_from(bytes)
-            .map_err(|_wide| self.refuse(&format!("limits.{key}"), "is too large here"))
-    }
-
-    /// As [`Place::bytes`], of what becomes one record, whose line is bounded.
-    fn recorded_bytes(
-        &self,
-        key: &str,
-        value: Option<Text<SizeText>>,
-        default: usize,
-    ) -> Result<usize, Error> {
-        let bytes = self.bytes(key, value, default)?;
-        if bytes as u64 > MOST_RECORDED_BYTES {
-            let why = format!("must not be over {}", SizeText(MOST_RECORDED_BYTES));
-            let error = self.refuse(&format!("limits.{key}"), &why);
-            return Err(error.hint("what it bounds is written as one record, which has a limit"));
-        }
-        Ok(bytes)
-    }
-
-    fn time(
-        &self,
-        key: &str,
-        value: Option<Text<DurationText>>,
-        default: Duration,
-    ) -> Result<Duration, Error> {
-        let Some(Text(DurationText(time))) = value else { return Ok(default) };
-        if time.is_zero() {
-            return Err(self.refuse(&format!("limits.{key}"), "must be at least 1ms"));
-        }
-        Ok(time)
-    }
-
-    fn users(&self, users: Vec<User>) -> Result<Vec<User>, Error> {
-        let checked = |user: User| {
-            user.checked().map_err(|why| {
-                self.refuse("proxy.credentials", &format!("has a user that is not taken: {why}"))
-            })
-        };
-        users.into_iter().map(checked).collect()
-    }
-
-    /// Paths in the file are relative to the file.
-    fn resolve(&self, path: PathBuf) -> PathBuf {
-        match self.0.and_then(Path::parent) {
-            Some(directory) => directory.join(path),
-            None => path,
-        }
-    }
-
-    /// A label that people will see in lists: no line breaks, not empty, not endless.
-    fn name(&self, key: &str, value: Option<String>) -> Result<Option<String>, Error> {
-        match &value {
-            Some(name) if name.trim().is_empty() => Err(self.refuse(key, "must not be empty")),
-            Some(name) if name.len() > LONGEST_NAME_BYTES => {
-                Err(self
-                    .refuse(key, &format!("must not be longer than {LONGEST_NAME_BYTES} bytes")))
-            }
-            Some(name) if name.chars().any(char::is_control) => {
-                Err(self.refuse(key, "must not hold control characters"))
-            }
-            _ => Ok(value),
-        }
-    }
-
-    fn refuse(&self, key: &str, why: &str) -> Error {
-        let error = Error::usage(format!("{key:?} {why}"))
-            .hint(format!("give {key:?} another value, or leave it out"));
-        match self.0 {
-            Some(path) => error.at(path.display()),
-            None => error,
-        }
-    }
-}
-
 const DEFAULT_LISTEN: SocketAddr =
     SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::UNSPECIFIED), 8080);
-const LONGEST_NAME_BYTES: usize = 200;
-/// The most that goes into one record of the log: a ClientHello, a head.
-const MOST_RECORDED_BYTES: u64 = 2 << 20;
 
 #[cfg(test)]
 mod tests {

@@ -12,6 +12,7 @@ use flow::network::Network;
 use proxy::Rule;
 use serde::Deserialize;
 use std::collections::BTreeMap;
+use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -38,6 +39,8 @@ pub(crate) struct Written {
     pub(super) fail_on: Option<Text<FilterText>>,
     pub(super) proxy: ProxyTable,
     pub(super) client_certificate: Vec<ClientCertificate>,
+    pub(super) transparent: TransparentTable,
+    pub(super) upstream_proxy: UpstreamProxyTable,
     pub(super) limits: LimitsTable,
     pub(super) resolver: ResolverTable,
     /// Host name -> what it resolves to, in place of a look-up.
@@ -91,6 +94,65 @@ pub(super) struct ClientCertificate {
     pub(super) key: PathBuf,
 }
 
+/// `[transparent]`: connections that the kernel takes on their way to somebody else (Linux).
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub(super) struct TransparentTable {
+    pub(super) listen: Vec<SocketAddr>,
+    pub(super) mode: Option<TransparentMode>,
+    /// `SO_MARK` of outgoing sockets.
+    pub(super) mark: Option<u32>,
+}
+
+/// How the kernel hands over connections that were meant for somebody else.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum TransparentMode {
+    /// A NAT rule replaces the destination, and the kernel remembers it.
+    #[default]
+    Redirect,
+    /// Routing delivers the connection with its destination as it was; needs CAP_NET_ADMIN.
+    Tproxy,
+}
+
+impl TransparentMode {
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Redirect => "redirect",
+            Self::Tproxy => "tproxy",
+        }
+    }
+}
+
+/// `[upstream-proxy]`: the proxy through which upstreams are dialled.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub(super) struct UpstreamProxyTable {
+    /// Not read here: the error of a text that may hold a password must not show it.
+    pub(super) url: Option<Hidden>,
+    /// A file with `user:password`.
+    pub(super) credentials: Option<PathBuf>,
+    /// Hosts that are dialled directly.
+    pub(super) except: Vec<Text<Rule>>,
+}
+
+/// A text that may hold a password.
+#[derive(Clone, PartialEq, Eq, Deserialize)]
+#[serde(transparent)]
+pub(crate) struct Hidden(pub(crate) String);
+
+impl fmt::Debug for Hidden {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Hidden")
+    }
+}
+
+impl From<&str> for Hidden {
+    fn from(text: &str) -> Self {
+        Self(text.to_owned())
+    }
+}
+
 /// `[limits]`: the fields of [`flow::limits::Limits`].
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
@@ -103,6 +165,9 @@ pub(super) struct LimitsTable {
     pub(super) request_head_time: Option<Text<DurationText>>,
     pub(super) resolve_time: Option<Text<DurationText>>,
     pub(super) connect_time: Option<Text<DurationText>>,
+    pub(super) dialled_addresses: Option<usize>,
+    pub(super) dial_stagger: Option<Text<DurationText>>,
+    pub(super) upstream_proxy_time: Option<Text<DurationText>>,
     pub(super) tls_time: Option<Text<DurationText>>,
     pub(super) handshake_bytes: Option<Text<SizeText>>,
     pub(super) fail_open_time: Option<Text<DurationText>>,

@@ -13,7 +13,13 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 /// How to connect the phone.
-pub(super) fn welcome(context: &Context, authority: &Authority, address: SocketAddr, name: &str) {
+pub(super) fn welcome(
+    context: &Context,
+    authority: &Authority,
+    address: SocketAddr,
+    taken: &[SocketAddr],
+    name: &str,
+) {
     if context.quiet {
         return;
     }
@@ -25,6 +31,13 @@ pub(super) fn welcome(context: &Context, authority: &Authority, address: SocketA
     }
     for (interface, ip) in reachable {
         say(&format!("  proxy      {ip}, port {} (interface {interface})", address.port()));
+    }
+    for address in taken {
+        let mode = settings.transparent.mode.word();
+        say(&format!("  {mode:<9}  {address} (rules: landfall setup transparent)"));
+    }
+    if let Some(hop) = &settings.upstream_proxy {
+        say(&format!("  through    {hop}"));
     }
     say(&format!(
         "  authority  {}; the phone gets it from http://{}/",
@@ -44,8 +57,13 @@ pub(super) fn welcome(context: &Context, authority: &Authority, address: SocketA
 }
 
 /// The line for programs that wait for the proxy. Always printed.
-pub(super) fn ready(address: SocketAddr, session: &str) {
-    say(&format!("ready proxy={address} session={session}"));
+pub(super) fn ready(address: SocketAddr, taken: &[SocketAddr], session: &str) {
+    let taken: Vec<_> = taken.iter().map(ToString::to_string).collect();
+    let taken = match taken.as_slice() {
+        [] => String::new(),
+        taken => format!(" transparent={}", taken.join(",")),
+    };
+    say(&format!("ready proxy={address} session={session}{taken}"));
 }
 
 /// What was found of an earlier run that did not end.

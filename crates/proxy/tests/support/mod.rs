@@ -10,8 +10,8 @@ use flow::limits::Limits;
 use flow::time::{Clock, MonoNanos, Stamp, WallNanos};
 use flow::treatment::{Outcome, Treatment};
 use proxy::{
-    ClientIdentity, Credentials, DialTable, Memory, OnUnverified, Origin, Rules, Setup,
-    UpstreamTrust,
+    ClientIdentity, Credentials, DialTable, Listener, Memory, OnUnverified, Origin, Outgoing,
+    Rules, Setup, UpstreamTrust,
 };
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
@@ -44,6 +44,8 @@ pub(crate) struct Running {
 /// What a test changes about a run.
 pub(crate) struct Options {
     pub(crate) origin: SocketAddr,
+    /// Addresses of the origin and the sockets in their places; none: `ORIGIN_ADDRESS` alone.
+    pub(crate) places: Vec<(IpAddr, SocketAddr)>,
     pub(crate) origin_root: Option<CertificateDer<'static>>,
     pub(crate) rules: Rules,
     pub(crate) limits: Limits,
@@ -52,12 +54,14 @@ pub(crate) struct Options {
     pub(crate) identities: Vec<ClientIdentity>,
     /// Of every address.
     pub(crate) origin_of: Origin,
+    pub(crate) outgoing: Outgoing,
 }
 
 impl Options {
     pub(crate) fn with_origin(origin: SocketAddr) -> Self {
         Self {
             origin,
+            places: Vec::new(),
             origin_root: None,
             rules: Rules::default(),
             limits: Limits { shutdown_grace: Duration::from_millis(200), ..Limits::default() },
@@ -65,6 +69,7 @@ impl Options {
             credentials: Credentials::default(),
             identities: Vec::new(),
             origin_of: Origin::default(),
+            outgoing: Outgoing::default(),
         }
     }
 }
@@ -75,7 +80,12 @@ pub(crate) async fn start(options: Options) -> Running {
     let authority = Arc::new(certs::Authority::load_or_create(data.path(), key, now).unwrap());
     let clock: flow::time::SharedClock = Arc::new(RealClock(Instant::now()));
     let name: DnsName = ORIGIN.parse().unwrap();
-    let answer = resolver::Override { cnames: Vec::new(), addresses: vec![ORIGIN_ADDRESS] };
+    let places = match options.places.as_slice() {
+        [] => vec![(ORIGIN_ADDRESS, options.origin)],
+        places => places.to_vec(),
+    };
+    let addresses = places.iter().map(|(address, _)| *address).collect();
+    let answer = resolver::Override { cnames: Vec::new(), addresses };
     let names = resolver::Config {
         servers: vec!["127.0.0.1:9".parse().unwrap()],
         overrides: BTreeMap::from([(name, answer)]),
@@ -96,19 +106,17 @@ pub(crate) async fn start(options: Options) -> Running {
         identities: options.identities,
         memory: Arc::new(Memory::new(&limits)),
         machine: Vec::new(),
-        dial: DialTable {
-            by_address: BTreeMap::from([(ORIGIN_ADDRESS, options.origin)]),
-            ..DialTable::default()
-        },
+        dial: DialTable { by_address: places.into_iter().collect(), ..DialTable::default() },
+        outgoing: options.outgoing,
         limits,
         clock,
         authority: Arc::clone(&authority),
     });
     let (sender, mut receiver) = feed::channel(1 << 20);
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let listener = Listener::proxy((Ipv4Addr::LOCALHOST, 0).into()).await.unwrap();
     let proxy = listener.local_addr().unwrap();
     let stop = CancellationToken::new();
-    let serving = tokio::spawn(proxy::serve(listener, setup, sender, stop.clone()));
+    let serving = tokio::spawn(proxy::serve(vec![listener], setup, sender, stop.clone()));
     let events = tokio::spawn(async move {
         let (mut events, mut batch) = (Vec::new(), Vec::new());
         while receiver.recv_many(&mut batch, 64).await > 0 {

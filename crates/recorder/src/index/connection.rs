@@ -8,6 +8,8 @@ use crate::record::connection::{
 use crate::record::store::{Direction, Frames, Leg};
 use crate::record::tls::{TlsClient, TlsClientHello};
 use flow::address::Host;
+use flow::event::Ingress;
+use flow::id::ConnectionId;
 use rusqlite::{Connection, params};
 
 pub(super) fn open(
@@ -60,8 +62,13 @@ pub(super) fn target(db: &Connection, target: &ConnectionTarget) -> Result<(), I
 }
 
 pub(super) fn dial(db: &Connection, dial: &ConnectionDial) -> Result<(), InsertError> {
-    let ip = dial.address.0.ip().to_canonical();
     let reached = dial.error.is_none();
+    let Some(address) = &dial.address else {
+        // Through a proxy that was given a name: where that led to, nobody here knows.
+        let sql = "UPDATE connections SET reached = ?2 WHERE id = ?1 AND reached = 0";
+        return execute(db, sql, params![id(dial.connection.0)?, reached]);
+    };
+    let ip = address.0.ip().to_canonical();
     // The address that was reached stays, whatever is tried after it.
     execute(
         db,
@@ -72,7 +79,7 @@ pub(super) fn dial(db: &Connection, dial: &ConnectionDial) -> Result<(), InsertE
             id(dial.connection.0)?,
             ip.to_string(),
             address_key(ip),
-            number(dial.assessment.0),
+            dial.assessment.map(|assessment| number(assessment.0)),
             reached,
             dial.simulated_by.is_some()
         ],
@@ -124,7 +131,26 @@ pub(super) fn close(
     )
 }
 
+/// A connection that was taken transparently is for an address. The name that the device gives for
+/// it (SNI, `Host`) labels it, and is no more than the device's word: the address was dialled.
+pub(super) fn named(
+    db: &Connection,
+    connection: ConnectionId,
+    name: &str,
+) -> Result<(), InsertError> {
+    let Ok(Host::Name(name)) = name.parse::<Host>() else { return Ok(()) };
+    let [redirect, tproxy] = [Ingress::Redirect, Ingress::Tproxy].map(Ingress::word);
+    execute(
+        db,
+        "UPDATE connections SET host = ?2 WHERE id = ?1 AND host = address AND ingress IN (?3, ?4)",
+        params![id(connection)?, name.as_str(), redirect, tproxy],
+    )
+}
+
 pub(super) fn tls_client_hello(db: &Connection, hello: &TlsClientHello) -> Result<(), InsertError> {
+    if let Some(name) = &hello.server_name {
+        named(db, hello.connection.0, name)?;
+    }
     execute(
         db,
         "UPDATE connections SET ja4 = ?2, protocol = coalesce(protocol, 'tls') WHERE id = ?1",

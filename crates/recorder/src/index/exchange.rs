@@ -1,8 +1,10 @@
 //! Records about exchanges into the tables.
 
 use super::cell::{InsertError, clean, execute, id, number};
+use super::connection;
 use crate::record::exchange::{End, ExchangeClose, ExchangeRequest, ExchangeResponse};
 use crate::record::value::Text;
+use flow::address::Target;
 use flow::id::ExchangeId;
 use rusqlite::{Connection, params};
 
@@ -12,8 +14,13 @@ pub(super) fn request(
     at: i64,
     mono: i64,
 ) -> Result<(), InsertError> {
-    let ExchangeId { connection, number } = request.exchange.0;
-    let connection = id(connection)?;
+    let ExchangeId { connection: carrier, number } = request.exchange.0;
+    let connection = id(carrier)?;
+    if let Some(authority) = &request.authority
+        && let Ok(target) = Target::parse(&authority.to_string_lossy(), Some(0))
+    {
+        connection::named(db, carrier, &target.host.to_string())?;
+    }
     // From its first exchange on, a connection is listed by its exchanges.
     execute(db, "DELETE FROM flows WHERE connection = ?1 AND exchange = 0", params![connection])?;
     execute(

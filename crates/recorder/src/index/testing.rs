@@ -182,10 +182,11 @@ impl Made {
         let dialled = Dialled {
             connection: ConnectionId(connection),
             at: at(1),
-            upstream: Upstream { address: (address, 443).into(), simulated_by: None },
+            upstream: Some(Upstream { address: (address, 443).into(), simulated_by: None }),
+            through: None,
             result: if reached { Ok(Duration::from_millis(9)) } else { Err("refused".into()) },
         };
-        self.add(at(1), Body::ConnectionDial(ConnectionDial::new(&dialled, assessment)));
+        self.add(at(1), Body::ConnectionDial(ConnectionDial::new(&dialled, Some(assessment))));
     }
 
     pub(crate) fn treat(&mut self, connection: u64, treatment: &Treatment) {

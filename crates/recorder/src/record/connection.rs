@@ -1,7 +1,7 @@
 //! Records about connections: asked for, dialled, treated, ended.
 
 use super::value::{Count, Spelled};
-use flow::address::Host;
+use flow::address::{Hop, Host};
 use flow::distrust::Distrust;
 use flow::event::{Closed, Dialled, DroppedDatagrams, Opened};
 use flow::id::ConnectionId;
@@ -62,10 +62,12 @@ pub struct ConnectionTarget {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ConnectionDial {
-    /// The address that stands for the target.
-    pub address: Spelled<SocketAddr>,
+    /// The address that stands for the target; absent where only the upstream proxy knows it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub address: Option<Spelled<SocketAddr>>,
     /// The number of the `claims` and `assessment` records of `address`.
-    pub assessment: Count,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub assessment: Option<Count>,
     pub connection: Spelled<ConnectionId>,
     /// Why it failed; absent when it succeeded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -73,19 +75,36 @@ pub struct ConnectionDial {
     /// The socket that was dialled in its place.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub simulated_by: Option<Spelled<SocketAddr>>,
+    /// The upstream proxy that was asked to connect.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub through: Option<Through>,
     /// Time to connect; absent when it failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub took_ns: Option<Count>,
 }
 
+/// An upstream proxy on the way.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Through {
+    /// The proxy's own address.
+    pub address: Spelled<SocketAddr>,
+    /// `http`, `socks5` or `socks5h`.
+    pub kind: String,
+}
+
 impl ConnectionDial {
-    pub(crate) fn new(dialled: &Dialled, assessment: u64) -> Self {
+    pub(crate) fn new(dialled: &Dialled, assessment: Option<u64>) -> Self {
+        let upstream = dialled.upstream.as_ref();
+        let through =
+            |hop: Hop| Through { address: Spelled(hop.address), kind: hop.kind.word().to_owned() };
         Self {
-            address: Spelled(dialled.upstream.address),
-            assessment: Count(assessment),
+            address: upstream.map(|upstream| Spelled(upstream.address)),
+            assessment: assessment.map(Count),
             connection: Spelled(dialled.connection),
             error: dialled.result.as_ref().err().cloned(),
-            simulated_by: dialled.upstream.simulated_by.map(Spelled),
+            simulated_by: upstream.and_then(|upstream| upstream.simulated_by).map(Spelled),
+            through: dialled.through.map(through),
             took_ns: dialled.result.as_ref().ok().map(|took| Count::nanos(*took)),
         }
     }
@@ -213,6 +232,7 @@ impl From<&Failure> for FailureShape {
             | Cause::ResolverFailed(detail)
             | Cause::Malformed(detail)
             | Cause::Incompatible(detail)
+            | Cause::UpstreamProxy(detail)
             | Cause::Io(detail) => (None, Some(detail.clone())),
             Cause::Refused
             | Cause::Reset

@@ -185,14 +185,25 @@ fn connection_records_are_canonical() {
         check(Body::ConnectionTarget(target));
     }
     for (error, took_ns) in [(None, Some(Count(9))), (Some("refused".to_owned()), None)] {
-        check(Body::ConnectionDial(ConnectionDial {
-            address: spelled("8.136.0.1:443"),
-            assessment: Count(1),
+        let dial = ConnectionDial {
+            address: Some(spelled("8.136.0.1:443")),
+            assessment: Some(Count(1)),
             connection: c1(),
             error,
             simulated_by: Some(spelled("127.0.0.1:18443")),
+            through: None,
             took_ns,
+        };
+        let kind = "socks5h".to_owned();
+        let through = Some(Through { address: spelled("192.0.2.9:1080"), kind });
+        check(Body::ConnectionDial(ConnectionDial {
+            address: None,
+            assessment: None,
+            simulated_by: None,
+            through,
+            ..dial.clone()
         }));
+        check(Body::ConnectionDial(dial));
     }
     let answer = Answer { address: None, cname: None, owner: spelled("a.example"), ttl: 60 };
     check(Body::Dns(Dns {

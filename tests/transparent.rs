@@ -1,0 +1,294 @@
+//! Connections that the kernel takes on their way to a server: a phone, a gateway with Landfall and
+//! a server in network namespaces, set up by the very commands that `landfall setup transparent`
+//! prints. Needs root; without it these tests fail and say so.
+
+use harness::case::Case;
+use harness::landfall::Landfall;
+use harness::network::{Family, Network, PUBLIC_PHONE, Place, V4, V6};
+use harness::tool::{self, Output, SHORT};
+use serde_json::Value;
+use std::io::{BufRead, BufReader};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+
+const HOST: &str = "origin.example";
+
+/// A network with its servers, and a case whose Landfall is to run on the gateway.
+struct Field {
+    case: Case,
+    authority: PathBuf,
+    // Processes go before the network that they are in.
+    _servers: Vec<Server>,
+    network: Network,
+}
+
+/// A server process; killed when dropped.
+struct Server(Child);
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.0.kill().ok();
+        self.0.wait().ok();
+    }
+}
+
+impl Field {
+    /// With the rules of `mode` in force, made with these further options.
+    fn new(mode: &str, options: &[&str]) -> Self {
+        let network = Network::new();
+        let mut case = Case::new();
+        for flag in ["--transparent", "0.0.0.0:8081", "--transparent", "[::]:8081"] {
+            case.flag(flag);
+        }
+        case.flag(&format!("--transparent-mode={mode}"));
+        let servers = vec![http1(&case, &network), http2(&case, &network)];
+        let authority = case.authority();
+        let field = Self { case, authority, _servers: servers, network };
+        field.network.shell(Place::Gateway, &field.rules(mode, options));
+        field
+    }
+
+    fn rules(&self, mode: &str, options: &[&str]) -> String {
+        let all = [&["setup", "transparent", "--mode", mode, "--interface", "phones"], options];
+        self.case.cli(&all.concat()).expect_success().text()
+    }
+
+    fn start(&self) -> Landfall {
+        self.case.start_under(self.network.exec(Place::Gateway))
+    }
+
+    fn curl(&self, place: Place, family: Family, url: &str) -> Command {
+        let address = if family.server.contains(':') {
+            format!("[{}]", family.server)
+        } else {
+            family.server.to_owned()
+        };
+        let mut curl = self.network.command(place, "curl");
+        curl.args(["--silent", "--show-error", "--fail", "--max-time", "30"]);
+        curl.arg("--connect-to").arg(format!("::{address}:")).arg("--cacert").arg(&self.authority);
+        curl.arg(url);
+        curl
+    }
+
+    /// The one flow of a server's port and the phone's family, and its connection's records.
+    #[track_caller]
+    fn flow(&self, family: Family, port: u16) -> (Value, Value) {
+        let flow = self.case.flow(&format!("address:{} port:{port}", family.server));
+        let detail = self.detail(&flow);
+        (flow, detail)
+    }
+
+    #[track_caller]
+    fn detail(&self, flow: &Value) -> Value {
+        let id = flow["id"].as_str().unwrap().to_owned();
+        self.case.rows(&["flow", "show", &id]).remove(0)
+    }
+}
+
+fn http1(case: &Case, network: &Network) -> Server {
+    let files = case.ca().write_pem(&[HOST], &case.path(""));
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/python/namespace_server.py");
+    let mut python = network.command(Place::Server, "/usr/bin/python3");
+    python.arg(script).arg(files.certificate).arg(files.key).stdout(Stdio::piped());
+    let mut child = python.spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    assert_eq!(line, "ready\n");
+    Server(child)
+}
+
+fn http2(case: &Case, network: &Network) -> Server {
+    let files = case.ca().write_pem(&[HOST], &case.path(""));
+    std::fs::write(case.path("index.html"), "over HTTP/2").unwrap();
+    let mut nghttpd = network.command(Place::Server, "nghttpd");
+    nghttpd.arg("--htdocs").arg(case.path("")).arg("8443").arg(files.key).arg(files.certificate);
+    let server = Server(nghttpd.stdout(Stdio::null()).spawn().unwrap());
+    network.wait_for(Place::Server, 8443);
+    server
+}
+
+#[test]
+fn redirect_takes_every_kind_of_connection_of_both_families() {
+    check_mode("redirect");
+}
+
+#[test]
+fn tproxy_takes_every_kind_of_connection_of_both_families() {
+    check_mode("tproxy");
+}
+
+fn check_mode(mode: &str) {
+    let field = Field::new(mode, &[]);
+    let landfall = field.start();
+    for family in [V4, V6] {
+        http1_over_tls(&field, family);
+        http2_over_tls(&field, family);
+        plain_http(&field, family);
+        s_client(&field, family);
+        server_speaks_first(&field, family);
+        refused_destination(&field, family);
+        the_listener_itself(&field, family);
+    }
+    refused_client(&field);
+    landfall.stop();
+    for family in [V4, V6] {
+        recorded(&field, family, mode);
+    }
+    undone(&field, mode);
+}
+
+fn http1_over_tls(field: &Field, family: Family) {
+    let mut curl = field.curl(Place::Phone, family, &format!("https://{HOST}/one"));
+    let text = tool::run(curl.arg("--http1.1"), SHORT).expect_success().text();
+    assert!(text.starts_with("GET /one HTTP/1.1\n"), "{text}");
+}
+
+fn http2_over_tls(field: &Field, family: Family) {
+    let mut curl = field.curl(Place::Phone, family, &format!("https://{HOST}:8443/index.html"));
+    curl.args(["--http2", "--write-out", " %{http_version}"]);
+    assert_eq!(tool::run(&mut curl, SHORT).expect_success().text(), "over HTTP/2 2");
+}
+
+/// The request is in origin form already: the server gets it as it was sent.
+fn plain_http(field: &Field, family: Family) {
+    let mut curl = field.curl(Place::Phone, family, &format!("http://{HOST}/plain"));
+    let text = tool::run(&mut curl, SHORT).expect_success().text();
+    assert!(text.starts_with("GET /plain HTTP/1.1\n"), "{text}");
+    assert!(text.contains("Host: origin.example") && !text.contains("Via:"), "{text}");
+}
+
+fn s_client(field: &Field, family: Family) {
+    let mut openssl = field.network.command(Place::Phone, "openssl");
+    let server = match family.server.contains(':') {
+        true => format!("[{}]:443", family.server),
+        false => format!("{}:443", family.server),
+    };
+    openssl.args(["s_client", "-connect", &server, "-servername", "by-openssl.example"]);
+    openssl.args(["-verify_return_error", "-CAfile"]).arg(&field.authority);
+    // The server's certificate is for another name: it does not verify, and the client is told by
+    // an alert, which only a TLS peer can send.
+    let said = tool::run(&mut openssl, SHORT);
+    assert!(!said.status.success() && said.error_text().contains("alert"), "{said:?}");
+}
+
+fn server_speaks_first(field: &Field, family: Family) {
+    let script = format!(
+        "exec 3<>/dev/tcp/{}/25; read -t 30 a <&3; echo \"$a\"; echo HELO >&3; read -t 30 b <&3; echo \"$b\"",
+        family.server
+    );
+    let text = bash(field, &script).expect_success().text();
+    assert!(text.contains("220 mail.example") && text.contains("250 HELO"), "{text}");
+}
+
+/// Nobody listens on the port: the phone sees its connection reset, as by the server.
+fn refused_destination(field: &Field, family: Family) {
+    let mut curl = field.curl(Place::Phone, family, &format!("http://{HOST}:9/"));
+    is_reset(&tool::run(&mut curl, SHORT));
+}
+
+/// Curl meets the reset when it sends (55) or when it receives (56).
+#[track_caller]
+fn is_reset(curl: &Output) {
+    assert!(matches!(curl.status.code(), Some(55 | 56)), "{}", curl.error_text());
+}
+
+fn the_listener_itself(field: &Field, family: Family) {
+    let script = format!("exec 3<>/dev/tcp/{}/8081; read -t 30 a <&3", family.gateway);
+    let said = bash(field, &script);
+    assert!(said.error_text().contains("reset by peer"), "{}", said.error_text());
+}
+
+fn refused_client(field: &Field) {
+    let mut curl = field.curl(Place::Phone, V4, &format!("http://{HOST}/"));
+    is_reset(&tool::run(curl.args(["--interface", PUBLIC_PHONE]), SHORT));
+}
+
+fn bash(field: &Field, script: &str) -> Output {
+    tool::run(field.network.command(Place::Phone, "bash").args(["-c", script]), SHORT)
+}
+
+fn recorded(field: &Field, family: Family, mode: &str) {
+    let flows = |filter: &str| {
+        let device = family.phone;
+        field.case.flow(&format!("device:{device} {filter}"))
+    };
+    for (filter, treatment, protocol) in [
+        ("port:443 path:/one", "intercepted", "http/1.1"),
+        ("port:8443", "intercepted", "h2"),
+        ("port:80", "plaintext", "http/1.1"),
+        ("port:25", "plaintext", "tcp"),
+    ] {
+        let flow = flows(filter);
+        assert_eq!(flow["treatment"], treatment, "{flow:#}");
+        assert_eq!(flow["protocol"], protocol, "{flow:#}");
+        assert_eq!(flow["address"], family.server, "{flow:#}");
+        // What the device calls the address, where it does.
+        let host = if protocol == "tcp" { family.server } else { HOST };
+        assert_eq!(flow["host"], host, "{flow:#}");
+        let open = &field.detail(&flow)["connection"]["open"];
+        assert_eq!(open["body"]["ingress"], mode, "{open:#}");
+    }
+    let (refused, detail) = field.flow(family, 9);
+    assert_eq!(refused["treatment"], "failed", "{refused:#}");
+    let close = &detail["connection"]["close"]["body"];
+    assert_eq!(close["outcome"], "not-relayed-reset", "{detail:#}");
+    let other = flows("host:by-openssl.example");
+    assert_eq!((&other["treatment"], &other["address"]), (&"failed".into(), &family.server.into()));
+    let looped = flows("port:8081");
+    assert_eq!(looped["treatment"], "blocked", "{looped:#}");
+    assert_eq!(looped["why"], "destination is Landfall itself", "{looped:#}");
+    let client = field.case.flow(&format!("device:{PUBLIC_PHONE}"));
+    assert_eq!((&client["treatment"], &client["host"]), (&"blocked".into(), &V4.server.into()));
+}
+
+/// Without the rules the phone sees the server's own certificate.
+fn undone(field: &Field, mode: &str) {
+    let undo = field.rules(mode, &["--undo"]);
+    field.network.shell(Place::Gateway, &undo);
+    let rest = field.network.shell(Place::Gateway, "nft list ruleset; ip rule; ip -6 rule").text();
+    assert!(!rest.contains("landfall") && !rest.contains("19526"), "{rest}");
+    for family in [V4, V6] {
+        let mut curl = field.curl(Place::Phone, family, &format!("https://{HOST}/direct"));
+        curl.arg("--cacert").arg(field.case.path("upstream-ca.pem"));
+        tool::run(&mut curl, SHORT).expect_success();
+    }
+}
+
+/// The gateway's own connections, but not Landfall's: else it would take those too, without end.
+#[test]
+fn the_mark_keeps_landfall_s_own_connections_out() {
+    let mut field = Field::new("redirect", &["--mark", "0x4c46"]);
+    field.case.flag("--transparent-mark=0x4c46");
+    let landfall = field.start();
+    for family in [V4, V6] {
+        http1_over_tls_at(&field, Place::Gateway, family);
+    }
+    landfall.stop();
+    let flows = field.case.flows("");
+    assert_eq!(flows.len(), 2, "{flows:#?}");
+    assert!(flows.iter().all(|flow| flow["treatment"] == "intercepted"), "{flows:#?}");
+}
+
+fn http1_over_tls_at(field: &Field, place: Place, family: Family) {
+    let mut curl = field.curl(place, family, &format!("https://{HOST}/one"));
+    tool::run(&mut curl, SHORT).expect_success();
+}
+
+#[test]
+fn rules_are_printed_and_nothing_is_changed() {
+    let case = Case::new();
+    let printed = case.cli(&["setup", "transparent", "--interface", "wlan0"]).expect_success();
+    assert!(printed.text().contains("redirect to :8081"), "{}", printed.text());
+    assert!(printed.error_text().contains("nothing was changed"), "{}", printed.error_text());
+    for (arguments, says) in [
+        (&["--interface", "a;b"][..], "--interface"),
+        (&["--mode", "tproxy", "--uid", "1000"], "--uid"),
+        (&["--listen", "0.0.0.0:0"], "--listen"),
+        (&["--uid", "1", "--mark", "2"], "--mark"),
+    ] {
+        let refused = case.cli(&[&["setup", "transparent"], arguments].concat());
+        assert_eq!(refused.status.code(), Some(2), "{refused:?}");
+        assert!(refused.error_text().contains(says), "{refused:?}");
+        assert!(refused.error_text().contains("hint: "), "{refused:?}");
+    }
+}
