@@ -195,7 +195,7 @@ fn connection_records_are_canonical() {
             took_ns,
         };
         let kind = "socks5h".to_owned();
-        let through = Some(Through { address: spelled("192.0.2.9:1080"), kind });
+        let through = Some(connection::Through { address: spelled("192.0.2.9:1080"), kind });
         check(Body::ConnectionDial(ConnectionDial {
             address: None,
             assessment: None,
