@@ -8,7 +8,7 @@
 //! - **exchange**: one HTTP request with its response ([`id::ExchangeId`], [`http`]).
 //! - **flow**: any recorded conversation unit: an exchange, a WebSocket, an opaque tunnel.
 //! - **target**: whom the client asked for ([`address::Target`]). **upstream**: whom we dialled
-//!   ([`address::Upstream`]). **device**: the phone ([`address::DeviceAddr`]).
+//!   ([`address::Upstream`]). **hop**: an upstream proxy on the way ([`address::Hop`]). **device**: the phone ([`address::DeviceAddr`]).
 //! - **authority**: our CA. **leaf**: a certificate that it minted.
 //! - **treatment**: *intercepted*, *passthrough*, *plaintext*, *failed* or *blocked*, each with a
 //!   *why* ([`treatment`]). A **rule** names destinations that are to be treated one way. A device

@@ -165,8 +165,11 @@ fn percent_decoded(text: &str) -> Option<String> {
 mod tests {
     use super::*;
 
+    /// The URL as shown, and user and password.
+    type Read<'a> = (&'a str, Option<(&'a str, &'a str)>);
+
     #[track_caller]
-    fn check(text: &str, expected: Result<(&str, Option<(&str, &str)>), NotAnUpstreamProxy>) {
+    fn check(text: &str, expected: Result<Read<'_>, NotAnUpstreamProxy>) {
         let got = text.parse::<UpstreamProxy>();
         let shown = got.map(|proxy| {
             let credentials = proxy.credentials.as_ref();
