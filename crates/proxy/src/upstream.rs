@@ -48,7 +48,7 @@ pub(crate) async fn reach(
         if name.is_within("localhost") && !setup.rules.allow_local {
             return Ok(Err(Treatment::Blocked(BlockedWhy::DestinationLoopback)));
         }
-        return through(setup, journal, proxy, target, None, own).await;
+        return Box::pin(through(setup, journal, proxy, target, None, own)).await;
     }
     let found = match addresses(setup, journal, &target.host).await? {
         Ok(found) => found,
@@ -73,7 +73,7 @@ pub(crate) async fn reach(
     let Some(proxy) = proxy else { return directly(setup, journal, &upstreams).await };
     let deadline = Instant::now() + setup.limits.upstream_proxy_time.saturating_mul(2);
     for upstream in upstreams {
-        match through(setup, journal, proxy, target, Some(upstream), own).await? {
+        match Box::pin(through(setup, journal, proxy, target, Some(upstream), own)).await? {
             Err(treatment) if Instant::now() < deadline => refused = treatment,
             reached => return Ok(reached),
         }

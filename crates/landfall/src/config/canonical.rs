@@ -233,7 +233,7 @@ mod tests {
         }
         assert!(!text.contains("sunny"), "{text}");
         let table: toml::Table = text.parse().unwrap();
-        assert_eq!(table.get("limits").and_then(|limits| limits.as_table()).unwrap().len(), 22);
+        assert_eq!(table.get("limits").and_then(|limits| limits.as_table()).unwrap().len(), 25);
         assert_eq!(canonical(&settings(&text, None)).unwrap(), text);
     }
 
