@@ -63,7 +63,7 @@ pub async fn serve(
         );
         let served = served.clone();
         tasks.spawn(async move {
-            connection::run(client, &served).await;
+            Box::pin(connection::run(client, &served)).await;
             drop(permit);
         });
     }
