@@ -31,6 +31,7 @@ pub mod http;
 pub mod id;
 pub mod limits;
 pub mod network;
+pub mod phases;
 pub mod stream;
 pub mod time;
 pub mod tls;

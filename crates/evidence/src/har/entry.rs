@@ -65,7 +65,7 @@ impl<'a> Entry<'a> {
     /// Reads what the entry needs beside its row.
     pub(super) fn read(session: &Session, row: &'a FlowRow) -> Result<Self, Error> {
         let detail = session.flow(row.id)?;
-        let timings = Timings::new(&detail);
+        let timings = Timings::new(row);
         let (request, response) = match row.id {
             FlowId::Exchange(id) => {
                 let sent = Content::read(session, id, recorder::read::Part::Request, &detail)?;

@@ -8,6 +8,7 @@ use recorder::read::FlowRow;
 use recorder::record::value::Wall;
 use serde::Serialize;
 use std::net::IpAddr;
+use std::time::Duration;
 
 /// A flow with what the session's databases say of its address.
 #[derive(Clone, Debug, Serialize)]
@@ -50,6 +51,27 @@ pub struct FlowShape<'a> {
     duration_ms: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     outcome: Option<&'a str>,
+    /// How the exchange's connection ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    connection_outcome: Option<&'a str>,
+    /// Milliseconds, as all that follow: the steps before the connection's first exchange.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    dns_ms: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    connect_ms: Option<f64>,
+    /// The handshake with the upstream.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tls_ms: Option<f64>,
+    /// Landfall's handshake with the device.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    client_tls_ms: Option<f64>,
+    /// The phases of the exchange, which add up to its duration.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    send_ms: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    wait_ms: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    receive_ms: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     ja4: Option<&'a str>,
     /// Absent as a whole when the databases were not asked.
@@ -87,6 +109,14 @@ impl<'a> From<&'a FlowRow> for FlowShape<'a> {
                 .duration
                 .map(|duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)),
             outcome: row.outcome.as_deref(),
+            connection_outcome: row.connection_outcome.as_deref(),
+            dns_ms: row.steps.dns.map(millis),
+            connect_ms: row.steps.connect.map(millis),
+            tls_ms: row.steps.upstream_tls.map(millis),
+            client_tls_ms: row.steps.client_tls.map(millis),
+            send_ms: row.phases.map(|phases| millis(phases.send)),
+            wait_ms: row.phases.map(|phases| millis(phases.wait)),
+            receive_ms: row.phases.and_then(|phases| phases.receive).map(millis),
             ja4: row.ja4.as_deref(),
             known: row.annotation.as_deref().map(Known::new),
             dialled_without_lookup: row.address.is_some() && !row.looked_up,
@@ -95,8 +125,13 @@ impl<'a> From<&'a FlowRow> for FlowShape<'a> {
     }
 }
 
+/// Milliseconds with the microseconds behind the point.
+fn millis(duration: Duration) -> f64 {
+    duration.as_micros() as f64 / 1e3
+}
+
 /// Every key of a flow, in the order of CSV files.
-pub const FLOW_KEYS: [&str; 35] = [
+pub const FLOW_KEYS: [&str; 43] = [
     "schema",
     "id",
     "time",
@@ -117,6 +152,14 @@ pub const FLOW_KEYS: [&str; 35] = [
     "type",
     "duration_ms",
     "outcome",
+    "connection_outcome",
+    "dns_ms",
+    "connect_ms",
+    "tls_ms",
+    "client_tls_ms",
+    "send_ms",
+    "wait_ms",
+    "receive_ms",
     "ja4",
     "country",
     "countries",

@@ -42,6 +42,10 @@ pub enum Term {
     Protocol(Vec<Pattern>),
     /// Why the connection was treated as it was.
     Why(Vec<Pattern>),
+    /// How the flow ended.
+    Outcome(Vec<Pattern>),
+    /// How the connection of an exchange ended.
+    ConnectionOutcome(Vec<Pattern>),
     /// The name of a flag's policy.
     Flag(Vec<Pattern>),
     Operator(Vec<Pattern>),
@@ -206,6 +210,8 @@ impl fmt::Display for Term {
             Self::Method(values) => write_term(f, Key::Method, values),
             Self::Protocol(values) => write_term(f, Key::Protocol, values),
             Self::Why(values) => write_term(f, Key::Why, values),
+            Self::Outcome(values) => write_term(f, Key::Outcome, values),
+            Self::ConnectionOutcome(values) => write_term(f, Key::ConnectionOutcome, values),
             Self::Flag(values) => write_term(f, Key::Flag, values),
             Self::Operator(values) => write_term(f, Key::Operator, values),
             Self::Country(values) => write_term(f, Key::Country, values),

@@ -11,6 +11,8 @@ pub enum Key {
     Method,
     Protocol,
     Why,
+    Outcome,
+    ConnectionOutcome,
     Flag,
     Operator,
     Country,
@@ -37,7 +39,7 @@ pub enum Key {
 
 impl Key {
     /// All keys, in the order in which completion offers them.
-    pub const ALL: [Self; 30] = [
+    pub const ALL: [Self; 32] = [
         Self::Host,
         Self::Path,
         Self::Type,
@@ -46,6 +48,8 @@ impl Key {
         Self::Method,
         Self::Protocol,
         Self::Why,
+        Self::Outcome,
+        Self::ConnectionOutcome,
         Self::Flag,
         Self::Operator,
         Self::Country,
@@ -80,6 +84,8 @@ impl Key {
             Self::Method => "method",
             Self::Protocol => "protocol",
             Self::Why => "why",
+            Self::Outcome => "outcome",
+            Self::ConnectionOutcome => "connection-outcome",
             Self::Flag => "flag",
             Self::Operator => "operator",
             Self::Country => "country",

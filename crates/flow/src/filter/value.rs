@@ -39,6 +39,8 @@ pub(super) fn term(position: usize, raw: RawTerm) -> Result<Term, FilterError> {
         Key::Method => Term::Method(patterns(values)?),
         Key::Protocol => Term::Protocol(patterns(values)?),
         Key::Why => Term::Why(patterns(values)?),
+        Key::Outcome => Term::Outcome(patterns(values)?),
+        Key::ConnectionOutcome => Term::ConnectionOutcome(patterns(values)?),
         Key::Flag => Term::Flag(patterns(values)?),
         Key::Operator => Term::Operator(patterns(values)?),
         Key::Country => Term::Country(each(key, values, COUNTRY, country)?),

@@ -88,7 +88,7 @@ impl Row for FlowDetailShape<'_> {
     const COLUMNS: &'static [Column] = &DETAIL_COLUMNS;
 }
 
-const FLOW_COLUMNS: [Column; 35] = [
+const FLOW_COLUMNS: [Column; 43] = [
     Column::hidden("schema", Kind::Number),
     Column::shown("id", "id", Kind::Text),
     Column::shown("time", "time", Kind::Time).spare(4),
@@ -109,6 +109,14 @@ const FLOW_COLUMNS: [Column; 35] = [
     Column::hidden("type", Kind::Text),
     Column::hidden("duration_ms", Kind::Number),
     Column::hidden("outcome", Kind::Text),
+    Column::hidden("connection_outcome", Kind::Text),
+    Column::hidden("dns_ms", Kind::Number),
+    Column::hidden("connect_ms", Kind::Number),
+    Column::hidden("tls_ms", Kind::Number),
+    Column::hidden("client_tls_ms", Kind::Number),
+    Column::hidden("send_ms", Kind::Number),
+    Column::hidden("wait_ms", Kind::Number),
+    Column::hidden("receive_ms", Kind::Number),
     Column::hidden("ja4", Kind::Text),
     Column::shown("country", "country", Kind::Country),
     Column::hidden("countries", Kind::Sources),
@@ -127,8 +135,8 @@ const FLOW_COLUMNS: [Column; 35] = [
 ];
 
 /// The columns of a flow, and those of its details.
-const DETAIL_COLUMNS: [Column; 38] = {
-    let mut columns = [Column::hidden("claims", Kind::Text); 38];
+const DETAIL_COLUMNS: [Column; 46] = {
+    let mut columns = [Column::hidden("claims", Kind::Text); 46];
     let (flow, details) = columns.split_at_mut(FLOW_COLUMNS.len());
     flow.copy_from_slice(&FLOW_COLUMNS);
     details.copy_from_slice(&[

@@ -24,6 +24,7 @@ pub(super) fn fill(page: &mut Page, detail: &FlowDetail, levels: Option<&Destina
         lookup::facts(page, annotation);
         lookup::claims(page, annotation);
     }
+    phases(page, detail);
     timing(page, &detail.connection);
     if let Some(row) = levels {
         levels::fill(page, row);
@@ -197,6 +198,14 @@ fn resolver(lookup: &Dns) -> String {
         Some(address) => format!("{} ({}), asked by the proxy", address.0, lookup.resolver.by),
         None => lookup.resolver.by.clone(),
     }
+}
+
+fn phases(page: &mut Page, detail: &FlowDetail) {
+    let Some(phases) = detail.row.phases else { return };
+    page.section("Timing of the exchange");
+    page.line("send", duration(phases.send));
+    page.line("wait", duration(phases.wait));
+    page.some("receive", phases.receive.map(duration));
 }
 
 fn timing(page: &mut Page, connection: &ConnectionDetail) {

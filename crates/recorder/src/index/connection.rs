@@ -7,6 +7,7 @@ use crate::record::connection::{
 };
 use crate::record::store::{Direction, Frames, Leg};
 use crate::record::tls::{TlsClient, TlsClientHello};
+use crate::record::value::Count;
 use flow::address::Host;
 use flow::event::Ingress;
 use flow::id::ConnectionId;
@@ -119,14 +120,19 @@ pub(super) fn close(
     execute(
         db,
         "UPDATE connections SET outcome = ?2, bytes_up = ?3, bytes_down = ?4,
-             duration = max(0, ?5 - opened_mono)
+             duration = max(0, ?5 - opened_mono), dns = ?6, connect = ?7, upstream_tls = ?8,
+             tls_to_client = ?9
          WHERE id = ?1",
         params![
             id(close.connection.0)?,
             clean(&close.outcome),
             number(close.relayed_up.0),
             number(close.relayed_down.0),
-            mono
+            mono,
+            nanos(close.timings.dns_ns),
+            nanos(close.timings.connect_ns),
+            nanos(close.timings.upstream_tls_ns),
+            nanos(close.timings.client_tls_ns)
         ],
     )
 }
@@ -145,6 +151,10 @@ pub(super) fn named(
         "UPDATE connections SET host = ?2 WHERE id = ?1 AND host = address AND ingress IN (?3, ?4)",
         params![id(connection)?, name.as_str(), redirect, tproxy],
     )
+}
+
+fn nanos(count: Option<Count>) -> Option<i64> {
+    count.map(|count| number(count.0))
 }
 
 pub(super) fn tls_client_hello(db: &Connection, hello: &TlsClientHello) -> Result<(), InsertError> {

@@ -44,15 +44,20 @@ pub(super) fn request(
     )
 }
 
-pub(super) fn response(db: &Connection, response: &ExchangeResponse) -> Result<(), InsertError> {
+pub(super) fn response(
+    db: &Connection,
+    response: &ExchangeResponse,
+    mono: i64,
+) -> Result<(), InsertError> {
     if !response.is_final() {
         return Ok(());
     }
     let ExchangeId { connection, number } = response.exchange.0;
     execute(
         db,
-        "UPDATE flows SET status = ?3, type = ?4 WHERE connection = ?1 AND exchange = ?2",
-        params![id(connection)?, number, response.status, media_type(&response.fields)],
+        "UPDATE flows SET status = ?3, type = ?4, answered = ?5
+         WHERE connection = ?1 AND exchange = ?2",
+        params![id(connection)?, number, response.status, media_type(&response.fields), mono],
     )
 }
 
@@ -61,7 +66,7 @@ pub(super) fn close(db: &Connection, close: &ExchangeClose, mono: i64) -> Result
     execute(
         db,
         "UPDATE flows SET request_bytes = ?3, response_bytes = ?4, outcome = ?5,
-             duration = max(0, ?6 - mono)
+             duration = max(0, ?6 - mono), sent = ?7
          WHERE connection = ?1 AND exchange = ?2",
         params![
             id(connection)?,
@@ -69,7 +74,8 @@ pub(super) fn close(db: &Connection, close: &ExchangeClose, mono: i64) -> Result
             number(close.request_body.bytes.0),
             close.response_body.as_ref().map(|body| number(body.bytes.0)),
             outcome(close),
-            mono
+            mono,
+            number(close.request_body.mono.0.0)
         ],
     )
 }

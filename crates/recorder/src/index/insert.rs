@@ -50,7 +50,7 @@ pub(super) fn insert(db: &Connection, record: &Record, place: Place) -> Result<(
         Body::Assessment(assessment) => destination::assessment(db, assessment, record.seq),
         Body::Frames(frames) => connection::frames(db, frames),
         Body::ExchangeRequest(request) => exchange::request(db, request, at, mono),
-        Body::ExchangeResponse(response) => exchange::response(db, response),
+        Body::ExchangeResponse(response) => exchange::response(db, response, mono),
         Body::ExchangeClose(close) => exchange::close(db, close, mono),
         Body::TlsUpstream(_)
         | Body::LostSync(_)

@@ -60,6 +60,10 @@ CREATE TABLE connections (
     bytes_up INTEGER NOT NULL DEFAULT 0,
     bytes_down INTEGER NOT NULL DEFAULT 0,
     duration INTEGER,
+    dns INTEGER,
+    connect INTEGER,
+    upstream_tls INTEGER,
+    tls_to_client INTEGER,
     outcome TEXT
 );
 -- One row per exchange (`exchange` from 1), and one per connection without any (0).
@@ -75,6 +79,9 @@ CREATE TABLE flows (
     type TEXT,
     request_bytes INTEGER,
     response_bytes INTEGER,
+    -- On the monotonic clock, as `mono`: the request was sent, its final response came.
+    sent INTEGER,
+    answered INTEGER,
     duration INTEGER,
     outcome TEXT,
     PRIMARY KEY (connection, exchange)
@@ -177,6 +184,15 @@ SELECT
     f.type AS type,
     CASE f.exchange WHEN 0 THEN c.duration ELSE f.duration END AS duration,
     CASE f.exchange WHEN 0 THEN c.outcome ELSE f.outcome END AS outcome,
+    CASE f.exchange WHEN 0 THEN NULL ELSE c.outcome END AS connection_outcome,
+    f.mono AS mono,
+    f.sent AS sent,
+    f.answered AS answered,
+    -- What came before the first exchange is no part of later ones.
+    CASE WHEN f.exchange <= 1 THEN c.dns END AS dns,
+    CASE WHEN f.exchange <= 1 THEN c.connect END AS connect,
+    CASE WHEN f.exchange <= 1 THEN c.upstream_tls END AS upstream_tls,
+    CASE WHEN f.exchange <= 1 THEN c.tls_to_client END AS tls_to_client,
     c.ja4 AS ja4,
     -- Of a simulated session, nothing is a finding on real traffic.
     c.simulated OR EXISTS (SELECT 1 FROM session WHERE session.simulated) AS simulated,

@@ -53,6 +53,10 @@ impl Condition {
             Term::Host(patterns) => self.each(patterns, |c, p| c.whole("host", p)),
             Term::Method(patterns) => self.each(patterns, |c, p| c.whole("method", p)),
             Term::Protocol(patterns) => self.each(patterns, |c, p| c.whole("protocol", p)),
+            Term::Outcome(patterns) => self.each(patterns, |c, p| c.whole("outcome", p)),
+            Term::ConnectionOutcome(patterns) => {
+                self.each(patterns, |c, p| c.whole("connection_outcome", p));
+            }
             Term::Path(patterns) => self.each(patterns, |c, p| c.part("path", p)),
             Term::Type(patterns) => self.each(patterns, |c, p| c.part("type", p)),
             Term::Why(patterns) => self.each(patterns, |c, p| c.part("why", p)),

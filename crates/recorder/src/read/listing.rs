@@ -9,9 +9,11 @@ use super::rows::FlowRow;
 use crate::index::cell::number;
 use flow::address::Host;
 use flow::distrust::DistrustClass;
+use flow::event::Timings;
 use flow::filter::TreatmentKind;
 use flow::id::{ConnectionId, ExchangeId, FlowId};
-use flow::time::WallNanos;
+use flow::phases::{Moments, Phases};
+use flow::time::{MonoNanos, WallNanos};
 use rusqlite::types::{Type, Value};
 use rusqlite::{OptionalExtension, Row, params, params_from_iter};
 use std::net::IpAddr;
@@ -115,7 +117,7 @@ fn flow_row(row: &Row<'_>) -> rusqlite::Result<(FlowRow, Option<i64>)> {
         request_bytes: count(row, 13)?,
         response_bytes: count(row, 14)?,
         media_type: row.get(15)?,
-        duration: count(row, 16)?.map(Duration::from_nanos),
+        duration: nanos(row, 16)?,
         outcome: row.get(17)?,
         ja4: row.get(18)?,
         simulated: row.get(19)?,
@@ -123,8 +125,35 @@ fn flow_row(row: &Row<'_>) -> rusqlite::Result<(FlowRow, Option<i64>)> {
         app: row.get(21)?,
         distrust: row.get::<_, Option<String>>(22)?.as_deref().and_then(distrust_class),
         annotation: None,
+        connection_outcome: row.get(24)?,
+        steps: Timings {
+            dns: nanos(row, 25)?,
+            connect: nanos(row, 26)?,
+            upstream_tls: nanos(row, 27)?,
+            client_tls: nanos(row, 28)?,
+        },
+        phases: phases(row)?,
     };
     Ok((flow, row.get(23)?))
+}
+
+fn nanos(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Duration>> {
+    Ok(count(row, column)?.map(Duration::from_nanos))
+}
+
+/// The phases of an exchange that has ended.
+fn phases(row: &Row<'_>) -> rusqlite::Result<Option<Phases>> {
+    let (asked, sent, answered) = (count(row, 29)?, count(row, 30)?, count(row, 31)?);
+    let (Some(asked), Some(sent), Some(lasted)) = (asked, sent, count(row, 16)?) else {
+        return Ok(None);
+    };
+    let moments = Moments {
+        asked: MonoNanos(asked),
+        sent: MonoNanos(sent),
+        answered: answered.map(MonoNanos),
+        ended: MonoNanos(asked.saturating_add(lasted)),
+    };
+    Ok(Some(moments.phases()))
 }
 
 /// A column that is never negative.
@@ -195,8 +224,9 @@ const COLUMNS_OF_CONNECTION: &str = "id, 0, opened, device, host, port, address,
     protocol, NULL, NULL, NULL, bytes_up, bytes_down, NULL, duration, outcome, ja4,
     simulated OR EXISTS (SELECT 1 FROM session WHERE session.simulated),
     EXISTS (SELECT 1 FROM answers WHERE answers.address = connections.address), app, distrust,
-    assessment";
+    assessment, NULL, dns, connect, upstream_tls, tls_to_client, NULL, NULL, NULL";
 
 const COLUMNS: &str = "connection, exchange, time, device, host, port, address, treatment, why,
     protocol, method, path, status, request_bytes, response_bytes, type, duration, outcome, ja4,
-    simulated, looked_up, app, distrust, assessment";
+    simulated, looked_up, app, distrust, assessment, connection_outcome, dns, connect, upstream_tls,
+    tls_to_client, mono, sent, answered";

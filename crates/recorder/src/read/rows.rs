@@ -6,8 +6,10 @@ use flow::address::Host;
 use flow::annotation::Annotation;
 use flow::claim::{Country, Statement};
 use flow::distrust::DistrustClass;
+use flow::event::Timings;
 use flow::filter::TreatmentKind;
 use flow::id::{ConnectionId, FlowId, SessionId};
+use flow::phases::Phases;
 use flow::time::WallNanos;
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -151,6 +153,13 @@ pub struct FlowRow {
     /// How it ended: the end of the bodies (`complete`, `truncated`, `reset`, `not-followed`),
     /// `no-response`, or the connection's outcome.
     pub outcome: Option<String>,
+    /// How the connection of an exchange ended; `None` while it runs, and of a connection.
+    pub connection_outcome: Option<String>,
+    /// The steps that came before a connection's first exchange, known once it has closed; none
+    /// of a later exchange.
+    pub steps: Timings,
+    /// How the exchange's `duration` divides; `None` while it runs, and of a connection.
+    pub phases: Option<Phases>,
     /// JA4 of the device's ClientHello.
     pub ja4: Option<String>,
     /// A simulation stood for the address, or the whole session is simulated.
