@@ -34,6 +34,16 @@ impl Sender {
         Ok(())
     }
 
+    /// Whether the recorder takes nothing any more.
+    pub fn is_closed(&self) -> bool {
+        self.queue.is_closed()
+    }
+
+    /// Returns once the recorder takes nothing any more.
+    pub async fn closed(&self) {
+        self.queue.closed().await;
+    }
+
     /// Waits for room of `weight` bytes ([`Event::weight`]), so that an event can then be handed
     /// over without a wait and a caller that is cancelled while it waits still owns the event.
     ///
@@ -76,6 +86,15 @@ impl Receiver {
     /// An event's room is given back when it is dropped, so drop it only once it is handled.
     pub async fn recv_many(&mut self, batch: &mut Vec<InFlight>, most: usize) -> usize {
         self.events.recv_many(batch, most).await
+    }
+}
+
+impl Receiver {
+    /// Takes nothing more in: senders get [`RecorderGone`] from here on. What was handed over
+    /// before can still be received.
+    pub fn close(&mut self) {
+        self.room.close();
+        self.events.close();
     }
 }
 
@@ -147,6 +166,19 @@ mod tests {
         let (sender, receiver) = channel(1);
         drop(receiver);
         assert_eq!(sender.send(event(1)).await, Err(RecorderGone));
+    }
+
+    #[tokio::test]
+    async fn what_was_handed_over_before_the_end_is_still_received() {
+        let (sender, mut receiver) = channel(1 << 20);
+        sender.send(event(1)).await.unwrap();
+        assert!(!sender.is_closed());
+        receiver.close();
+        assert_eq!(sender.send(event(2)).await, Err(RecorderGone));
+        sender.closed().await;
+        let mut batch = Vec::new();
+        assert_eq!(receiver.recv_many(&mut batch, 10).await, 1);
+        assert_eq!(receiver.recv_many(&mut batch, 10).await, 0);
     }
 
     #[tokio::test]

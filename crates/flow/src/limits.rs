@@ -13,6 +13,8 @@ const GIB: u64 = 1024 * MIB;
 pub struct Limits {
     /// Client connections served at once; further ones wait in the accept queue.
     pub connections: usize,
+    /// Connections of one device, which is one address, served at once; further ones are refused.
+    pub device_connections: usize,
     /// Bytes of a ClientHello before it is given up as one.
     pub client_hello_bytes: usize,
     /// Bytes of a request head read by the active path (CONNECT, absolute form, onboarding), and
@@ -24,6 +26,10 @@ pub struct Limits {
     pub observed_streams: usize,
     /// Time for a request head to arrive on the active path.
     pub request_head_time: Duration,
+    /// Time that a client gets to go on after first bytes that could begin several protocols.
+    pub undecided_time: Duration,
+    /// Time that a client gets to take an answer of Landfall's own before the connection closes.
+    pub answer_time: Duration,
     /// Time for one name look-up.
     pub resolve_time: Duration,
     /// Time for one dialled address to connect.
@@ -52,11 +58,16 @@ pub struct Limits {
     pub association_bytes: usize,
     /// Time without a datagram after which a destination of an association is forgotten.
     pub datagram_idle_time: Duration,
+    /// Time that the rest of one direction gets after the other can no longer be written.
+    pub drain_time: Duration,
+    /// Time without a byte after which the system probes whether a peer is still there. Nine
+    /// probes without an answer, at most 75 s apart, end the connection.
+    pub keepalive_time: Duration,
     /// Time that running connections get to finish at shutdown.
     pub shutdown_grace: Duration,
     /// Bytes of one connection kept in the stream store; the rest is relayed and counted.
     pub recorded_connection_bytes: u64,
-    /// Free space below which the session is closed validly and the run ends with an error.
+    /// Free space below which recording stops: the session is closed validly, connections end.
     pub free_disk_bytes: u64,
     /// Bytes of events between proxy and recorder; past them connections wait.
     pub events_in_flight_bytes: usize,
@@ -64,17 +75,24 @@ pub struct Limits {
     pub leaf_cache_entries: usize,
     /// Names kept in the resolver's cache, each for its TTL.
     pub dns_cache_entries: u64,
+    /// Answers of the databases remembered; past them an address is asked about and recorded anew.
+    pub assessment_cache_entries: usize,
+    /// Hosts that the summary of a run can tell apart; the record has all of them.
+    pub counted_hosts: usize,
 }
 
 impl Default for Limits {
     fn default() -> Self {
         Self {
             connections: 10_000,
+            device_connections: 4_000,
             client_hello_bytes: (64 * KIB) as usize,
             request_head_bytes: (64 * KIB) as usize,
             observed_header_bytes: (256 * KIB) as usize,
             observed_streams: 1_000,
             request_head_time: Duration::from_secs(30),
+            undecided_time: Duration::from_millis(500),
+            answer_time: Duration::from_secs(2),
             resolve_time: Duration::from_secs(10),
             connect_time: Duration::from_secs(10),
             dialled_addresses: 8,
@@ -88,12 +106,16 @@ impl Default for Limits {
             association_destinations: 256,
             association_bytes: MIB as usize,
             datagram_idle_time: Duration::from_secs(5 * 60),
+            drain_time: Duration::from_secs(5),
+            keepalive_time: Duration::from_secs(120),
             shutdown_grace: Duration::from_secs(10),
             recorded_connection_bytes: 16 * GIB,
             free_disk_bytes: GIB,
             events_in_flight_bytes: (8 * MIB) as usize,
             leaf_cache_entries: 10_000,
             dns_cache_entries: 10_000,
+            assessment_cache_entries: 20_000,
+            counted_hosts: 500_000,
         }
     }
 }

@@ -144,6 +144,10 @@ pub enum BlockedWhy {
         on: ConnectionId,
         distrust: Distrust,
     },
+    /// The device has as many connections open as one may have.
+    DeviceLimit,
+    /// Nothing can be recorded any more. Told to the client alone: there is no record to write to.
+    RecordingStopped,
 }
 
 impl fmt::Display for BlockedWhy {
@@ -174,6 +178,10 @@ impl fmt::Display for BlockedWhy {
             Self::SocksMethods => {
                 "the SOCKS5 client offers neither no authentication nor a password"
             }
+            Self::DeviceLimit => {
+                "device has as many connections open as one may have (see limits.device-connections)"
+            }
+            Self::RecordingStopped => "recording has stopped, and nothing passes unrecorded",
         })
     }
 }
@@ -393,12 +401,18 @@ pub fn alert_name(code: u8) -> &'static str {
 /// How a relayed connection ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// Both directions ended in order.
+    /// Both directions ended in order, and nothing passed after the first of them had.
     Completed,
+    /// The side ended its direction in order while the other went on, which then ended too.
+    HalfClosed(Side),
+    /// The side ended its direction in order, and did not take what the other still sent.
+    ClosedEarly(Side),
     ClientReset,
     UpstreamReset,
     /// The side closed its transport without the TLS close_notify.
     Truncated(Side),
+    /// The side answered nothing any more, not even the system's probes: it is gone without a word.
+    Vanished(Side),
     IdleTimeout,
     /// Landfall was shut down before the connection ended.
     Shutdown,
@@ -420,10 +434,16 @@ impl Outcome {
     pub fn word(&self) -> &'static str {
         match self {
             Self::Completed => "completed",
+            Self::HalfClosed(Side::Client) => "client-half-closed",
+            Self::HalfClosed(_) => "upstream-half-closed",
+            Self::ClosedEarly(Side::Client) => "client-closed-early",
+            Self::ClosedEarly(_) => "upstream-closed-early",
             Self::ClientReset => "client-reset",
             Self::UpstreamReset => "upstream-reset",
             Self::Truncated(Side::Client) => "client-truncated",
             Self::Truncated(_) => "upstream-truncated",
+            Self::Vanished(Side::Client) => "client-vanished",
+            Self::Vanished(_) => "upstream-vanished",
             Self::IdleTimeout => "idle-timeout",
             Self::Shutdown => "shutdown",
             Self::ClientAlert(_) => "client-alert",

@@ -13,7 +13,7 @@ mod trust;
 use crate::args::LiveFormat;
 use crate::clock::{self, SystemClock};
 use crate::config;
-use crate::config::TransparentMode;
+use crate::config::{OnFull, TransparentMode};
 use crate::config::settings::Settings;
 use crate::context::Context;
 use crate::error::{Error, Exit};
@@ -95,18 +95,34 @@ async fn serve(
     let stop = CancellationToken::new();
     let serving = tokio::spawn(proxy::serve(listeners, setup, events, stop.clone()));
     let mut ended = tokio::spawn(recording_end(recording));
+    let mut time_is_over = Box::pin(elapsed(settings.duration));
     let why = tokio::select! {
         () = signals.stop() => Why::Asked,
-        () = elapsed(settings.duration) => Why::Elapsed,
+        () = &mut time_is_over => Why::Elapsed,
         played = played(stage, address, &authority, settings.duration) => Why::Played(played),
-        early = &mut ended => Why::Failed(joined(early)),
+        early = &mut ended => Why::Failed(early),
     };
-    stop.cancel();
-    let mut narration = Vec::new();
     let word = why.word();
+    let mut narration = Vec::new();
     let summary = match why {
-        Why::Failed(result) => result,
+        Why::Failed(early) => {
+            if let Ok(Err(error)) = &early {
+                let stays =
+                    error.is_full() && settings.on_full == OnFull::Refuse && stage.is_none();
+                banner::stopped(error, &directory.name(), stays);
+                live.stopped(error).await;
+                if stays {
+                    // The proxy refuses by itself what cannot be recorded.
+                    tokio::select! {
+                        () = signals.stop() => {}
+                        () = &mut time_is_over => {}
+                    }
+                }
+            }
+            return joined(early).map(|_summary| Exit::Ok);
+        }
         why => {
+            stop.cancel();
             if let Why::Played(played) = why {
                 narration = played;
             }
@@ -132,7 +148,7 @@ enum Why {
     /// The demonstration's phone has played all its apps.
     Played(Vec<Played>),
     /// The recording ended by itself.
-    Failed(Result<Summary, Error>),
+    Failed(RecordingEnd),
 }
 
 impl Why {
@@ -146,13 +162,14 @@ impl Why {
     }
 }
 
+/// The recording's result, or a panic of its task.
+type RecordingEnd = Result<Result<Summary, recorder::Error>, tokio::task::JoinError>;
+
 async fn recording_end(recording: Recording) -> Result<Summary, recorder::Error> {
     recording.finish().await
 }
 
-fn joined(
-    ended: Result<Result<Summary, recorder::Error>, tokio::task::JoinError>,
-) -> Result<Summary, Error> {
+fn joined(ended: RecordingEnd) -> Result<Summary, Error> {
     match ended {
         Ok(result) => Ok(result?),
         Err(error) => Err(Error::runtime("the recording ended abnormally").because(&error)),

@@ -3,6 +3,7 @@
 
 use crate::client::{Client, Served};
 use crate::connection;
+use crate::devices::Devices;
 use crate::listener::{self, Listener};
 use crate::setup::Setup;
 use crate::wire::Wire;
@@ -30,13 +31,19 @@ pub async fn serve(
     let abort = CancellationToken::new();
     let room = Arc::new(Semaphore::new(setup.limits.connections));
     let grace = setup.limits.shutdown_grace;
-    let served = Served { setup, events, numbers: Arc::default(), abort: abort.clone() };
+    let devices = Devices::new(setup.limits.device_connections);
+    let served = Served { setup, events, numbers: Arc::default(), abort: abort.clone(), devices };
     for turn in 0.. {
         let accepted = tokio::select! {
             biased;
             () = stop.cancelled() => break,
             Some(ended) = tasks.join_next() => {
                 report(ended);
+                continue;
+            }
+            // What cannot be recorded is not relayed any further either.
+            () = served.events.closed(), if !abort.is_cancelled() => {
+                abort.cancel();
                 continue;
             }
             accepted = accept(&listeners, turn, &room) => accepted,
@@ -55,7 +62,7 @@ pub async fn serve(
         let taken = original.is_some_and(|original| original.ingress == Ingress::Tproxy);
         let reached = tcp.local_addr().ok().filter(|_| !taken);
         let client = Client::new(
-            Wire::new(tcp),
+            Wire::new(tcp, served.setup.limits.keepalive_time),
             canonical(device),
             canonical(reached.or(own).unwrap_or(UNKNOWN_LISTENER)),
             own_addresses(&served.setup.machine, reached, &listening),

@@ -59,7 +59,8 @@ pub(crate) async fn run(
             let failure = Failure { stage: Stage::Connect, side: Side::Landfall, cause };
             let treatment = Treatment::Failed(failure);
             journal.treated(treatment.clone()).await?;
-            reply::refused(&mut client.wire, client.speaks, &treatment).await;
+            let limits = &served.setup.limits;
+            reply::refused(&mut client.wire, client.speaks, &treatment, limits).await;
             Outcome::NotRelayed
         }
     };

@@ -1,5 +1,6 @@
 //! A device's connection as accepted, and what serving it takes.
 
+use crate::devices::{Devices, Place};
 use crate::journal::Journal;
 use crate::listener::Original;
 use crate::setup::Setup;
@@ -24,6 +25,8 @@ pub(crate) struct Client {
     pub(crate) forwarded_by: Option<SocketAddr>,
     /// Our end of it.
     pub(crate) listener: SocketAddr,
+    /// Its place among the connections of the device.
+    pub(crate) place: Option<Place>,
     /// Addresses at which Landfall itself listens, as far as this connection shows.
     pub(crate) own: Vec<SocketAddr>,
     /// Where it was going to when the kernel took it; `None` for a client that asks a proxy.
@@ -45,9 +48,9 @@ impl Client {
         original: Option<Original>,
     ) -> Self {
         let device = DeviceAddr(device);
-        let (forwarded_by, over_tls, app) = (None, false, None);
+        let (forwarded_by, over_tls, app, place) = (None, false, None, None);
         let speaks = if original.is_some() { Speaks::ToTheServer } else { Speaks::Http };
-        Self { wire, device, forwarded_by, listener, own, original, over_tls, app, speaks }
+        Self { wire, device, forwarded_by, listener, place, own, original, over_tls, app, speaks }
     }
 
     /// What is told first of a conversation with it.
@@ -107,11 +110,17 @@ pub(crate) struct Served {
     pub(crate) setup: Arc<Setup>,
     pub(crate) events: Sender,
     pub(crate) numbers: Arc<Numbers>,
-    /// Cancelled when the grace time of a shutdown is over.
+    pub(crate) devices: Devices,
+    /// Cancelled when the grace time of a shutdown is over, or when recording has stopped.
     pub(crate) abort: CancellationToken,
 }
 
 impl Served {
+    /// Nothing can be recorded any more, and so nothing is served.
+    pub(crate) fn recording_has_stopped(&self) -> bool {
+        self.events.is_closed()
+    }
+
     /// The journal of a new conversation.
     pub(crate) fn journal(&self) -> Journal {
         Journal::new(self.numbers.next(), Arc::clone(&self.setup.clock), self.events.clone())

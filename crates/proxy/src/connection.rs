@@ -2,6 +2,7 @@
 //! function that returns a value, and no step calls the next.
 
 use crate::association;
+use crate::broken::Broken;
 use crate::client::{Client, Served, Speaks};
 use crate::client_needs::ClientNeeds;
 use crate::ingress;
@@ -15,25 +16,25 @@ use crate::setup::Setup;
 use crate::upstream_tls::asked_host;
 use crate::wire::Wire;
 use crate::{client_tls, forward, onboarding, reply, tls_failure, upstream};
-use bytes::Bytes;
 use feed::RecorderGone;
 use flow::address::{Host, Target};
 use flow::event::{Event, Ingress};
+use flow::limits::Limits;
 use flow::stream::{Direction, Leg};
-use flow::treatment::{Cause, Failure, Outcome, PlaintextWhy, Side, Stage, Treatment};
+use flow::treatment::{BlockedWhy, Cause, Failure, Outcome, PlaintextWhy, Side, Stage, Treatment};
 use observe::Observer;
 use std::net::IpAddr;
 
 /// Serves one connection of a device. However it ends, its record is closed.
 pub(crate) async fn run(mut client: Client, served: &Served) {
     let mut accepted = served.setup.clock.now();
+    if served.recording_has_stopped() {
+        return not_recorded(&mut client, served).await;
+    }
     let mut ask = match client.original {
-        Some(original) => match served.setup.rules.client(client.device.0.ip()) {
-            Ok(()) => Ask::Tunnel(original.target(), Bytes::new()),
-            Err(why) => Ask::Refused(Treatment::Blocked(why), Bytes::new()),
-        },
+        Some(original) => ingress::taken(&mut client, original, served),
         None => tokio::select! {
-            ask = ingress::read(&mut client, &served.setup) => ask,
+            ask = ingress::read(&mut client, served) => ask,
             () = served.abort.cancelled() => Ask::Nothing(Cause::Closed),
         },
     };
@@ -56,6 +57,16 @@ pub(crate) async fn run(mut client: Client, served: &Served) {
     if let Err(gone) = ended {
         tracing::debug!(error = %gone, "Ended a connection because nothing can be recorded");
     }
+}
+
+/// Says no to a client because nothing can be recorded any more.
+async fn not_recorded(client: &mut Client, served: &Served) {
+    if client.original.is_none() {
+        ingress::learn_what_it_speaks(client, &served.setup).await;
+    }
+    let treatment = Treatment::Blocked(BlockedWhy::RecordingStopped);
+    let limits = &served.setup.limits;
+    reply::refused(&mut client.wire, client.speaks, &treatment, limits).await;
 }
 
 /// A client connection that is one conversation, which is every kind but plain forwarding.
@@ -95,7 +106,8 @@ async fn single(
                         journal.targeted(original.target()).await?;
                     }
                     journal.passed(Leg::Client, Direction::Up, raw).await?;
-                    refuse(client.wire, client.speaks, &journal, treatment).await
+                    let limits = &served.setup.limits;
+                    refuse(client.wire, client.speaks, limits, &journal, treatment).await
                 }
                 Ask::Nothing(cause) => not_relayed(&journal, request_failed(cause)).await,
                 Ask::Forward(_) | Ask::Associate(_) => Ok(Outcome::NotRelayed),
@@ -123,7 +135,7 @@ async fn tunnel(
     }
     let upstream = match upstream::reach(setup, journal, target, &own).await? {
         Ok(upstream) => upstream,
-        Err(treatment) => return refuse(client, speaks, journal, treatment).await,
+        Err(treatment) => return refuse(client, speaks, &setup.limits, journal, treatment).await,
     };
     let bound = upstream.socket().local_address();
     if let Err(error) = reply::established(&mut client, speaks, bound).await {
@@ -136,7 +148,10 @@ async fn tunnel(
             // Connections of other kinds need no room for two handshakes.
             return Box::pin(tunnel.run(*hello)).await;
         }
-        Opening::Failed(failure) => return hello_failed(client, journal, failure).await,
+        Opening::Failed(failure) => return hello_failed(client, setup, journal, failure).await,
+        Opening::UpstreamFailed(error) => {
+            return upstream_gone(client, journal, &error).await;
+        }
         Opening::Http1 => {
             journal.observe(Observer::http1(journal.connection(), &setup.limits)).await;
             PlaintextWhy::Http
@@ -150,7 +165,7 @@ async fn tunnel(
         Opening::Silent => PlaintextWhy::Silent,
     };
     journal.treated(Treatment::Plaintext(why)).await?;
-    relay::run(journal, End::plain(client), End::plain(upstream), setup.limits.idle_time).await
+    relay::run(journal, End::plain(client), End::plain(upstream), &setup.limits).await
 }
 
 /// A tunnel to Landfall's own pages, which is never dialled.
@@ -181,7 +196,7 @@ async fn own_pages(
                 Err(failure) => judged(failure, &asked, setup, journal),
             }
         }
-        Opening::Failed(failure) => return hello_failed(client, journal, failure).await,
+        Opening::Failed(failure) => return hello_failed(client, setup, journal, failure).await,
         _ => {
             journal.treated(Treatment::Plaintext(PlaintextWhy::OwnPages)).await?;
             return onboarding::serve(client, setup, journal).await;
@@ -190,14 +205,32 @@ async fn own_pages(
     not_relayed(journal, Treatment::Failed(failure)).await
 }
 
+/// Ends a tunnel as its upstream did, before anything was relayed.
+async fn upstream_gone(
+    mut client: Wire,
+    journal: &Journal,
+    error: &std::io::Error,
+) -> Result<Outcome, RecorderGone> {
+    let unread = client.take_unread();
+    let why = if unread.is_empty() { PlaintextWhy::Silent } else { PlaintextWhy::NotTls };
+    journal.passed(Leg::Client, Direction::Up, unread).await?;
+    journal.treated(Treatment::Plaintext(why)).await?;
+    client.socket().reset_on_close();
+    match Broken::transport(Side::Upstream, error) {
+        Broken::Transport(outcome) => Ok(outcome),
+        Broken::Recorder(gone) => Err(gone),
+    }
+}
+
 /// Keeps what there is of a ClientHello, and tells the client that it was none.
 async fn hello_failed(
     mut client: Wire,
+    setup: &Setup,
     journal: &Journal,
     failure: Failure,
 ) -> Result<Outcome, RecorderGone> {
     journal.passed(Leg::Client, Direction::Up, client.take_unread()).await?;
-    reply::alert(&mut client, tls_failure::NOT_A_CLIENT_HELLO).await;
+    reply::alert(&mut client, tls_failure::NOT_A_CLIENT_HELLO, &setup.limits).await;
     not_relayed(journal, Treatment::Failed(failure)).await
 }
 
@@ -205,11 +238,12 @@ async fn hello_failed(
 async fn refuse(
     mut client: Wire,
     speaks: Speaks,
+    limits: &Limits,
     journal: &Journal,
     treatment: Treatment,
 ) -> Result<Outcome, RecorderGone> {
     journal.treated(treatment.clone()).await?;
-    reply::refused(&mut client, speaks, &treatment).await;
+    reply::refused(&mut client, speaks, &treatment, limits).await;
     Ok(match speaks {
         Speaks::ToTheServer => Outcome::NotRelayedReset,
         _ => Outcome::NotRelayed,

@@ -9,7 +9,7 @@ use crate::ingress;
 use crate::ingress::ask::{Ask, Forwarded};
 use crate::journal::Journal;
 use crate::relay::{self, End};
-use crate::reply::{self, LINGER_TIME};
+use crate::reply;
 use crate::wire::Wire;
 use crate::{forward_head, last_hop, upstream};
 use bytes::{Bytes, BytesMut};
@@ -64,7 +64,8 @@ async fn conversation(
         Ok(upstream) => upstream,
         Err(treatment) => {
             journal.treated(treatment.clone()).await?;
-            reply::refused(&mut client.wire, client.speaks, &treatment).await;
+            let limits = &setup.limits;
+            reply::refused(&mut client.wire, client.speaks, &treatment, limits).await;
             return Ok(Outcome::NotRelayed);
         }
     };
@@ -84,7 +85,7 @@ async fn conversation(
             Err(Broken::Recorder(gone)) => return Err(gone),
             Err(Broken::Transport(outcome)) => {
                 if outcome == Outcome::Completed {
-                    end(&mut client.wire).await;
+                    end(&mut client.wire, limits).await;
                 } else {
                     // A FIN would make a body that lasts until the close look whole.
                     client.wire.socket().reset_on_close();
@@ -95,7 +96,7 @@ async fn conversation(
         if journal.switched().await {
             let socket = client.wire.socket().clone();
             let client = End { stream: &mut client.wire, socket };
-            return relay::run(journal, client, End::plain(upstream), limits.idle_time).await;
+            return relay::run(journal, client, End::plain(upstream), limits).await;
         }
         // Only waiting may be given up for the upstream's close, reading may not.
         let upstream_is_gone = tokio::select! {
@@ -105,12 +106,12 @@ async fn conversation(
             () = journal.idle(limits.idle_time) => return Ok(Outcome::IdleTimeout),
         };
         if upstream_is_gone {
-            end(&mut client.wire).await;
+            end(&mut client.wire, limits).await;
             return Ok(Outcome::Completed);
         }
         match ingress::http::read(client, setup).await {
             Ask::Nothing(_) => {
-                end(&mut client.wire).await;
+                end(&mut client.wire, limits).await;
                 return Ok(Outcome::Completed);
             }
             Ask::Forward(more)
@@ -132,8 +133,8 @@ async fn conversation(
 }
 
 /// Ends our direction in order; a client that has gone needs no end.
-async fn end(client: &mut Wire) {
-    drop(timeout(LINGER_TIME, client.shutdown()).await);
+async fn end(client: &mut Wire, limits: &Limits) {
+    drop(timeout(limits.answer_time, client.shutdown()).await);
 }
 
 /// Whether the upstream has closed, or said something that nobody asked for.

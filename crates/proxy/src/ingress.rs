@@ -8,21 +8,30 @@ pub(crate) mod http;
 mod proxy_tls;
 mod socks5;
 
-use crate::client::{Client, Speaks};
+use crate::client::{Client, Served, Speaks};
+use crate::listener::Original;
 use crate::setup::Setup;
 use ask::Ask;
 use bytes::{Bytes, BytesMut};
 use flow::treatment::{BlockedWhy, Cause, Treatment};
+use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
 
 /// Reads what the client asks for.
-pub(crate) async fn read(client: &mut Client, setup: &Setup) -> Ask {
+pub(crate) async fn read(client: &mut Client, served: &Served) -> Ask {
+    let setup = &*served.setup;
     if setup.rules.is_trusted_forwarder(client.device.0.ip())
         && let Err(refused) = forwarder::read(client, &setup.limits).await
     {
         return refused;
     }
-    let mut first = match first_byte(client, setup).await {
+    client.place = served.devices.admit(client.device.0.ip());
+    if client.place.is_none() {
+        learn_what_it_speaks(client, setup).await;
+        return Ask::Refused(Treatment::Blocked(BlockedWhy::DeviceLimit), Bytes::new());
+    }
+    let head_time = setup.limits.request_head_time;
+    let mut first = match first_byte(client, head_time).await {
         Ok(first) => first,
         Err(cause) => return Ask::Nothing(cause),
     };
@@ -34,7 +43,7 @@ pub(crate) async fn read(client: &mut Client, setup: &Setup) -> Ask {
         if let Err(refused) = proxy_tls::take_off(client, setup).await {
             return refused;
         }
-        first = match first_byte(client, setup).await {
+        first = match first_byte(client, head_time).await {
             Ok(first) => first,
             Err(cause) => return Ask::Nothing(cause),
         };
@@ -49,9 +58,31 @@ pub(crate) async fn read(client: &mut Client, setup: &Setup) -> Ask {
     }
 }
 
+/// What a client asks for whose connection was taken on its way to somebody else.
+pub(crate) fn taken(client: &mut Client, original: Original, served: &Served) -> Ask {
+    let device = client.device.0.ip();
+    client.place = served.devices.admit(device);
+    let refused = match &client.place {
+        None => Err(BlockedWhy::DeviceLimit),
+        Some(_) => served.setup.rules.client(device),
+    };
+    match refused {
+        Ok(()) => Ask::Tunnel(original.target(), Bytes::new()),
+        Err(why) => Ask::Refused(Treatment::Blocked(why), Bytes::new()),
+    }
+}
+
+/// Learns in which protocol to say no to a client that is refused whatever it wants; one that keeps
+/// quiet is told in plain text.
+pub(crate) async fn learn_what_it_speaks(client: &mut Client, setup: &Setup) {
+    if let Ok(first) = first_byte(client, setup.limits.answer_time).await {
+        client.speaks = Speaks::before_a_word(first);
+    }
+}
+
 /// Looks at the first byte, which stays.
-async fn first_byte(client: &mut Client, setup: &Setup) -> Result<u8, Cause> {
-    let deadline = Instant::now() + setup.limits.request_head_time;
+async fn first_byte(client: &mut Client, time: Duration) -> Result<u8, Cause> {
+    let deadline = Instant::now() + time;
     let mut buffer = BytesMut::new();
     let reading = client.wire.read_more(&mut buffer, FIRST_READ_BYTES);
     let read = timeout_at(deadline, reading).await;

@@ -63,7 +63,7 @@ impl Tunnel<'_> {
             }
             Plan::Block(why, alert) => {
                 self.journal.treated(Treatment::Blocked(why)).await?;
-                reply::alert(&mut self.client, alert).await;
+                reply::alert(&mut self.client, alert, &self.setup.limits).await;
                 Ok(Outcome::NotRelayed)
             }
         }
@@ -125,7 +125,8 @@ impl Tunnel<'_> {
                 return redial(client, target, own, setup, journal, why).await;
             }
             Err(Unsecured { failure, .. }) => {
-                reply::alert(&mut client, tls_failure::alert_record(&failure.cause)).await;
+                let alert = tls_failure::alert_record(&failure.cause);
+                reply::alert(&mut client, alert, &setup.limits).await;
                 return not_relayed(journal, Treatment::Failed(failure)).await;
             }
         };
@@ -148,7 +149,7 @@ impl Tunnel<'_> {
             End { stream: client, socket: client_socket },
             End { stream: secured.stream, socket: upstream_socket },
         );
-        let outcome = relay::run(journal, ends.0, ends.1, setup.limits.idle_time).await?;
+        let outcome = relay::run(journal, ends.0, ends.1, &setup.limits).await?;
         late(&outcome, &asked, target, secured.answered_with_certificate, setup, journal).await?;
         Ok(outcome)
     }
@@ -206,7 +207,7 @@ async fn splice(
 ) -> Result<Outcome, RecorderGone> {
     journal.treated(Treatment::Passthrough(why)).await?;
     let (client, upstream) = (End::plain(client), End::plain(upstream));
-    relay::run(journal, client, upstream, setup.limits.idle_time).await
+    relay::run(journal, client, upstream, &setup.limits).await
 }
 
 /// The same over a second connection, after ours could not be used.
@@ -221,7 +222,7 @@ async fn redial(
     match upstream::reach(setup, journal, target, own).await? {
         Ok(upstream) => splice(client, upstream, setup, journal, why).await,
         Err(treatment) => {
-            reply::alert(&mut client, tls_failure::INTERNAL_ERROR).await;
+            reply::alert(&mut client, tls_failure::INTERNAL_ERROR, &setup.limits).await;
             not_relayed(journal, treatment).await
         }
     }

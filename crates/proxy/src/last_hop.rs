@@ -3,7 +3,7 @@
 
 use crate::ingress::ask::Forwarded;
 use crate::journal::Journal;
-use crate::reply::{self, LINGER_TIME};
+use crate::reply;
 use crate::setup::Setup;
 use crate::wire::Wire;
 use bytes::Bytes;
@@ -31,7 +31,7 @@ pub(crate) async fn answer(
         reply::linger(client).await
     };
     // A client that leaves early has its answer or did not want it.
-    drop(timeout(LINGER_TIME, sending).await);
+    drop(timeout(setup.limits.answer_time, sending).await);
     Ok(Outcome::Completed)
 }
 

@@ -15,6 +15,7 @@ mod connection;
 mod credentials;
 mod datagram_flow;
 mod datagram_upstream;
+mod devices;
 mod dial;
 mod forward;
 mod forward_head;

@@ -3,7 +3,6 @@
 
 use crate::journal::Journal;
 use crate::received::{self, Received};
-use crate::reply::LINGER_TIME;
 use crate::setup::Setup;
 use bytes::{Bytes, BytesMut};
 use certs::{Authority, Form};
@@ -59,7 +58,7 @@ pub(crate) async fn answer<S: AsyncRead + AsyncWrite + Unpin>(
         Ok::<_, std::io::Error>(())
     };
     // A client that leaves early has its answer or did not want it.
-    drop(timeout(LINGER_TIME, sending).await);
+    drop(timeout(setup.limits.answer_time, sending).await);
     Ok(Outcome::Completed)
 }
 

@@ -9,7 +9,6 @@ use flow::treatment::{Cause, Failure, Side, Stage};
 use observe::client_hello::{self, Parsed};
 use observe::sniff::{Sniffed, sniff};
 use std::io;
-use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
 
 /// How a tunnel opens.
@@ -23,6 +22,8 @@ pub(crate) enum Opening {
     ServerFirst,
     /// The peer closed without a byte.
     Silent,
+    /// The upstream's end of the connection failed. Reading from it again would look like an end.
+    UpstreamFailed(io::Error),
     Failed(Failure),
 }
 
@@ -43,8 +44,9 @@ pub(crate) async fn read(client: &mut Wire, upstream: Option<&Wire>, limits: &Li
             read = timeout_at(deadline, reading) => read,
             spoken = spoken => break match spoken {
                 Ok(true) => Opening::ServerFirst,
-                Ok(false) | Err(_) if first.is_empty() => Opening::Silent,
-                Ok(false) | Err(_) => Opening::Other,
+                Ok(false) if first.is_empty() => Opening::Silent,
+                Ok(false) => Opening::Other,
+                Err(error) => Opening::UpstreamFailed(error),
             },
         };
         match read {
@@ -53,8 +55,9 @@ pub(crate) async fn read(client: &mut Wire, upstream: Option<&Wire>, limits: &Li
             Ok(Ok(_)) => {}
             Ok(Err(error)) => break failed(&error),
         }
+        // A protocol of short messages is not held up for long.
         if first.first() != Some(&TLS_HANDSHAKE) {
-            deadline = deadline.min(Instant::now() + UNDECIDED_TIME);
+            deadline = deadline.min(Instant::now() + limits.undecided_time);
         } else {
             deadline = deadline.min(Instant::now() + limits.tls_time);
         }
@@ -105,6 +108,3 @@ fn refused(cause: Cause) -> Opening {
 
 /// Content type of a TLS handshake record (RFC 8446 section 5.1).
 const TLS_HANDSHAKE: u8 = 22;
-/// Time that a client gets to go on after a few bytes that could begin several protocols, so that
-/// a protocol of short messages is not held up.
-const UNDECIDED_TIME: Duration = Duration::from_millis(500);

@@ -9,10 +9,12 @@ use crate::tls_failure;
 use crate::wire::{Socket, Wire};
 use bytes::BytesMut;
 use feed::RecorderGone;
+use flow::limits::Limits;
 use flow::stream::{Direction, Leg};
 use flow::treatment::{Outcome, Side};
 use std::io;
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadHalf, WriteHalf};
 use tokio::sync::Notify;
@@ -31,13 +33,13 @@ impl End<Wire> {
     }
 }
 
-/// Relays until both directions ended, one failed, or nothing passed for `idle_time`. Whatever
+/// Relays until both directions ended, one failed, or nothing passed for the idle time. Whatever
 /// ends it early, a dropped future included, resets both sockets: a FIN would look like an end.
 pub(crate) async fn run<C, U>(
     journal: &Journal,
     client: End<C>,
     upstream: End<U>,
-    idle_time: Duration,
+    limits: &Limits,
 ) -> Result<Outcome, RecorderGone>
 where
     C: AsyncRead + AsyncWrite,
@@ -48,6 +50,7 @@ where
     let (client_reader, client_writer) = tokio::io::split(client.stream);
     let (upstream_reader, upstream_writer) = tokio::io::split(upstream.stream);
     let unwritable = Unwritable::default();
+    let half_close = HalfClose::default();
     let pump = |direction, from, to, to_socket| Pump {
         journal,
         direction,
@@ -55,6 +58,7 @@ where
         to,
         to_socket,
         unwritable: &unwritable,
+        half_close: &half_close,
     };
     let up = pump(Direction::Up, Side::Client, Side::Upstream, &upstream.socket);
     let down = pump(Direction::Down, Side::Upstream, Side::Client, &client.socket);
@@ -66,13 +70,13 @@ where
     };
     let ended = tokio::select! {
         ended = both => ended,
-        () = journal.idle(idle_time) => Err(Broken::Transport(Outcome::IdleTimeout)),
-        outcome = unwritable.drained() => Err(Broken::Transport(outcome)),
+        () = journal.idle(limits.idle_time) => Err(Broken::Transport(Outcome::IdleTimeout)),
+        outcome = unwritable.drained(limits.drain_time) => Err(Broken::Transport(outcome)),
     };
     match ended {
         Ok((up, down)) => {
             resets.armed = false;
-            Ok(outcome(up, down))
+            Ok(outcome(up, down, &half_close))
         }
         Err(Broken::Recorder(gone)) => Err(gone),
         Err(Broken::Transport(outcome)) => {
@@ -84,13 +88,42 @@ where
 }
 
 /// What two directions that ended without an abort come to.
-fn outcome(up: Ended, down: Ended) -> Outcome {
+fn outcome(up: Ended, down: Ended, half_close: &HalfClose) -> Outcome {
     match (up, down) {
         (Ended::Cut, _) => Outcome::Truncated(Side::Client),
         (_, Ended::Cut) => Outcome::Truncated(Side::Upstream),
-        // The client had said that it was done; what came after was for nobody.
-        (Ended::InOrder, _) => Outcome::Completed,
-        (Ended::Unwritable(outcome), _) => outcome,
+        (Ended::InOrder, Ended::InOrder) => match half_close.by() {
+            Some(side) => Outcome::HalfClosed(side),
+            None => Outcome::Completed,
+        },
+        // The side had said that it was done; what came after was for nobody.
+        (Ended::InOrder, Ended::Unwritable(_)) => Outcome::ClosedEarly(Side::Client),
+        (Ended::Unwritable(_), Ended::InOrder) => Outcome::ClosedEarly(Side::Upstream),
+        (Ended::Unwritable(outcome), Ended::Unwritable(_)) => outcome,
+    }
+}
+
+/// Which side ended in order first, and whether bytes of the other passed after that.
+#[derive(Default)]
+struct HalfClose {
+    first: OnceLock<Side>,
+    went_on: AtomicBool,
+}
+
+impl HalfClose {
+    fn ended(&self, side: Side) {
+        self.first.get_or_init(|| side);
+    }
+
+    fn passed(&self, side: Side) {
+        if self.first.get().is_some_and(|first| *first != side) {
+            self.went_on.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// The side that was done first while the other was not.
+    fn by(&self) -> Option<Side> {
+        self.first.get().copied().filter(|_| self.went_on.load(Ordering::Relaxed))
     }
 }
 
@@ -113,21 +146,27 @@ impl Drop for ResetBoth {
 /// A side that takes no more bytes. What it sent before it stopped reading is still passed on.
 #[derive(Default)]
 struct Unwritable {
-    first: OnceLock<Outcome>,
+    first: OnceLock<(Side, Outcome)>,
     noticed: Notify,
 }
 
 impl Unwritable {
-    fn note(&self, outcome: &Outcome) {
-        self.first.get_or_init(|| outcome.clone());
+    fn note(&self, side: Side, outcome: &Outcome) {
+        self.first.get_or_init(|| (side, outcome.clone()));
         self.noticed.notify_one();
     }
 
+    /// How writing to this side failed.
+    fn of(&self, side: Side) -> Option<Outcome> {
+        let (_, outcome) = self.first.get().filter(|(first, _)| *first == side)?;
+        Some(outcome.clone())
+    }
+
     /// Returns when a side has been unwritable for so long that nothing more is expected of it.
-    async fn drained(&self) -> Outcome {
+    async fn drained(&self, drain_time: Duration) -> Outcome {
         self.noticed.notified().await;
-        tokio::time::sleep(DRAIN_TIME).await;
-        self.first.get().cloned().unwrap_or(Outcome::IdleTimeout)
+        tokio::time::sleep(drain_time).await;
+        self.first.get().map_or(Outcome::IdleTimeout, |(_, outcome)| outcome.clone())
     }
 }
 
@@ -139,6 +178,7 @@ struct Pump<'a> {
     to: Side,
     to_socket: &'a Socket,
     unwritable: &'a Unwritable,
+    half_close: &'a HalfClose,
 }
 
 /// How a direction ended without ending the other.
@@ -176,6 +216,7 @@ impl Pump<'_> {
                 }
                 Err(error) => return Err(self.unreadable(&error)),
             }
+            self.half_close.passed(self.from);
             let bytes = buffer.split().freeze();
             self.journal.passed(Leg::Relay, self.direction, bytes.clone()).await?;
             let written = async {
@@ -186,6 +227,17 @@ impl Pump<'_> {
                 return self.unwritable(&error);
             }
         }
+        // A reset that a write has been told of already reads like an end. What an upstream sent
+        // before it is still delivered; an upload must not look whole.
+        match (self.unwritable.of(self.from), self.from) {
+            (None, _) => {}
+            (Some(outcome), Side::Client) => return Err(Broken::Transport(outcome)),
+            (Some(outcome), _) => {
+                drop(writer.shutdown().await);
+                return Ok(Ended::Unwritable(outcome));
+            }
+        }
+        self.half_close.ended(self.from);
         self.journal.ended(self.direction).await?;
         match writer.shutdown().await {
             // The other side may have closed first, which its own direction reports.
@@ -210,7 +262,7 @@ impl Pump<'_> {
     fn unwritable(&self, error: &io::Error) -> Result<Ended, Broken> {
         match Broken::transport(self.to, error) {
             Broken::Transport(outcome) => {
-                self.unwritable.note(&outcome);
+                self.unwritable.note(self.to, &outcome);
                 Ok(Ended::Unwritable(outcome))
             }
             gone @ Broken::Recorder(_) => Err(gone),
@@ -229,8 +281,6 @@ fn next_room(room: usize, length: usize) -> usize {
     }
 }
 
-/// Time that the rest of one direction gets after the other can no longer be written.
-const DRAIN_TIME: Duration = Duration::from_secs(5);
 /// Buffer of an idle direction.
 const SMALLEST_READ_BYTES: usize = 2 * 1024;
 /// Buffer of a busy direction: a few TLS records.

@@ -4,10 +4,10 @@
 use crate::client::Speaks;
 use crate::wire::Wire;
 use bytes::BytesMut;
+use flow::limits::Limits;
 use flow::treatment::{BlockedWhy, Cause, Failure, Stage, Treatment};
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::time::Duration;
 use tokio::io::AsyncWriteExt;
 use tokio::time::timeout;
 
@@ -27,13 +27,18 @@ pub(crate) async fn established(
 }
 
 /// Ends the client's TLS handshake with an alert record.
-pub(crate) async fn alert(client: &mut Wire, record: [u8; 7]) {
+pub(crate) async fn alert(client: &mut Wire, record: [u8; 7], limits: &Limits) {
     // A client that has gone needs no alert; the record says what happened in either case.
-    drop(timeout(LINGER_TIME, client.write_all(&record)).await);
+    drop(timeout(limits.answer_time, client.write_all(&record)).await);
 }
 
 /// Says no in the client's own protocol, as far as that has words for why, and closes.
-pub(crate) async fn refused(client: &mut Wire, speaks: Speaks, treatment: &Treatment) {
+pub(crate) async fn refused(
+    client: &mut Wire,
+    speaks: Speaks,
+    treatment: &Treatment,
+    limits: &Limits,
+) {
     let answer = match speaks {
         Speaks::Http => text(treatment).into_bytes(),
         // Rejected or failed; SOCKS4 has no finer words for it.
@@ -49,7 +54,7 @@ pub(crate) async fn refused(client: &mut Wire, speaks: Speaks, treatment: &Treat
         client.write_all(&answer).await?;
         linger(client).await
     };
-    drop(timeout(LINGER_TIME, answering).await);
+    drop(timeout(limits.answer_time, answering).await);
 }
 
 fn text(treatment: &Treatment) -> String {
@@ -123,6 +128,9 @@ pub(crate) async fn linger(client: &mut Wire) -> io::Result<()> {
 fn status_line(treatment: &Treatment) -> &'static str {
     match treatment {
         Treatment::Blocked(BlockedWhy::Credentials) => "407 Proxy Authentication Required",
+        Treatment::Blocked(BlockedWhy::DeviceLimit | BlockedWhy::RecordingStopped) => {
+            "503 Service Unavailable"
+        }
         Treatment::Blocked(_) => "403 Forbidden",
         Treatment::Failed(Failure { stage: Stage::Request, cause, .. }) => match cause {
             Cause::TooLarge => "431 Request Header Fields Too Large",
@@ -134,8 +142,6 @@ fn status_line(treatment: &Treatment) -> &'static str {
     }
 }
 
-/// Time that a client gets to take an answer after which we close.
-pub(crate) const LINGER_TIME: Duration = Duration::from_secs(2);
 /// Bytes read at once, and thrown away, from a client that was refused.
 const LINGER_BYTES: usize = 64 * 1024;
 /// The reply code of a request that was granted.

@@ -98,7 +98,7 @@ async fn directly(
             treatment = failed(Stage::Connect, cause);
         }
     }
-    Ok(tcp.map(Wire::new).ok_or(treatment))
+    Ok(tcp.map(|tcp| Wire::new(tcp, setup.limits.keepalive_time)).ok_or(treatment))
 }
 
 /// Has the proxy dial: the upstream's address where there is one, else the target as it is.
@@ -127,7 +127,7 @@ async fn through(
         Some(address) => Target { host: Host::Ip(address.ip()), port: address.port() },
         None => target.clone(),
     };
-    let mut wire = Wire::new(tcp);
+    let mut wire = Wire::new(tcp, setup.limits.keepalive_time);
     let credentials = proxy.credentials.as_ref();
     let asking = async {
         match proxy.kind {

@@ -87,9 +87,12 @@ impl Capture {
 
 impl Wire {
     /// Takes a connected socket over: small writes at once, keep-alive probes when idle.
-    pub(crate) fn new(tcp: TcpStream) -> Self {
+    pub(crate) fn new(tcp: TcpStream, keepalive_time: Duration) -> Self {
         // Either option may be refused on a socket whose peer has gone; reading will tell.
-        let keepalive = socket2::TcpKeepalive::new().with_time(KEEPALIVE_TIME);
+        let keepalive = socket2::TcpKeepalive::new()
+            .with_time(keepalive_time)
+            .with_interval(keepalive_time.min(PROBE_INTERVAL))
+            .with_retries(PROBES);
         drop(SockRef::from(&tcp).set_tcp_keepalive(&keepalive));
         drop(tcp.set_nodelay(true));
         Self { socket: Socket(Arc::new(tcp)), outer: None, unread: Bytes::new(), capture: None }
@@ -273,5 +276,6 @@ pub(crate) fn opposite(direction: Direction) -> Direction {
 
 /// Room that a read of a head gets at least.
 const READ_BYTES: usize = 4096;
-/// Idle time after which the kernel probes whether the peer is still there.
-const KEEPALIVE_TIME: Duration = Duration::from_secs(120);
+/// Linux's own interval and count of keep-alive probes: a phone may be without a network that long.
+const PROBE_INTERVAL: Duration = Duration::from_secs(75);
+const PROBES: u32 = 9;

@@ -79,7 +79,7 @@ async fn plaintext_passes_unchanged_and_is_recorded_as_it_passed() {
     assert!(ended.is_ok() && at_origin == up && got == down);
     let story = proxy.finish().await;
     assert_eq!(story.treatment(), &Treatment::Intercepted);
-    assert_eq!(story.outcomes(), [&Outcome::Completed]);
+    assert_eq!(story.outcomes(), [&Outcome::HalfClosed(Side::Client)]);
     assert!(story.stream(Leg::Relay, Direction::Up) == up);
     assert!(story.stream(Leg::Relay, Direction::Down) == down);
     assert!(!story.stream(Leg::Upstream, Direction::Down).is_empty(), "the handshake is kept");
@@ -164,7 +164,7 @@ async fn one_direction_may_end_before_the_other() {
     let mut answer = Vec::new();
     client.read_to_end(&mut answer).await.unwrap();
     assert_eq!(answer, b"answer");
-    assert_eq!(proxy.finish().await.outcomes(), [&Outcome::Completed]);
+    assert_eq!(proxy.finish().await.outcomes(), [&Outcome::HalfClosed(Side::Client)]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -59,6 +59,9 @@ pub(crate) struct Annotator {
     /// The questions in `known`, the oldest first.
     order: VecDeque<Question>,
     next_number: u64,
+    /// Answers remembered; past it the oldest is forgotten, and asked and recorded again when
+    /// needed.
+    most: usize,
 }
 
 /// Asks the databases: an address, and the host with its CNAME chain.
@@ -73,8 +76,8 @@ impl fmt::Debug for Annotator {
 }
 
 impl Annotator {
-    pub(crate) fn new(ask: Ask) -> Self {
-        Self { ask, known: HashMap::new(), order: VecDeque::new(), next_number: 1 }
+    pub(crate) fn new(ask: Ask, most: usize) -> Self {
+        Self { ask, known: HashMap::new(), order: VecDeque::new(), next_number: 1, most }
     }
 
     pub(crate) fn assess(&mut self, address: IpAddr, names: &[DnsName]) -> Answer {
@@ -86,7 +89,7 @@ impl Annotator {
         let names = question.1.clone();
         let assessed = Arc::new(Assessed { number: self.next_number, names, annotation });
         self.next_number += 1;
-        if self.order.len() >= KNOWN
+        if self.order.len() >= self.most
             && let Some(oldest) = self.order.pop_front()
         {
             self.known.remove(&oldest);
@@ -97,16 +100,15 @@ impl Annotator {
     }
 }
 
-/// Answers remembered; past it the oldest is forgotten, and asked and recorded again when needed.
-const KNOWN: usize = 20_000;
-
 #[cfg(test)]
 mod tests {
+    const KNOWN: usize = 100;
+
     use super::*;
     use crate::fixture::nothing_known;
 
     fn annotator() -> Annotator {
-        Annotator::new(Box::new(|address, _names| nothing_known(address)))
+        Annotator::new(Box::new(|address, _names| nothing_known(address)), KNOWN)
     }
 
     #[test]

@@ -34,6 +34,17 @@ pub enum Error {
 }
 
 impl Error {
+    /// There is no room for the record any more, or less than the floor.
+    pub fn is_full(&self) -> bool {
+        match self {
+            Self::DiskFloor { .. } => true,
+            Self::File { source, .. } => {
+                matches!(source.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+            }
+            _ => false,
+        }
+    }
+
     /// What to do about it, as one sentence without a full stop.
     pub fn hint(&self) -> Option<&'static str> {
         match self {

@@ -96,7 +96,7 @@ pub(crate) fn begin(
         lock,
         log,
         store,
-        annotator: Annotator::new(setup.databases.ask),
+        annotator: Annotator::new(setup.databases.ask, setup.limits.assessment_cache_entries),
         signer,
         limits: setup.limits,
         clock: setup.clock,

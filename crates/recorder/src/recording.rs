@@ -149,11 +149,32 @@ fn run(
         match handled {
             Ok(()) => {}
             Err(floor @ Error::DiskFloor { .. }) => {
-                // What is missing from here on is said in the log, as long as there is room.
+                // What was handed over has been passed on, so it belongs to the record; what is
+                // missing from here on is said in the log.
+                drain(runtime, &mut writer, &mut events, &mut batch)?;
                 writer.close(CloseWhy::DiskFloor)?;
                 return Err(floor);
             }
             Err(error) => return Err(error),
+        }
+    }
+}
+
+/// Takes the last events in, as far as the room above the floor, and past it, lasts.
+fn drain(
+    runtime: &tokio::runtime::Runtime,
+    writer: &mut SessionWriter,
+    events: &mut Receiver,
+    batch: &mut Vec<InFlight>,
+) -> Result<(), Error> {
+    events.close();
+    loop {
+        for in_flight in batch.drain(..) {
+            writer.handle(in_flight.event)?;
+        }
+        writer.write()?;
+        if runtime.block_on(events.recv_many(batch, BATCH_EVENTS)) == 0 {
+            return Ok(());
         }
     }
 }
@@ -182,11 +203,17 @@ async fn next(
 
 /// Handles a batch of events. Each gives its room in the channel back once it is handled.
 fn take(writer: &mut SessionWriter, batch: &mut Vec<InFlight>) -> Result<(), Error> {
+    let mut room = Ok(());
     for in_flight in batch.drain(..) {
         writer.handle(in_flight.event)?;
-        writer.commit_if_due()?;
+        match writer.commit_if_due() {
+            // The rest of the batch belongs to the record too.
+            Err(floor @ Error::DiskFloor { .. }) => room = Err(floor),
+            committed => committed?,
+        }
     }
-    writer.write()
+    writer.write()?;
+    room
 }
 
 fn obey(writer: &mut SessionWriter, command: Command) -> Result<(), Error> {

@@ -265,7 +265,8 @@ impl SessionWriter {
             Host::Name(_) => None,
         };
         let flagged = assessed.as_ref().is_some_and(|known| !known.annotation.flags.is_empty());
-        self.tally.contacted(&target.host, flagged);
+        let most_hosts = self.parts.limits.counted_hosts;
+        self.tally.contacted(&target.host, flagged, most_hosts);
         let record = ConnectionTarget {
             assessment: assessed.as_ref().map(|known| Count(known.number)),
             connection: Spelled(connection),
@@ -288,7 +289,8 @@ impl SessionWriter {
         let Some(assessed) = assessed else { return };
         let Some(open) = self.open.get_mut(&dialled.connection) else { return };
         if let Some(target) = &open.target {
-            self.tally.contacted(&target.host, !assessed.annotation.flags.is_empty());
+            let flagged = !assessed.annotation.flags.is_empty();
+            self.tally.contacted(&target.host, flagged, self.parts.limits.counted_hosts);
         }
         open.destination = Some(assessed);
     }

@@ -50,10 +50,10 @@ impl Tally {
         *self.treatments.entry(now.word()).or_default() += 1;
     }
 
-    pub(crate) fn contacted(&mut self, host: &Host, flagged: bool) {
+    pub(crate) fn contacted(&mut self, host: &Host, flagged: bool, most_hosts: usize) {
         if let Some(known) = self.hosts.get_mut(host) {
             *known |= flagged;
-        } else if self.hosts.len() < MAX_HOSTS {
+        } else if self.hosts.len() < most_hosts {
             self.hosts.insert(host.clone(), flagged);
         }
     }
@@ -75,5 +75,17 @@ impl Tally {
     }
 }
 
-/// Hosts counted; a session with more has at least so many. The log holds all of them.
-const MAX_HOSTS: usize = 500_000;
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn as_many_hosts_are_told_apart_as_the_limit_says() {
+        let mut tally = Tally::default();
+        for name in ["a.example", "b.example", "c.example", "a.example"] {
+            tally.contacted(&name.parse().unwrap(), name.starts_with('a'), 2);
+        }
+        let summary = tally.summary(SessionId([0; 16]), PathBuf::new(), 0);
+        assert_eq!((summary.destinations, summary.flagged), (2, 1));
+    }
+}

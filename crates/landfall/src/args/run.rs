@@ -2,7 +2,7 @@
 //! the file's, and a list given here is added to the file's.
 
 use crate::config::{
-    DurationText, FilterText, Hidden, OnDistrust, TransparentMode, UpstreamVerify,
+    DurationText, FilterText, Hidden, OnDistrust, OnFull, TransparentMode, UpstreamVerify,
 };
 use flow::network::Network;
 use proxy::Rule;
@@ -90,6 +90,9 @@ pub(crate) struct RunArgs {
     /// Exit with 3 when a recorded flow matches this filter.
     #[arg(long, value_name = "FILTER")]
     pub(crate) fail_on: Option<FilterText>,
+    /// What to do when the disk has no room for the record any more [default: refuse].
+    #[arg(long, value_name = "WHAT")]
+    pub(crate) on_full: Option<OnFull>,
 }
 
 /// How live lines are written: one by one, so that there is no array and no header.

@@ -4,7 +4,7 @@
 use super::credentials::User;
 use super::settings::{CertificateFiles, Settings, Transparent};
 use super::unit::{DurationText, SizeText};
-use super::written::UpstreamVerify;
+use super::written::{OnFull, UpstreamVerify};
 use crate::error::Error;
 use flow::limits::Limits;
 use proxy::{OnDistrust, UpstreamProxy};
@@ -23,6 +23,10 @@ pub(crate) fn canonical(settings: &Settings) -> Result<String, Error> {
         UpstreamVerify::Refuse => "refuse",
         UpstreamVerify::Record => "record",
     };
+    let on_full = match settings.on_full {
+        OnFull::Refuse => "refuse",
+        OnFull::Exit => "exit",
+    };
     let resolve: Map<String, Value> = settings
         .resolver
         .overrides
@@ -35,6 +39,7 @@ pub(crate) fn canonical(settings: &Settings) -> Result<String, Error> {
     let mut value = json!({
         "listen": settings.listen,
         "upstream-verify": verify,
+        "on-full": on_full,
         "upstream-ca": paths(&settings.upstream_ca),
         "intercept": texts(&settings.rules.intercept),
         "passthrough": texts(&settings.rules.passthrough),
@@ -82,11 +87,14 @@ fn limits(limits: &Limits) -> Value {
     let size = |bytes: usize| SizeText(bytes as u64).to_string();
     json!({
         "connections": limits.connections,
+        "device-connections": limits.device_connections,
         "client-hello-bytes": size(limits.client_hello_bytes),
         "request-head-bytes": size(limits.request_head_bytes),
         "observed-header-bytes": size(limits.observed_header_bytes),
         "observed-streams": limits.observed_streams,
         "request-head-time": time(limits.request_head_time),
+        "undecided-time": time(limits.undecided_time),
+        "answer-time": time(limits.answer_time),
         "resolve-time": time(limits.resolve_time),
         "connect-time": time(limits.connect_time),
         "dialled-addresses": limits.dialled_addresses,
@@ -100,12 +108,16 @@ fn limits(limits: &Limits) -> Value {
         "association-destinations": limits.association_destinations,
         "association-bytes": size(limits.association_bytes),
         "datagram-idle-time": time(limits.datagram_idle_time),
+        "drain-time": time(limits.drain_time),
+        "keepalive-time": time(limits.keepalive_time),
         "shutdown-grace": time(limits.shutdown_grace),
         "recorded-connection-bytes": SizeText(limits.recorded_connection_bytes).to_string(),
         "free-disk-bytes": SizeText(limits.free_disk_bytes).to_string(),
         "events-in-flight-bytes": size(limits.events_in_flight_bytes),
         "leaf-cache-entries": limits.leaf_cache_entries,
         "dns-cache-entries": limits.dns_cache_entries,
+        "assessment-cache-entries": limits.assessment_cache_entries,
+        "counted-hosts": limits.counted_hosts,
     })
 }
 
@@ -233,7 +245,7 @@ mod tests {
         }
         assert!(!text.contains("sunny"), "{text}");
         let table: toml::Table = text.parse().unwrap();
-        assert_eq!(table.get("limits").and_then(|limits| limits.as_table()).unwrap().len(), 25);
+        assert_eq!(table.get("limits").and_then(|limits| limits.as_table()).unwrap().len(), 32);
         assert_eq!(canonical(&settings(&text, None)).unwrap(), text);
     }
 

@@ -18,7 +18,7 @@ mod written;
 pub(crate) use canonical::canonical;
 pub(crate) use text::FilterText;
 pub(crate) use unit::{DurationText, UnitError};
-pub(crate) use written::{Hidden, OnDistrust, TransparentMode, UpstreamVerify};
+pub(crate) use written::{Hidden, OnDistrust, OnFull, TransparentMode, UpstreamVerify};
 
 use crate::error::Error;
 use std::path::{Path, PathBuf};

@@ -76,6 +76,20 @@ impl Place<'_> {
         users.into_iter().map(checked).collect()
     }
 
+    /// As [`Place::time`], of what the system counts in whole seconds.
+    pub(super) fn probed(
+        &self,
+        key: &str,
+        value: Option<Text<DurationText>>,
+        default: Duration,
+    ) -> Result<Duration, Error> {
+        let time = self.time(key, value, default)?;
+        if !(SHORTEST_PROBED..=LONGEST_PROBED).contains(&time) {
+            return Err(self.refuse(&format!("limits.{key}"), "must be 1s to 9h"));
+        }
+        Ok(time)
+    }
+
     /// Paths in the file are relative to the file.
     pub(super) fn resolve(&self, path: PathBuf) -> PathBuf {
         match self.0.and_then(Path::parent) {
@@ -109,6 +123,9 @@ impl Place<'_> {
     }
 }
 
+/// What Linux takes for TCP_KEEPIDLE is 1 to 32,767 s.
+const SHORTEST_PROBED: Duration = Duration::from_secs(1);
+const LONGEST_PROBED: Duration = Duration::from_secs(9 * 60 * 60);
 const LONGEST_NAME_BYTES: usize = 200;
 /// The most that goes into one record of the log: a ClientHello, a head.
 const MOST_RECORDED_BYTES: u64 = 2 << 20;

@@ -9,7 +9,7 @@ use super::resolve::Answer;
 use super::text::{DialKey, FilterText, Text};
 use super::unit::{DurationText, SizeText};
 use super::written::{
-    ClientCertificate, GeoOverride, LimitsTable, OnDistrust, TransparentMode, UpstreamVerify,
+    ClientCertificate, GeoOverride, LimitsTable, OnDistrust, OnFull, TransparentMode, UpstreamVerify,
 };
 use crate::args::RunArgs;
 use crate::error::Error;
@@ -48,6 +48,7 @@ pub(crate) struct Settings {
     pub(crate) upstream_proxy_credentials: Option<PathBuf>,
     pub(crate) duration: Option<Duration>,
     pub(crate) fail_on: Option<Filter>,
+    pub(crate) on_full: OnFull,
     pub(crate) limits: Limits,
     pub(crate) resolver: resolver::Config,
     pub(crate) geoip: geoip::Config,
@@ -161,6 +162,7 @@ impl Settings {
             upstream_proxy_credentials: upstream_proxy_credentials.flatten(),
             duration: run.duration.or(written.duration.map(|Text(time)| time)).map(|time| time.0),
             fail_on: run.fail_on.or(written.fail_on.map(|Text(f)| f)).map(|FilterText(f)| f),
+            on_full: run.on_full.or(written.on_full).unwrap_or(OnFull::Refuse),
             limits: limits(&written.limits, &place)?,
             resolver: resolver::Config {
                 servers: written.resolver.servers,
@@ -234,6 +236,11 @@ fn limits(written: &LimitsTable, place: &Place<'_>) -> Result<Limits, Error> {
     let size = |value: Option<Text<SizeText>>, default| value.map_or(default, |Text(size)| size.0);
     Ok(Limits {
         connections: place.count("connections", written.connections, default.connections)?,
+        device_connections: place.count(
+            "device-connections",
+            written.device_connections,
+            default.device_connections,
+        )?,
         client_hello_bytes: place.recorded_bytes(
             "client-hello-bytes",
             written.client_hello_bytes,
@@ -259,6 +266,12 @@ fn limits(written: &LimitsTable, place: &Place<'_>) -> Result<Limits, Error> {
             written.request_head_time,
             default.request_head_time,
         )?,
+        undecided_time: place.time(
+            "undecided-time",
+            written.undecided_time,
+            default.undecided_time,
+        )?,
+        answer_time: place.time("answer-time", written.answer_time, default.answer_time)?,
         resolve_time: place.time("resolve-time", written.resolve_time, default.resolve_time)?,
         connect_time: place.time("connect-time", written.connect_time, default.connect_time)?,
         dialled_addresses: place.count(
@@ -289,6 +302,12 @@ fn limits(written: &LimitsTable, place: &Place<'_>) -> Result<Limits, Error> {
             written.datagram_idle_time,
             default.datagram_idle_time,
         )?,
+        drain_time: place.time("drain-time", written.drain_time, default.drain_time)?,
+        keepalive_time: place.probed(
+            "keepalive-time",
+            written.keepalive_time,
+            default.keepalive_time,
+        )?,
         // Zero means something for the next three: no grace, nothing kept, no floor.
         shutdown_grace: written
             .shutdown_grace
@@ -309,6 +328,16 @@ fn limits(written: &LimitsTable, place: &Place<'_>) -> Result<Limits, Error> {
             default.leaf_cache_entries,
         )?,
         dns_cache_entries: written.dns_cache_entries.unwrap_or(default.dns_cache_entries),
+        assessment_cache_entries: place.count(
+            "assessment-cache-entries",
+            written.assessment_cache_entries,
+            default.assessment_cache_entries,
+        )?,
+        counted_hosts: place.count(
+            "counted-hosts",
+            written.counted_hosts,
+            default.counted_hosts,
+        )?,
         ..handshake_limits(written, place)?
     })
 }
@@ -461,6 +490,9 @@ mod tests {
             ("[[proxy.credentials]]\nuser = \"a:b\"\npassword = \"c\"", "\"proxy.credentials\""),
             ("[limits]\nconnections = 0", "\"limits.connections\""),
             ("[limits]\ntls-time = \"0s\"", "\"limits.tls-time\""),
+            ("[limits]\nkeepalive-time = \"999ms\"", "\"limits.keepalive-time\""),
+            ("[limits]\nkeepalive-time = \"32401s\"", "\"limits.keepalive-time\""),
+            ("[limits]\ndevice-connections = 0", "\"limits.device-connections\""),
             ("[limits]\nclient-hello-bytes = \"3MiB\"", "\"limits.client-hello-bytes\""),
             ("[limits]\nrequest-head-bytes = \"2097153B\"", "\"limits.request-head-bytes\""),
             ("[limits]\nobserved-header-bytes = \"1GiB\"", "\"limits.observed-header-bytes\""),
@@ -472,6 +504,8 @@ mod tests {
             assert!(shown.contains(key) && shown.contains("landfall.toml"), "{shown}");
         }
         settings("[limits]\nobserved-header-bytes = \"2MiB\"", RunArgs::default()).unwrap();
+        settings("[limits]\nkeepalive-time = \"1s\"", RunArgs::default()).unwrap();
+        settings("[limits]\nkeepalive-time = \"9h\"", RunArgs::default()).unwrap();
         settings("[limits]\nshutdown-grace = \"0s\"", RunArgs::default()).unwrap();
     }
 }

@@ -41,6 +41,7 @@ pub(crate) struct Written {
     pub(super) client_certificate: Vec<ClientCertificate>,
     pub(super) transparent: TransparentTable,
     pub(super) upstream_proxy: UpstreamProxyTable,
+    pub(super) on_full: Option<OnFull>,
     pub(super) limits: LimitsTable,
     pub(super) resolver: ResolverTable,
     /// Host name -> what it resolves to, in place of a look-up.
@@ -153,16 +154,29 @@ impl From<&str> for Hidden {
     }
 }
 
+/// What a run does once the disk has no room for the record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum OnFull {
+    /// It stays up and refuses connections, so that nothing passes unrecorded, until it is stopped.
+    Refuse,
+    /// It ends.
+    Exit,
+}
+
 /// `[limits]`: the fields of [`flow::limits::Limits`].
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub(super) struct LimitsTable {
     pub(super) connections: Option<usize>,
+    pub(super) device_connections: Option<usize>,
     pub(super) client_hello_bytes: Option<Text<SizeText>>,
     pub(super) request_head_bytes: Option<Text<SizeText>>,
     pub(super) observed_header_bytes: Option<Text<SizeText>>,
     pub(super) observed_streams: Option<usize>,
     pub(super) request_head_time: Option<Text<DurationText>>,
+    pub(super) undecided_time: Option<Text<DurationText>>,
+    pub(super) answer_time: Option<Text<DurationText>>,
     pub(super) resolve_time: Option<Text<DurationText>>,
     pub(super) connect_time: Option<Text<DurationText>>,
     pub(super) dialled_addresses: Option<usize>,
@@ -176,12 +190,16 @@ pub(super) struct LimitsTable {
     pub(super) association_destinations: Option<usize>,
     pub(super) association_bytes: Option<Text<SizeText>>,
     pub(super) datagram_idle_time: Option<Text<DurationText>>,
+    pub(super) drain_time: Option<Text<DurationText>>,
+    pub(super) keepalive_time: Option<Text<DurationText>>,
     pub(super) shutdown_grace: Option<Text<DurationText>>,
     pub(super) recorded_connection_bytes: Option<Text<SizeText>>,
     pub(super) free_disk_bytes: Option<Text<SizeText>>,
     pub(super) events_in_flight_bytes: Option<Text<SizeText>>,
     pub(super) leaf_cache_entries: Option<usize>,
     pub(super) dns_cache_entries: Option<u64>,
+    pub(super) assessment_cache_entries: Option<usize>,
+    pub(super) counted_hosts: Option<usize>,
 }
 
 /// `[resolver]`.

@@ -110,6 +110,21 @@ pub(super) fn stopping(context: &Context, why: &str, grace: Duration) {
     }
 }
 
+/// That nothing is recorded any more, and what becomes of connections. Always printed.
+pub(super) fn stopped(error: &recorder::Error, session: &str, stays: bool) {
+    say(&format!("RECORDING STOPPED: {error}"));
+    match error {
+        recorder::Error::DiskFloor { .. } => say(&format!("  The session {session} is closed.")),
+        _ => say(&format!("  The session {session} is as it was left; the next run closes it.")),
+    }
+    if stays {
+        say(
+            "  Connections were ended and new ones are refused, because nothing passes unrecorded. \
+             Ctrl-C ends.",
+        );
+    }
+}
+
 /// How the demonstration's apps fared, and what each was there to show.
 pub(super) fn played(context: &Context, played: &[Played]) {
     if context.quiet {

@@ -23,6 +23,7 @@ use unicode_width::UnicodeWidthStr;
 
 /// The thread that prints.
 pub(super) struct Live {
+    format: LiveFormat,
     ended: oneshot::Receiver<()>,
 }
 
@@ -36,8 +37,9 @@ impl Live {
     ) -> Result<Self, Error> {
         let terminal = std::io::stdout().is_terminal();
         let default = if terminal { LiveFormat::Table } else { LiveFormat::Jsonl };
+        let format = format.unwrap_or(default);
         let printer = Printer {
-            format: format.unwrap_or(default),
+            format,
             colours: colour.applies(terminal),
             simulated,
             with_exchanges: HashSet::new(),
@@ -51,7 +53,25 @@ impl Live {
                 let _nobody_waits = end.send(());
             })
             .map_err(|error| Error::runtime("a thread did not start").because(&error))?;
-        Ok(Self { ended })
+        Ok(Self { format, ended })
+    }
+
+    /// Waits for the last lines, and says below them that no more will come because of an error.
+    pub(super) async fn stopped(self, error: &dyn std::error::Error) {
+        let format = self.format;
+        self.finish().await;
+        let text = match format {
+            LiveFormat::Table => format!("… {}\n", printable(&error.to_string())),
+            LiveFormat::Jsonl => {
+                format!("{}\n", serde_json::json!({"schema": 1, "stopped": error.to_string()}))
+            }
+        };
+        let writing = tokio::task::spawn_blocking(move || {
+            let mut out = std::io::stdout().lock();
+            out.write_all(text.as_bytes()).and_then(|()| out.flush())
+        });
+        // Whoever read the lines is gone, or takes none; the banner says it too.
+        drop(tokio::time::timeout(LAST_LINES, writing).await);
     }
 
     /// Waits for the last lines, but not for a stdout that takes none.
