@@ -1,5 +1,5 @@
 //! The long measurements, run by `cargo xtask soak`: memory while 10 GiB pass either way, and the cost of a
-//! connection that does nothing. Each prints its number and fails when it is past its bound.
+//! connection that does nothing, and of one whose buffers are all full. Each prints its number and fails when it is past its bound.
 
 use harness::case::Case;
 use harness::device::{Device, read_head};
@@ -16,7 +16,9 @@ const ADDRESS: &str = "8.136.0.1";
 const TRANSFER_BYTES: u64 = 10 * 1024 * 1024 * 1024;
 const MOST_RESIDENT_KIB: u64 = 100 * 1024;
 const IDLE_CONNECTIONS: u64 = 1_000;
-const MOST_KIB_EACH: u64 = 60;
+const MOST_KIB_EACH: u64 = 50;
+const BUSY_CONNECTIONS: u64 = 100;
+const MOST_BUSY_KIB_EACH: u64 = 512;
 
 #[tokio::main]
 async fn main() {
@@ -24,7 +26,8 @@ async fn main() {
         Some("download") => download().await,
         Some("upload") => upload().await,
         Some("idle") => idle().await,
-        _ => panic!("usage: soak download|upload|idle"),
+        Some("busy") => busy().await,
+        _ => panic!("usage: soak download|upload|idle|busy"),
     }
 }
 
@@ -122,6 +125,53 @@ async fn idle() {
     assert!(each < MOST_KIB_EACH as f64);
     drop(open);
     assert!(landfall.stop().status.success());
+}
+
+/// Connections that are all in the middle of a download whose client has stopped reading, so that
+/// every buffer along the way is as full as it gets.
+async fn busy() {
+    let mut case = Case::new();
+    let serve = |mut stream: TlsStream<TcpStream>| async move {
+        read_head(&mut stream).await;
+        let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {TRANSFER_BYTES}\r\n\r\n");
+        let block = vec![7; 1 << 16];
+        let mut sent = stream.write_all(head.as_bytes()).await;
+        while sent.is_ok() {
+            sent = stream.write_all(&block).await;
+        }
+    };
+    let origin = Origin::tls(case.ca().server(&[HOST], &["http/1.1"]), serve).await;
+    case.place(HOST, ADDRESS, origin.socket());
+    let landfall = case.start();
+    let device = Device::trusting(landfall.proxy(), &case.authority());
+    let mut open = Vec::new();
+    // The first ones pay for what all share.
+    download_a_part(&device, &mut open, 10).await;
+    let before = settled(&landfall).await;
+    download_a_part(&device, &mut open, BUSY_CONNECTIONS).await;
+    let after = settled(&landfall).await;
+    let each = after.saturating_sub(before) as f64 / BUSY_CONNECTIONS as f64;
+    println!(
+        "{before} KiB, with {BUSY_CONNECTIONS} more busy connections {after} KiB: {each:.1} KiB each"
+    );
+    assert!(each < MOST_BUSY_KIB_EACH as f64);
+    drop(open);
+    assert!(landfall.stop().status.success());
+}
+
+/// Opens intercepted connections, each with a download behind it that is not read any further.
+async fn download_a_part(
+    device: &Device,
+    open: &mut Vec<tokio_rustls::client::TlsStream<TcpStream>>,
+    count: u64,
+) {
+    for _ in 0..count {
+        let mut stream = device.tls(HOST, &["http/1.1"]).await;
+        stream.write_all(b"GET / HTTP/1.1\r\nHost: origin.example\r\n\r\n").await.unwrap();
+        assert!(read_head(&mut stream).await.starts_with("HTTP/1.1 200"));
+        stream.read_exact(&mut vec![0; 1 << 20]).await.unwrap();
+        open.push(stream);
+    }
 }
 
 /// Opens intercepted connections, each with one exchange behind it.

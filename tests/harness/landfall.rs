@@ -86,6 +86,12 @@ impl Landfall {
         self.wait()
     }
 
+    /// Waits for an end that comes by itself.
+    #[track_caller]
+    pub fn ended(mut self) -> Ended {
+        self.wait()
+    }
+
     /// The end that cannot be caught.
     pub fn kill(mut self) -> Ended {
         self.child.kill().unwrap();

@@ -15,3 +15,4 @@ pub mod segments;
 pub mod server;
 pub mod test_ca;
 pub mod tool;
+pub mod volume;

@@ -13,7 +13,7 @@ pub(crate) fn run(root: &Path) -> Result<bool, String> {
         build.current_dir(root).args(["build", "--release", "--locked"]);
         command::run(build.args(["-p", "landfall", "-p", "tests", "--bins"]))
     });
-    for part in ["download", "upload", "idle"] {
+    for part in ["download", "upload", "idle", "busy"] {
         steps.step_after(built, part, || {
             let mut soak = cargo();
             soak.current_dir(root).args(["run", "--release", "--locked", "--quiet"]);

@@ -145,3 +145,25 @@ async fn a_failing_disk_ends_the_recording_with_its_path() {
     assert!(error.to_string().contains("000001.frames"), "{error}");
     assert!(sender.send(crate::fixture::opened(2)).await.is_err(), "connections learn of it");
 }
+
+#[test]
+fn at_the_floor_what_had_been_handed_over_was_lost() {
+    let temp = tempfile::tempdir().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    let (sender, receiver) = feed::channel(1 << 20);
+    for event in (1..=3).flat_map(exchange) {
+        runtime.block_on(sender.send(event)).unwrap();
+    }
+    // A mark goes first, and with it comes the commit that finds the floor.
+    let (commands, commanded) = mpsc::channel(1);
+    commands.try_send(Command::Mark("now".to_owned(), oneshot::channel().0)).unwrap();
+    let mut writer = begin(setup(temp.path()), broadcast::channel(1).0).unwrap();
+    writer.parts.limits.free_disk_bytes = u64::MAX;
+    let directory = writer.parts.directory.clone();
+    let error = run(&runtime, writer, receiver, commanded).unwrap_err();
+    assert!(error.is_full(), "{error}");
+    assert_eq!(runtime.block_on(sender.send(exchange(4).remove(0))), Err(feed::RecorderGone));
+    let records = check_sound(&directory);
+    let closed = |record: &&Record| matches!(record.body, Body::ConnectionClose(_));
+    assert_eq!(records.iter().filter(closed).count(), 3);
+}
