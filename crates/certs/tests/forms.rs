@@ -1,11 +1,6 @@
 //! The forms of the certificate, read by the programs that they are for. None holds a key.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "a failing test panics"
-)]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a failing test panics")]
 
 use certs::{Authority, Form, KeyKind};
 use std::fs;

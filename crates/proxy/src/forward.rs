@@ -10,6 +10,7 @@ use crate::ingress::ask::{Ask, Forwarded};
 use crate::journal::Journal;
 use crate::relay::{self, End};
 use crate::reply;
+use crate::setup::Setup;
 use crate::wire::Wire;
 use crate::{forward_head, last_hop, upstream};
 use bytes::{Bytes, BytesMut};
@@ -62,12 +63,7 @@ async fn conversation(
     }
     let mut upstream = match upstream::reach(setup, journal, &target, &client.own).await? {
         Ok(upstream) => upstream,
-        Err(treatment) => {
-            journal.treated(treatment.clone()).await?;
-            let limits = &setup.limits;
-            reply::refused(&mut client.wire, client.speaks, &treatment, limits).await;
-            return Ok(Outcome::NotRelayed);
-        }
+        Err(treatment) => return refuse(client, setup, journal, treatment).await,
     };
     journal.treated(Treatment::Plaintext(PlaintextWhy::Http)).await?;
     journal.observe(Observer::http1(journal.connection(), &setup.limits)).await;
@@ -84,12 +80,7 @@ async fn conversation(
             Ok(rest) => client.wire.unread(rest),
             Err(Broken::Recorder(gone)) => return Err(gone),
             Err(Broken::Transport(outcome)) => {
-                if outcome == Outcome::Completed {
-                    end(&mut client.wire, limits).await;
-                } else {
-                    // A FIN would make a body that lasts until the close look whole.
-                    client.wire.socket().reset_on_close();
-                }
+                end_as(&outcome, &mut client.wire, limits).await;
                 return Ok(outcome);
             }
         }
@@ -129,6 +120,28 @@ async fn conversation(
                 return Ok(Outcome::Completed);
             }
         }
+    }
+}
+
+/// Says no, in the record and to the client.
+async fn refuse(
+    client: &mut Client,
+    setup: &Setup,
+    journal: &Journal,
+    treatment: Treatment,
+) -> Result<Outcome, RecorderGone> {
+    journal.treated(treatment.clone()).await?;
+    reply::refused(&mut client.wire, client.speaks, &treatment, &setup.limits).await;
+    Ok(Outcome::NotRelayed)
+}
+
+/// Ends the client's connection as the upstream's ended.
+async fn end_as(outcome: &Outcome, client: &mut Wire, limits: &Limits) {
+    if *outcome == Outcome::Completed {
+        end(client, limits).await;
+    } else {
+        // A FIN would make a body that lasts until the close look whole.
+        client.socket().reset_on_close();
     }
 }
 

@@ -12,8 +12,8 @@ pub(crate) use output::OutputArgs;
 pub(crate) use refusal::explain;
 pub(crate) use run::{LiveFormat, RunArgs};
 pub(crate) use verb::{
-    AuthorityKey, CaVerb, CertificateForm, DestVerb, FlowVerb, GeoVerb, Part, SessionVerb,
-    SetupVerb, TransparentArgs, Verb,
+    CaVerb, CertificateForm, DestVerb, FlowVerb, GeoVerb, Part, SessionVerb, SetupVerb,
+    TransparentArgs, Verb,
 };
 
 use crate::output::colour::When;

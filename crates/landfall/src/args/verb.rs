@@ -2,7 +2,7 @@
 
 use super::run::mark;
 use super::{ExportArgs, OutputArgs, RunArgs};
-use crate::config::TransparentMode;
+use crate::config::{AuthorityKey, TransparentMode};
 use flow::id::FlowId;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -113,25 +113,6 @@ pub(crate) enum CertificateForm {
     Android,
     /// A module for Magisk, KernelSU or APatch on a rooted Android.
     Magisk,
-}
-
-/// Kinds of the authority's key.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize, clap::ValueEnum)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) enum AuthorityKey {
-    /// ECDSA on P-256, for all but very old clients.
-    P256,
-    /// RSA with 2048 bits, for clients that know no ECDSA.
-    Rsa2048,
-}
-
-impl From<AuthorityKey> for certs::KeyKind {
-    fn from(key: AuthorityKey) -> Self {
-        match key {
-            AuthorityKey::P256 => Self::P256,
-            AuthorityKey::Rsa2048 => Self::Rsa2048,
-        }
-    }
 }
 
 #[derive(Debug, clap::Subcommand)]

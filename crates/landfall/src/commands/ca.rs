@@ -1,7 +1,8 @@
 //! `landfall ca`: the certificate that devices are told to trust.
 
-use crate::args::{AuthorityKey, OutputArgs};
+use crate::args::OutputArgs;
 use crate::clock;
+use crate::config::AuthorityKey;
 use crate::context::Context;
 use crate::error::{Error, Exit};
 use crate::output::row::{Column, Kind, Row};

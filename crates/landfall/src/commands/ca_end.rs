@@ -2,7 +2,7 @@
 //! the devices that trust it.
 
 use super::ca::fingerprint;
-use crate::args::AuthorityKey;
+use crate::config::AuthorityKey;
 use crate::context::Context;
 use crate::error::{Error, Exit};
 use crate::output::escape::printable;

@@ -1,7 +1,7 @@
 //! `landfall session reobserve`: whether the log tells of the exchanges what the recorded bytes do.
 
 use crate::args::OutputArgs;
-use crate::config::settings::recorded_limits;
+use crate::config::limits::recorded_limits;
 use crate::context::Context;
 use crate::error::{Error, Exit};
 use crate::output::escape::printable;

@@ -5,6 +5,7 @@
 mod canonical;
 pub(crate) mod credentials;
 mod diagnosis;
+pub(crate) mod limits;
 mod outgoing;
 mod place;
 mod resolve;
@@ -18,7 +19,9 @@ mod written;
 pub(crate) use canonical::canonical;
 pub(crate) use text::FilterText;
 pub(crate) use unit::{DurationText, UnitError};
-pub(crate) use written::{Hidden, OnDistrust, OnFull, TransparentMode, UpstreamVerify};
+pub(crate) use written::{
+    AuthorityKey, Hidden, OnDistrust, OnFull, TransparentMode, UpstreamVerify,
+};
 
 use crate::error::Error;
 use std::path::{Path, PathBuf};

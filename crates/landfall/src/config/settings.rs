@@ -3,13 +3,13 @@
 
 use super::File;
 use super::credentials::User;
+use super::limits::limits;
 use super::outgoing;
 use super::place::Place;
 use super::resolve::Answer;
 use super::text::{DialKey, FilterText, Text};
-use super::unit::{DurationText, SizeText};
 use super::written::{
-    ClientCertificate, GeoOverride, LimitsTable, OnDistrust, OnFull, TransparentMode, UpstreamVerify,
+    ClientCertificate, GeoOverride, OnDistrust, OnFull, TransparentMode, UpstreamVerify,
 };
 use crate::args::RunArgs;
 use crate::error::Error;
@@ -231,161 +231,6 @@ fn geo_override(written: GeoOverride) -> geoip::Override {
     }
 }
 
-fn limits(written: &LimitsTable, place: &Place<'_>) -> Result<Limits, Error> {
-    let default = Limits::default();
-    let size = |value: Option<Text<SizeText>>, default| value.map_or(default, |Text(size)| size.0);
-    Ok(Limits {
-        connections: place.count("connections", written.connections, default.connections)?,
-        device_connections: place.count(
-            "device-connections",
-            written.device_connections,
-            default.device_connections,
-        )?,
-        client_hello_bytes: place.recorded_bytes(
-            "client-hello-bytes",
-            written.client_hello_bytes,
-            default.client_hello_bytes,
-        )?,
-        request_head_bytes: place.recorded_bytes(
-            "request-head-bytes",
-            written.request_head_bytes,
-            default.request_head_bytes,
-        )?,
-        observed_header_bytes: place.recorded_bytes(
-            "observed-header-bytes",
-            written.observed_header_bytes,
-            default.observed_header_bytes,
-        )?,
-        observed_streams: place.count(
-            "observed-streams",
-            written.observed_streams,
-            default.observed_streams,
-        )?,
-        request_head_time: place.time(
-            "request-head-time",
-            written.request_head_time,
-            default.request_head_time,
-        )?,
-        undecided_time: place.time(
-            "undecided-time",
-            written.undecided_time,
-            default.undecided_time,
-        )?,
-        answer_time: place.time("answer-time", written.answer_time, default.answer_time)?,
-        resolve_time: place.time("resolve-time", written.resolve_time, default.resolve_time)?,
-        connect_time: place.time("connect-time", written.connect_time, default.connect_time)?,
-        dialled_addresses: place.count(
-            "dialled-addresses",
-            written.dialled_addresses,
-            default.dialled_addresses,
-        )?,
-        dial_stagger: place.time("dial-stagger", written.dial_stagger, default.dial_stagger)?,
-        upstream_proxy_time: place.time(
-            "upstream-proxy-time",
-            written.upstream_proxy_time,
-            default.upstream_proxy_time,
-        )?,
-        tls_time: place.time("tls-time", written.tls_time, default.tls_time)?,
-        idle_time: place.time("idle-time", written.idle_time, default.idle_time)?,
-        association_destinations: place.count(
-            "association-destinations",
-            written.association_destinations,
-            default.association_destinations,
-        )?,
-        association_bytes: place.bytes(
-            "association-bytes",
-            written.association_bytes,
-            default.association_bytes,
-        )?,
-        datagram_idle_time: place.time(
-            "datagram-idle-time",
-            written.datagram_idle_time,
-            default.datagram_idle_time,
-        )?,
-        drain_time: place.time("drain-time", written.drain_time, default.drain_time)?,
-        keepalive_time: place.probed(
-            "keepalive-time",
-            written.keepalive_time,
-            default.keepalive_time,
-        )?,
-        // Zero means something for the next three: no grace, nothing kept, no floor.
-        shutdown_grace: written
-            .shutdown_grace
-            .map_or(default.shutdown_grace, |Text(DurationText(time))| time),
-        recorded_connection_bytes: size(
-            written.recorded_connection_bytes,
-            default.recorded_connection_bytes,
-        ),
-        free_disk_bytes: size(written.free_disk_bytes, default.free_disk_bytes),
-        events_in_flight_bytes: place.bytes(
-            "events-in-flight-bytes",
-            written.events_in_flight_bytes,
-            default.events_in_flight_bytes,
-        )?,
-        leaf_cache_entries: place.count(
-            "leaf-cache-entries",
-            written.leaf_cache_entries,
-            default.leaf_cache_entries,
-        )?,
-        dns_cache_entries: written.dns_cache_entries.unwrap_or(default.dns_cache_entries),
-        assessment_cache_entries: place.count(
-            "assessment-cache-entries",
-            written.assessment_cache_entries,
-            default.assessment_cache_entries,
-        )?,
-        counted_hosts: place.count(
-            "counted-hosts",
-            written.counted_hosts,
-            default.counted_hosts,
-        )?,
-        ..handshake_limits(written, place)?
-    })
-}
-
-/// The bounds of what handshakes leave behind; the others at their defaults.
-fn handshake_limits(written: &LimitsTable, place: &Place<'_>) -> Result<Limits, Error> {
-    let default = Limits::default();
-    Ok(Limits {
-        handshake_bytes: place.bytes(
-            "handshake-bytes",
-            written.handshake_bytes,
-            default.handshake_bytes,
-        )?,
-        fail_open_time: place.time(
-            "fail-open-time",
-            written.fail_open_time,
-            default.fail_open_time,
-        )?,
-        fail_open_entries: place.count(
-            "fail-open-entries",
-            written.fail_open_entries,
-            default.fail_open_entries,
-        )?,
-        ..default
-    })
-}
-
-/// The limits that a session was recorded with. A key of another version, and a value that is none
-/// in this one, counts as its default: an old session must stay readable.
-pub(crate) fn recorded_limits(configuration: &str) -> Limits {
-    let table: toml::Table = configuration.parse().unwrap_or_default();
-    let Some(toml::Value::Table(limits)) = table.get("limits") else { return Limits::default() };
-    let mut known = toml::Table::new();
-    for (key, value) in limits {
-        let mut with = known.clone();
-        with.insert(key.clone(), value.clone());
-        if meant(&with).is_some() {
-            known = with;
-        }
-    }
-    meant(&known).unwrap_or_default()
-}
-
-fn meant(table: &toml::Table) -> Option<Limits> {
-    let written: LimitsTable = table.clone().try_into().ok()?;
-    limits(&written, &Place(None)).ok()
-}
-
 const DEFAULT_LISTEN: SocketAddr =
     SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::UNSPECIFIED), 8080);
 
@@ -466,16 +311,6 @@ mod tests {
         assert_eq!(settings.users.len(), 2);
         assert_eq!(settings.credentials_files, [PathBuf::from("conf/users")]);
         assert_eq!(settings.rules.trusted_forwarders.len(), 1);
-    }
-
-    #[test]
-    fn recorded_limits_are_those_that_this_version_knows() {
-        let text = "listen = 7\n[limits]\nobserved-streams = 3\nnew-key = true\n\
-                    observed-header-bytes = \"1KiB\"\nconnections = 0\nidle-time = \"x\"";
-        let expected =
-            Limits { observed_streams: 3, observed_header_bytes: 1024, ..Limits::default() };
-        assert_eq!(recorded_limits(text), expected);
-        assert_eq!(recorded_limits("no TOML"), Limits::default());
     }
 
     #[test]

@@ -2,10 +2,10 @@
 //! refused. What the values mean together is [`super::settings`]'s business.
 
 use super::credentials::User;
+use super::limits::LimitsTable;
 use super::resolve::Answer;
 use super::text::{DialKey, FilterText, Text};
-use super::unit::{DurationText, SizeText};
-use crate::args::AuthorityKey;
+use super::unit::DurationText;
 use flow::address::DnsName;
 use flow::claim::Country;
 use flow::network::Network;
@@ -154,6 +154,25 @@ impl From<&str> for Hidden {
     }
 }
 
+/// Kinds of the authority's key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum AuthorityKey {
+    /// ECDSA on P-256, for all but very old clients.
+    P256,
+    /// RSA with 2048 bits, for clients that know no ECDSA.
+    Rsa2048,
+}
+
+impl From<AuthorityKey> for certs::KeyKind {
+    fn from(key: AuthorityKey) -> Self {
+        match key {
+            AuthorityKey::P256 => Self::P256,
+            AuthorityKey::Rsa2048 => Self::Rsa2048,
+        }
+    }
+}
+
 /// What a run does once the disk has no room for the record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "kebab-case")]
@@ -162,44 +181,6 @@ pub(crate) enum OnFull {
     Refuse,
     /// It ends.
     Exit,
-}
-
-/// `[limits]`: the fields of [`flow::limits::Limits`].
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
-pub(super) struct LimitsTable {
-    pub(super) connections: Option<usize>,
-    pub(super) device_connections: Option<usize>,
-    pub(super) client_hello_bytes: Option<Text<SizeText>>,
-    pub(super) request_head_bytes: Option<Text<SizeText>>,
-    pub(super) observed_header_bytes: Option<Text<SizeText>>,
-    pub(super) observed_streams: Option<usize>,
-    pub(super) request_head_time: Option<Text<DurationText>>,
-    pub(super) undecided_time: Option<Text<DurationText>>,
-    pub(super) answer_time: Option<Text<DurationText>>,
-    pub(super) resolve_time: Option<Text<DurationText>>,
-    pub(super) connect_time: Option<Text<DurationText>>,
-    pub(super) dialled_addresses: Option<usize>,
-    pub(super) dial_stagger: Option<Text<DurationText>>,
-    pub(super) upstream_proxy_time: Option<Text<DurationText>>,
-    pub(super) tls_time: Option<Text<DurationText>>,
-    pub(super) handshake_bytes: Option<Text<SizeText>>,
-    pub(super) fail_open_time: Option<Text<DurationText>>,
-    pub(super) fail_open_entries: Option<usize>,
-    pub(super) idle_time: Option<Text<DurationText>>,
-    pub(super) association_destinations: Option<usize>,
-    pub(super) association_bytes: Option<Text<SizeText>>,
-    pub(super) datagram_idle_time: Option<Text<DurationText>>,
-    pub(super) drain_time: Option<Text<DurationText>>,
-    pub(super) keepalive_time: Option<Text<DurationText>>,
-    pub(super) shutdown_grace: Option<Text<DurationText>>,
-    pub(super) recorded_connection_bytes: Option<Text<SizeText>>,
-    pub(super) free_disk_bytes: Option<Text<SizeText>>,
-    pub(super) events_in_flight_bytes: Option<Text<SizeText>>,
-    pub(super) leaf_cache_entries: Option<usize>,
-    pub(super) dns_cache_entries: Option<u64>,
-    pub(super) assessment_cache_entries: Option<usize>,
-    pub(super) counted_hosts: Option<usize>,
 }
 
 /// `[resolver]`.

@@ -280,20 +280,6 @@ pub(crate) fn origin_tls(issuer: &Issuer, alpn: &[&[u8]]) -> Arc<ServerConfig> {
     Arc::new(config)
 }
 
-/// The first flight of a TLS client that asks for the origin.
-pub(crate) fn client_hello() -> Vec<u8> {
-    let config = ClientConfig::builder_with_provider(provider())
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_root_certificates(RootCertStore::empty())
-        .with_no_client_auth();
-    let name = ServerName::try_from(ORIGIN).unwrap();
-    let mut client = rustls::ClientConnection::new(Arc::new(config), name).unwrap();
-    let mut hello = Vec::new();
-    client.write_tls(&mut hello).unwrap();
-    hello
-}
-
 struct RealClock(Instant);
 
 impl Clock for RealClock {

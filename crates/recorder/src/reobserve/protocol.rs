@@ -30,7 +30,7 @@ impl Protocol {
                 Some(_) => Self::Opaque,
             }),
             ("plaintext", "http") => Some(Self::ByFirstBytes),
-            ("plaintext", "own-pages") => Some(Self::Http1),
+            ("plaintext", "own-pages" | "last-hop") => Some(Self::Http1),
             ("failed" | "blocked", _) => None,
             _ => Some(Self::Opaque),
         }
