@@ -6,7 +6,7 @@ use crate::output::cell::bytes;
 use crate::output::colour::Ink;
 use crate::output::page::Page;
 use aws_lc_rs::digest::{SHA256, digest};
-use flow::address::DnsName;
+use flow::address::{DnsName, Host};
 use flow::time::WallNanos;
 use recorder::read::ConnectionDetail;
 use recorder::record::tls::{Agreed, TlsClientHello, TlsUpstream};
@@ -79,12 +79,16 @@ fn upstream_tls(page: &mut Page, upstream: &TlsUpstream) {
 /// What the extension `encrypted_client_hello` is, where the names tell.
 fn ech(server_name: Option<&str>, asked: Option<&str>) -> String {
     let names = server_name.and_then(|outer| Some((outer.parse::<DnsName>().ok()?, asked?)));
-    match names.and_then(|(outer, asked)| Some((outer, asked.parse::<DnsName>().ok()?))) {
-        Some((outer, asked)) if outer != asked => {
+    match names.and_then(|(outer, asked)| Some((outer, asked.parse::<Host>().ok()?))) {
+        Some((outer, Host::Name(asked))) if outer != asked => {
             format!("ECH: the ClientHello names {outer} where the client asked for {asked}")
         }
-        Some(_) => "ECH or GREASE: it names the host that was asked for, as GREASE does".to_owned(),
-        None => "ECH or GREASE: the ClientHello alone does not tell".to_owned(),
+        Some((_, Host::Name(_))) => {
+            "ECH or GREASE: it names the host that was asked for, as GREASE does".to_owned()
+        }
+        Some((_, Host::Ip(_))) | None => {
+            "ECH or GREASE: the ClientHello alone does not tell".to_owned()
+        }
     }
 }
 
