@@ -6,6 +6,7 @@
 mod content;
 mod entry;
 mod message;
+mod messages;
 mod timings;
 mod url;
 

@@ -70,8 +70,59 @@ impl<W: Write> Write for Deflate<W> {
     }
 }
 
+/// A bare DEFLATE stream (RFC 1951) without an end, as permessage-deflate sends it (RFC 7692).
+pub(crate) struct RawInflate {
+    stream: Decompress,
+    piece: Vec<u8>,
+    total: u64,
+}
+
+impl RawInflate {
+    pub(crate) fn new() -> Self {
+        let piece = Vec::with_capacity(PIECE_BYTES);
+        Self { stream: Decompress::new(false), piece, total: 0 }
+    }
+
+    /// Forgets what has passed.
+    pub(crate) fn reset(&mut self) {
+        self.stream.reset(false);
+    }
+
+    /// Hands on what follows from the next part.
+    ///
+    /// # Errors
+    /// The part is no DEFLATE, or all parts together unfold to more than 1 GiB.
+    pub(crate) fn feed(&mut self, part: &[u8], sink: &mut impl FnMut(&[u8])) -> io::Result<()> {
+        let mut input = part;
+        loop {
+            self.piece.clear();
+            let read = self.stream.total_in();
+            let stream = &mut self.stream;
+            let status = stream.decompress_vec(input, &mut self.piece, FlushDecompress::Sync)?;
+            let read = usize::try_from(stream.total_in() - read).unwrap_or(usize::MAX);
+            input = input.get(read..).unwrap_or_default();
+            self.total = self.total.saturating_add(self.piece.len() as u64);
+            if self.total > MOST_INFLATED_BYTES {
+                return Err(io::Error::other("more than 1 GiB in all"));
+            }
+            sink(&self.piece);
+            if status == Status::StreamEnd {
+                // A final block: what follows it begins anew (RFC 7692 section 7.2.3.4).
+                self.reset();
+                if input.is_empty() {
+                    return Ok(());
+                }
+            } else if read == 0 && self.piece.is_empty() {
+                // All that follows from the input is out; it may have been read long before.
+                return if input.is_empty() { Ok(()) } else { Err(ErrorKind::InvalidData.into()) };
+            }
+        }
+    }
+}
+
 fn trailing() -> io::Error {
     io::Error::new(ErrorKind::InvalidData, "bytes follow the end of the compressed body")
 }
 
+const MOST_INFLATED_BYTES: u64 = 1 << 30;
 const PIECE_BYTES: usize = 32 * 1024;

@@ -7,6 +7,7 @@ mod error;
 pub mod flows;
 pub mod har;
 mod inflate;
+pub mod messages;
 mod opening;
 pub mod shape;
 

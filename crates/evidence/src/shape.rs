@@ -9,6 +9,7 @@ mod detail;
 mod flag;
 mod flow;
 mod known;
+mod message;
 mod notice;
 mod session;
 
@@ -19,6 +20,7 @@ pub use detail::FlowDetailShape;
 pub use flag::{FlagReasons, FlagShape};
 pub use flow::{FLOW_KEYS, FlowShape};
 pub(crate) use known::Countries;
+pub use message::{MESSAGE_KEYS, MessageShape};
 pub use notice::NoticeShape;
 pub use session::SessionShape;
 

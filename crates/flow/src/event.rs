@@ -4,6 +4,7 @@ use crate::address::{DeviceAddr, Hop, Target, Upstream};
 use crate::dns::Lookup;
 use crate::http::{ExchangeEnd, Field, LostSync, RequestHead, ResponseHead};
 use crate::id::{ConnectionId, ExchangeId};
+use crate::message::{Message, MessageKind};
 use crate::stream::{Chunk, Extent, StreamKey};
 use crate::time::Stamp;
 use crate::tls::{Agreed, ClientHello, Secret, UpstreamTls};
@@ -59,6 +60,12 @@ pub enum Event {
         exchange: ExchangeId,
         head: Box<ResponseHead>,
     },
+    /// A message inside a body of an exchange; those of one direction come in the order of their
+    /// ends.
+    Message {
+        exchange: ExchangeId,
+        message: Box<Message>,
+    },
     ExchangeEnded {
         exchange: ExchangeId,
         end: Box<ExchangeEnd>,
@@ -90,6 +97,7 @@ impl Event {
             Self::Chunk(chunk) => chunk.bytes.len(),
             Self::Request { head, .. } => head_weight(head.extent, &head.fields),
             Self::Response { head, .. } => head_weight(head.extent, &head.fields),
+            Self::Message { message, .. } => message_weight(&message.kind),
             Self::ClientHello { hello, .. } => hello.raw.len(),
             Self::UpstreamTls { tls, .. } => {
                 tls.ocsp.len() + tls.chain.iter().map(bytes::Bytes::len).sum::<usize>()
@@ -219,6 +227,15 @@ pub struct Timings {
 /// Compressed heads are small on the wire and large in memory, so fields count too.
 fn head_weight(extent: Extent, fields: &[Field]) -> usize {
     (extent.len() as usize).saturating_add(size_of_val(fields))
+}
+
+fn message_weight(kind: &MessageKind) -> usize {
+    match kind {
+        MessageKind::Sse(event) => {
+            [&event.event, &event.id].into_iter().flatten().map(bytes::Bytes::len).sum()
+        }
+        MessageKind::WebSocket(_) | MessageKind::Grpc(_) => 0,
+    }
 }
 
 const FLAT_WEIGHT_BYTES: usize = 256;

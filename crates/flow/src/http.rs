@@ -1,6 +1,8 @@
 //! HTTP as observed: heads, bodies as extents of a stream, and how each ended.
 
-use crate::stream::Extent;
+use crate::id::ExchangeId;
+use crate::message::MessageCount;
+use crate::stream::{Direction, Extent};
 use crate::time::Stamp;
 use bytes::Bytes;
 
@@ -52,6 +54,13 @@ pub struct RequestHead {
     pub extent: Extent,
     /// HTTP/2 stream identifier.
     pub stream_id: Option<u32>,
+    /// The stream that `extent` is in: `Down` for a request that the server pushes, else `Up`.
+    pub direction: Direction,
+    /// `:protocol` of an extended CONNECT (RFC 8441 section 4).
+    pub protocol: Option<Bytes>,
+    /// How the client opened its HTTP/2 connection, on the first request of one:
+    /// `SETTINGS|WINDOW_UPDATE|PRIORITY|pseudo-header order`, in Akamai's notation.
+    pub h2_fingerprint: Option<String>,
 }
 
 /// A response's head, an interim one (1xx) included.
@@ -101,6 +110,8 @@ pub struct Body {
     pub sha256: [u8; 32],
     pub end: BodyEnd,
     pub trailers: Vec<Field>,
+    /// The messages in it; `None` where it was not read as messages.
+    pub messages: Option<MessageCount>,
     /// When the last byte was seen.
     pub at: Stamp,
 }
@@ -109,6 +120,8 @@ pub struct Body {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Upgrade {
     WebSocket,
+    /// `Upgrade: h2c`: the connection goes on as HTTP/2 with this exchange as its stream 1.
+    Http2,
     /// CONNECT inside the tunnel, or an Upgrade to a protocol that is not observed.
     Opaque,
 }
@@ -123,12 +136,15 @@ pub struct ExchangeEnd {
     pub upgrade: Option<Upgrade>,
 }
 
-/// Where and why an observer stopped decoding a connection. Relaying went on.
+/// Where and why an observer stopped decoding: a connection, or the messages in one body.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LostSync {
     pub at: Stamp,
-    pub direction: crate::stream::Direction,
-    /// Offset in the stream of the first byte that was not understood.
+    pub direction: Direction,
+    /// Only the messages in this direction's body of the exchange are no longer followed.
+    pub exchange: Option<ExchangeId>,
+    /// Offset of the first byte that was not understood: in the stream, or, with `exchange`, in
+    /// the body without its framing.
     pub offset: u64,
     pub reason: String,
 }

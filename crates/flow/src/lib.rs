@@ -16,6 +16,8 @@
 //! - **destination**: a host and the addresses behind it. **claim**: one dated statement of one
 //!   source about an address ([`claim`]). **annotation**: what the claims about an address add up
 //!   to, disagreement included ([`annotation`]).
+//! - **message**: a WebSocket message, a gRPC message or a server-sent event inside a body
+//!   ([`message`]).
 //! - **stream**: the bytes of one leg and direction of a connection, in the order in which they
 //!   were relayed ([`stream`]). An **extent** is a range of it.
 //! - **event**: what the proxy tells the recorder ([`event`]).
@@ -30,6 +32,7 @@ pub mod filter;
 pub mod http;
 pub mod id;
 pub mod limits;
+pub mod message;
 pub mod network;
 pub mod phases;
 pub mod stream;

@@ -24,6 +24,8 @@ pub struct Limits {
     pub observed_header_bytes: usize,
     /// Streams observed at once on one HTTP/2 connection.
     pub observed_streams: usize,
+    /// Messages (WebSocket, gRPC, server-sent events) recorded of one body; the rest is counted.
+    pub observed_messages: u64,
     /// Time for a request head to arrive on the active path.
     pub request_head_time: Duration,
     /// Time that a client gets to go on after first bytes that could begin several protocols.
@@ -90,6 +92,7 @@ impl Default for Limits {
             request_head_bytes: (64 * KIB) as usize,
             observed_header_bytes: (256 * KIB) as usize,
             observed_streams: 1_000,
+            observed_messages: 10_000,
             request_head_time: Duration::from_secs(30),
             undecided_time: Duration::from_millis(500),
             answer_time: Duration::from_secs(2),

@@ -414,6 +414,8 @@ pub enum Outcome {
     /// The side answered nothing any more, not even the system's probes: it is gone without a word.
     Vanished(Side),
     IdleTimeout,
+    /// The observer lost sync, and the run refuses what is malformed.
+    Malformed,
     /// Landfall was shut down before the connection ended.
     Shutdown,
     /// The client sent this alert after the handshake (late distrust among them).
@@ -445,6 +447,7 @@ impl Outcome {
             Self::Vanished(Side::Client) => "client-vanished",
             Self::Vanished(_) => "upstream-vanished",
             Self::IdleTimeout => "idle-timeout",
+            Self::Malformed => "malformed",
             Self::Shutdown => "shutdown",
             Self::ClientAlert(_) => "client-alert",
             Self::UpstreamAlert(_) => "upstream-alert",

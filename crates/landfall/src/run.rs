@@ -14,7 +14,7 @@ use crate::args::LiveFormat;
 use crate::clock::{self, SystemClock};
 use crate::config;
 use crate::config::settings::Settings;
-use crate::config::{OnFull, TransparentMode};
+use crate::config::{OnFull, OnMalformed, TransparentMode};
 use crate::context::Context;
 use crate::error::{Error, Exit};
 use crate::interfaces;
@@ -227,6 +227,10 @@ fn proxy_setup(
         dial: settings.dial.clone(),
         outgoing: outgoing(settings)?,
         limits,
+        on_malformed: match settings.on_malformed {
+            OnMalformed::Relay => proxy::OnMalformed::Relay,
+            OnMalformed::Close => proxy::OnMalformed::Close,
+        },
         clock: Arc::clone(clock),
     })
 }

@@ -29,7 +29,19 @@ pub fn pieces(input: &[u8]) -> Vec<Piece<'_>> {
 /// Feeds the script as it is, and again byte by byte, and checks what must hold for any input: the
 /// same events, every request ended once, each body where its extent says.
 pub fn check(input: &[u8], observer: impl Fn() -> Observer) {
-    let pieces = pieces(input);
+    check_after(&[], input, observer);
+}
+
+/// The same of a script that goes on where `opening` ends.
+pub fn check_after(
+    opening: &[(Direction, &[u8])],
+    input: &[u8],
+    observer: impl Fn() -> Observer,
+) {
+    let mut pieces: Vec<_> =
+        opening.iter().map(|&(direction, bytes)| Piece { direction, bytes }).collect();
+    pieces.extend(self::pieces(input));
+    let pieces = pieces;
     let whole = run(&pieces, usize::MAX, observer());
     let bytewise = run(&pieces, 1, observer());
     let shown = |events: &[Event]| format!("{events:#?}");
@@ -39,15 +51,31 @@ pub fn check(input: &[u8], observer: impl Fn() -> Observer) {
         streams[usize::from(piece.direction == Direction::Down)].extend_from_slice(piece.bytes);
     }
     let (mut begun, mut ended) = (Vec::new(), Vec::new());
+    let mut told: Vec<(u32, Direction, u64)> = Vec::new();
     for event in &whole {
         match event {
             Event::Request { exchange, .. } => begun.push(exchange.number),
             Event::ExchangeEnded { exchange, end } => {
                 ended.push(exchange.number);
+                let of = |direction| {
+                    let own = told.iter().filter(|(number, own, _)| {
+                        (*number, *own) == (exchange.number, direction)
+                    });
+                    own.map(|(_, _, end)| *end).collect::<Vec<_>>()
+                };
+                check_messages(&end.request_body, &of(Direction::Up));
+                if let Some(body) = &end.response_body {
+                    check_messages(body, &of(Direction::Down));
+                }
                 check_body(&end.request_body, &streams[0]);
                 if let Some(body) = &end.response_body {
                     check_body(body, &streams[1]);
                 }
+            }
+            Event::Message { exchange, message } => {
+                assert!(message.range.start < message.range.end, "{message:?}");
+                assert!(message.bytes <= message.range.end - message.range.start, "{message:?}");
+                told.push((exchange.number, message.direction, message.range.end));
             }
             _ => {}
         }
@@ -68,6 +96,13 @@ fn run(pieces: &[Piece<'_>], size: usize, mut observer: Observer) -> Vec<Event> 
     observer.end(Direction::Up, at, &mut events);
     observer.end(Direction::Down, at, &mut events);
     events
+}
+
+/// Messages lie inside their body and are counted.
+fn check_messages(body: &Body, ends: &[u64]) {
+    assert!(ends.iter().all(|end| *end <= body.bytes), "{body:?} {ends:?}");
+    let recorded = body.messages.map_or(0, |messages| messages.recorded);
+    assert_eq!(recorded, ends.len() as u64, "{body:?}");
 }
 
 fn check_body(body: &Body, stream: &[u8]) {

@@ -6,16 +6,22 @@
 //! recorded stream again. Content encodings (gzip and the like) are not undone here. Everything
 //! that is read may be hostile: it can end the decoding of its connection, and nothing else.
 
+mod base64url;
 pub mod body;
 pub mod client_hello;
 mod fingerprint;
+mod found;
+pub mod grpc;
 pub mod http1;
 pub mod http2;
+mod messages;
 pub mod observer;
 pub mod proxy_protocol;
 pub mod sniff;
 pub mod socks5;
 pub mod socks5_reply;
+pub mod sse;
 mod tally;
+pub mod websocket;
 
 pub use observer::Observer;

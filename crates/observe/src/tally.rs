@@ -1,32 +1,46 @@
-//! The running account of one body: its extent in the stream, its length and its SHA-256. It knows
-//! no framing: whoever follows the framing tells it what is payload and what is covered.
+//! The running account of one body: its extent in the stream, its length, its SHA-256 and the
+//! messages in it. It knows no framing: whoever follows the framing tells it what is payload and what is covered.
 
+use crate::messages::{MessageFollower, SENT_BEFORE_ANSWER};
 use aws_lc_rs::digest::{Context, SHA256, SHA256_OUTPUT_LEN};
+use flow::event::Event;
 use flow::http::{Body, BodyEnd, Field, Framing};
 use flow::stream::Extent;
 use flow::time::Stamp;
 
 /// One body while it passes.
-#[derive(Clone)]
 pub(crate) struct BodyTally {
     framing: Framing,
     extent: Extent,
     bytes: u64,
     digest: Context,
     at: Stamp,
+    messages: Option<Box<MessageFollower>>,
 }
 
 impl BodyTally {
     /// A body without a byte so far, at `offset` of its stream.
     pub(crate) fn new(framing: Framing, offset: u64, at: Stamp) -> Self {
         let extent = Extent { start: offset, end: offset };
-        Self { framing, extent, bytes: 0, digest: Context::new(&SHA256), at }
+        Self { framing, extent, bytes: 0, digest: Context::new(&SHA256), at, messages: None }
+    }
+
+    /// Reads the body as messages as well. One of which something has passed already can no longer
+    /// be cut into them, which is told.
+    pub(crate) fn follow(&mut self, mut messages: MessageFollower, events: &mut Vec<Event>) {
+        if self.bytes > 0 {
+            messages.lose(0, SENT_BEFORE_ANSWER, events);
+        }
+        self.messages = Some(Box::new(messages));
     }
 
     /// Takes in payload: bytes of the body with the framing removed.
-    pub(crate) fn payload(&mut self, bytes: &[u8]) {
+    pub(crate) fn payload(&mut self, at: Stamp, bytes: &[u8], events: &mut Vec<Event>) {
         self.bytes = self.bytes.saturating_add(bytes.len() as u64);
         self.digest.update(bytes);
+        if let Some(messages) = &mut self.messages {
+            messages.feed(at, bytes, events);
+        }
     }
 
     /// Extends the extent over `covered`, framing included. The first non-empty range sets its
@@ -43,7 +57,12 @@ impl BodyTally {
     }
 
     /// The account of what has passed.
-    pub(crate) fn finish(self, end: BodyEnd, trailers: Vec<Field>) -> Body {
+    pub(crate) fn finish(
+        self,
+        end: BodyEnd,
+        trailers: Vec<Field>,
+        events: &mut Vec<Event>,
+    ) -> Body {
         let mut sha256 = [0; SHA256_OUTPUT_LEN];
         sha256.copy_from_slice(self.digest.finish().as_ref());
         Body {
@@ -53,6 +72,7 @@ impl BodyTally {
             sha256,
             end,
             trailers,
+            messages: self.messages.map(|messages| messages.finish(events)),
             at: self.at,
         }
     }
@@ -81,10 +101,11 @@ mod tests {
     fn the_extent_spans_from_the_first_to_the_last_range_and_the_hash_only_the_payload() {
         let mut tally = BodyTally::new(Framing::Http2 { stream_id: 1 }, 5, at(1));
         tally.cover(Extent { start: 100, end: 112 }, at(2));
-        tally.payload(b"abc");
+        let mut events = Vec::new();
+        tally.payload(at(2), b"abc", &mut events);
         tally.cover(Extent { start: 300, end: 309 }, at(3));
         tally.cover(Extent { start: 400, end: 400 }, at(4));
-        let body = tally.finish(BodyEnd::Complete, Vec::new());
+        let body = tally.finish(BodyEnd::Complete, Vec::new(), &mut events);
         assert_eq!((body.extent, body.bytes, body.at), (Extent { start: 100, end: 309 }, 3, at(3)));
         // FIPS 180-2, appendix B.1.
         assert_eq!(body.sha256[..4], [0xba, 0x78, 0x16, 0xbf]);
@@ -92,7 +113,8 @@ mod tests {
 
     #[test]
     fn a_body_without_a_byte_is_an_empty_extent_where_it_would_have_begun() {
-        let body = BodyTally::new(Framing::None, 7, at(1)).finish(BodyEnd::Complete, Vec::new());
+        let tally = BodyTally::new(Framing::None, 7, at(1));
+        let body = tally.finish(BodyEnd::Complete, Vec::new(), &mut Vec::new());
         assert_eq!((body.extent, body.bytes), (Extent { start: 7, end: 7 }, 0));
         assert_eq!(body.sha256[..4], [0xe3, 0xb0, 0xc4, 0x42]);
     }

@@ -124,6 +124,7 @@ impl Served {
     /// The journal of a new conversation.
     pub(crate) fn journal(&self) -> Journal {
         Journal::new(self.numbers.next(), Arc::clone(&self.setup.clock), self.events.clone())
+            .on_malformed(self.setup.on_malformed)
     }
 }
 

@@ -238,6 +238,9 @@ async fn receive(
         }
         let bytes = buffer.freeze();
         journal.passed(Leg::Relay, Direction::Down, bytes.clone()).await?;
+        if journal.refuses() {
+            return Err(Broken::Transport(Outcome::Malformed));
+        }
         let sent = async {
             client.write_all(&bytes).await?;
             client.flush().await

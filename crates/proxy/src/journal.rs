@@ -4,6 +4,7 @@
 //! It decides nothing about the traffic. Events wait in a queue until the recorder has room for
 //! them: a task that is cancelled while it waits loses none.
 
+use crate::setup::OnMalformed;
 use bytes::Bytes;
 use feed::RecorderGone;
 use flow::address::Target;
@@ -16,7 +17,7 @@ use flow::treatment::{Cause, Failure, Outcome, Side, Stage, Treatment};
 use observe::Observer;
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::sync::Mutex;
 
@@ -27,6 +28,9 @@ pub(crate) struct Journal {
     recorder: feed::Sender,
     /// Monotonic time of the last bytes that passed.
     activity: AtomicU64,
+    on_malformed: OnMalformed,
+    /// The observer lost sync, and that ends the connection.
+    refused: AtomicBool,
     state: Mutex<State>,
 }
 
@@ -53,7 +57,20 @@ impl Journal {
         recorder: feed::Sender,
     ) -> Self {
         let activity = AtomicU64::new(clock.now().mono.0);
-        Self { connection, clock, recorder, activity, state: Mutex::default() }
+        let (on_malformed, refused) = (OnMalformed::default(), AtomicBool::new(false));
+        let state = Mutex::default();
+        Self { connection, clock, recorder, activity, on_malformed, refused, state }
+    }
+
+    /// What a loss of sync leads to.
+    pub(crate) fn on_malformed(self, on_malformed: OnMalformed) -> Self {
+        Self { on_malformed, ..self }
+    }
+
+    /// The bytes that passed last must not be passed on: the connection ends with
+    /// [`Outcome::Malformed`].
+    pub(crate) fn refuses(&self) -> bool {
+        self.refused.load(Ordering::Relaxed)
     }
 
     pub(crate) fn connection(&self) -> ConnectionId {
@@ -230,6 +247,10 @@ impl Journal {
         if let (Leg::Relay, Some(observer)) = (leg, &mut state.observer) {
             let mut observed = Vec::new();
             observer.feed(direction, at, &bytes, &mut observed);
+            let lost = |event: &Event| matches!(event, Event::LostSync { .. });
+            if self.on_malformed == OnMalformed::Close && observed.iter().any(lost) {
+                self.refused.store(true, Ordering::Relaxed);
+            }
             state.take(observed);
         }
     }

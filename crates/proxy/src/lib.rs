@@ -51,6 +51,6 @@ pub use memory::Memory;
 pub use onboarding::OWN_HOST;
 pub use policy::{OnDistrust, Rules};
 pub use rule::{NotARule, Origin, Rule};
-pub use setup::{DialTable, OriginOf, Outgoing, Setup};
+pub use setup::{DialTable, OnMalformed, OriginOf, Outgoing, Setup};
 pub use upstream_proxy::{HopCredentials, NotAnUpstreamProxy, UpstreamProxy};
 pub use upstream_trust::{NoRoots, OnUnverified, UpstreamTrust};

@@ -219,6 +219,9 @@ impl Pump<'_> {
             self.half_close.passed(self.from);
             let bytes = buffer.split().freeze();
             self.journal.passed(Leg::Relay, self.direction, bytes.clone()).await?;
+            if self.journal.refuses() {
+                return Err(Broken::Transport(Outcome::Malformed));
+            }
             let written = async {
                 writer.write_all(&bytes).await?;
                 writer.flush().await

@@ -33,6 +33,7 @@ pub struct Setup {
     pub dial: DialTable,
     pub outgoing: Outgoing,
     pub limits: Limits,
+    pub on_malformed: OnMalformed,
     pub clock: SharedClock,
 }
 
@@ -71,6 +72,16 @@ impl Outgoing {
     pub fn check(&self) -> io::Result<()> {
         self.mark.map_or(Ok(()), dial::try_mark)
     }
+}
+
+/// What happens to a connection whose bytes an observer can no longer follow.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnMalformed {
+    /// Its bytes are relayed on, and recorded as they are.
+    #[default]
+    Relay,
+    /// It is ended before the bytes that are not understood are passed on.
+    Close,
 }
 
 /// The `[dial]` simulation: sockets that are dialled in place of addresses. Each use is recorded

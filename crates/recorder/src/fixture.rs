@@ -190,6 +190,7 @@ pub(crate) fn end(number: u64) -> Vec<Event> {
         sha256: [0; 32],
         end: BodyEnd::Complete,
         trailers: Vec::new(),
+        messages: None,
         at: at(number),
     };
     let up = REQUEST.len() as u64;
@@ -237,6 +238,9 @@ fn request_head(number: u64) -> RequestHead {
         }],
         extent: Extent { start: 0, end: REQUEST.len() as u64 },
         stream_id: None,
+        direction: Direction::Up,
+        protocol: None,
+        h2_fingerprint: None,
     }
 }
 

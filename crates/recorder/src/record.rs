@@ -10,6 +10,7 @@ mod derived;
 pub mod destination;
 pub mod dns;
 pub mod exchange;
+pub mod message;
 pub mod session;
 pub mod store;
 pub mod tls;
@@ -23,6 +24,7 @@ use dns::Dns;
 use exchange::{ExchangeClose, ExchangeRequest, ExchangeResponse, LostSync};
 use flow::id::{ConnectionId, ExchangeId};
 use flow::time::Stamp;
+use message::ExchangeMessage;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use session::{Gap, Marker, Phase, Recovery, SessionClose, SessionOpen};
@@ -108,6 +110,7 @@ pub enum Body {
     TlsUpstream(TlsUpstream),
     ExchangeRequest(Box<ExchangeRequest>),
     ExchangeResponse(ExchangeResponse),
+    ExchangeMessage(Box<ExchangeMessage>),
     ExchangeClose(Box<ExchangeClose>),
     LostSync(LostSync),
     DatagramsDropped(DatagramsDropped),
@@ -124,6 +127,9 @@ pub enum Body {
 }
 
 impl Body {
+    /// The kind of records of which an exchange may have thousands.
+    pub(crate) const MESSAGE_KIND: &'static str = "exchange.message";
+
     /// The kind's name in the log.
     pub fn kind(&self) -> &'static str {
         match self {
@@ -139,6 +145,7 @@ impl Body {
             Self::TlsUpstream(_) => "tls.upstream",
             Self::ExchangeRequest(_) => "exchange.request",
             Self::ExchangeResponse(_) => "exchange.response",
+            Self::ExchangeMessage(_) => Self::MESSAGE_KIND,
             Self::ExchangeClose(_) => "exchange.close",
             Self::LostSync(_) => "lost-sync",
             Self::DatagramsDropped(_) => "datagrams.dropped",
@@ -176,6 +183,7 @@ impl Body {
             Self::Gap(gap) => gap.connection.as_ref()?.0,
             Self::ExchangeRequest(request) => return of_exchange(request.exchange.0),
             Self::ExchangeResponse(response) => return of_exchange(response.exchange.0),
+            Self::ExchangeMessage(message) => return of_exchange(message.exchange.0),
             Self::ExchangeClose(close) => return of_exchange(close.exchange.0),
             Self::SessionOpen(_)
             | Self::Frames(_)
@@ -203,6 +211,7 @@ impl Body {
             "tls.upstream" => Self::TlsUpstream(shape(json)?),
             "exchange.request" => Self::ExchangeRequest(shape(json)?),
             "exchange.response" => Self::ExchangeResponse(shape(json)?),
+            Self::MESSAGE_KIND => Self::ExchangeMessage(shape(json)?),
             "exchange.close" => Self::ExchangeClose(shape(json)?),
             "lost-sync" => Self::LostSync(shape(json)?),
             "datagrams.dropped" => Self::DatagramsDropped(shape(json)?),

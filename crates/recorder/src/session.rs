@@ -123,6 +123,7 @@ impl SessionWriter {
                 }
                 self.append_derived(&event);
             }
+            Event::Message { .. } => self.append_derived(&event),
             Event::ExchangeEnded { exchange, ref end } => {
                 self.append_derived(&event);
                 if let Some(connection) = self.open.get_mut(&exchange.connection) {

@@ -2,6 +2,7 @@
 
 use super::content::Content;
 use super::message::{Request, Response};
+use super::messages::{self, WebSocketMessage};
 use super::timings::Timings;
 use crate::error::Error;
 use crate::shape::{Countries, Shown};
@@ -53,6 +54,11 @@ pub(super) struct Entry<'a> {
     /// Why there is no whole response.
     #[serde(rename = "_error", skip_serializing_if = "Option::is_none")]
     error: Option<String>,
+    /// As Chromium has it.
+    #[serde(rename = "_resourceType", skip_serializing_if = "Option::is_none")]
+    resource_type: Option<&'static str>,
+    #[serde(rename = "_webSocketMessages", skip_serializing_if = "Option::is_none")]
+    web_socket_messages: Option<Vec<WebSocketMessage>>,
     #[serde(rename = "_note", skip_serializing_if = "Option::is_none")]
     note: Option<&'static str>,
 }
@@ -74,6 +80,7 @@ impl<'a> Entry<'a> {
             }
             FlowId::Connection(_) => (Request::of_connection(&detail), Response::none()),
         };
+        let web_socket_messages = messages::of(session, &detail)?;
         let annotation = row.annotation.as_deref();
         let of_connection = matches!(row.id, FlowId::Connection(_));
         Ok(Self {
@@ -99,6 +106,8 @@ impl<'a> Entry<'a> {
             bytes_down: row.response_bytes.filter(|_| of_connection),
             simulated: row.simulated,
             error: error(row, &detail),
+            resource_type: web_socket_messages.is_some().then_some("websocket"),
+            web_socket_messages,
             note: (!of_connection && detail.connection.has_rewritten_heads()).then_some(REWRITTEN),
         })
     }

@@ -44,6 +44,9 @@ pub struct FlowShape<'a> {
     request_bytes: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     response_bytes: Option<u64>,
+    /// Messages inside the bodies: of WebSockets, gRPC and event streams.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    messages: Option<u64>,
     #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
     media_type: Option<&'a str>,
     /// Milliseconds, rounded down.
@@ -104,6 +107,7 @@ impl<'a> From<&'a FlowRow> for FlowShape<'a> {
             status: row.status,
             request_bytes: row.request_bytes,
             response_bytes: row.response_bytes,
+            messages: row.messages,
             media_type: row.media_type.as_deref(),
             duration_ms: row
                 .duration
@@ -131,7 +135,7 @@ fn millis(duration: Duration) -> f64 {
 }
 
 /// Every key of a flow, in the order of CSV files.
-pub const FLOW_KEYS: [&str; 43] = [
+pub const FLOW_KEYS: [&str; 44] = [
     "schema",
     "id",
     "time",
@@ -149,6 +153,7 @@ pub const FLOW_KEYS: [&str; 43] = [
     "status",
     "request_bytes",
     "response_bytes",
+    "messages",
     "type",
     "duration_ms",
     "outcome",

@@ -2,7 +2,8 @@
 //! the file's, and a list given here is added to the file's.
 
 use crate::config::{
-    DurationText, FilterText, Hidden, OnDistrust, OnFull, TransparentMode, UpstreamVerify,
+    DurationText, FilterText, Hidden, OnDistrust, OnFull, OnMalformed, TransparentMode,
+    UpstreamVerify,
 };
 use flow::network::Network;
 use proxy::Rule;
@@ -30,6 +31,9 @@ pub(crate) struct RunArgs {
     /// What to do with an upstream whose certificate chain does not verify [default: refuse].
     #[arg(long, value_name = "WHAT")]
     pub(crate) upstream_verify: Option<UpstreamVerify>,
+    /// What to do with a connection whose bytes cannot be followed [default: relay].
+    #[arg(long, value_name = "WHAT")]
+    pub(crate) on_malformed: Option<OnMalformed>,
     /// PEM file of root certificates to trust beside the platform's; repeatable.
     #[arg(long, value_name = "FILE")]
     pub(crate) upstream_ca: Vec<PathBuf>,

@@ -160,6 +160,13 @@ pub(crate) enum FlowVerb {
         #[command(flatten)]
         output: OutputArgs,
     },
+    /// The messages of an exchange: WebSocket and gRPC messages, server-sent events.
+    Messages {
+        /// cN.M (an exchange).
+        id: FlowId,
+        #[command(flatten)]
+        output: OutputArgs,
+    },
     /// A body on stdout, as transferred unless told otherwise.
     Body {
         /// cN.M (an exchange).

@@ -88,7 +88,7 @@ impl Row for FlowDetailShape<'_> {
     const COLUMNS: &'static [Column] = &DETAIL_COLUMNS;
 }
 
-const FLOW_COLUMNS: [Column; 43] = [
+const FLOW_COLUMNS: [Column; 44] = [
     Column::hidden("schema", Kind::Number),
     Column::shown("id", "id", Kind::Text),
     Column::shown("time", "time", Kind::Time).spare(4),
@@ -106,6 +106,7 @@ const FLOW_COLUMNS: [Column; 43] = [
     Column::hidden("protocol", Kind::Text),
     Column::shown("request_bytes", "sent", Kind::Bytes).spare(5),
     Column::shown("response_bytes", "received", Kind::Bytes).spare(6),
+    Column::hidden("messages", Kind::Number),
     Column::hidden("type", Kind::Text),
     Column::hidden("duration_ms", Kind::Number),
     Column::hidden("outcome", Kind::Text),
@@ -135,8 +136,8 @@ const FLOW_COLUMNS: [Column; 43] = [
 ];
 
 /// The columns of a flow, and those of its details.
-const DETAIL_COLUMNS: [Column; 46] = {
-    let mut columns = [Column::hidden("claims", Kind::Text); 46];
+const DETAIL_COLUMNS: [Column; 47] = {
+    let mut columns = [Column::hidden("claims", Kind::Text); 47];
     let (flow, details) = columns.split_at_mut(FLOW_COLUMNS.len());
     flow.copy_from_slice(&FLOW_COLUMNS);
     details.copy_from_slice(&[

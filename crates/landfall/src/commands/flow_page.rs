@@ -17,6 +17,7 @@ pub(super) fn fill(page: &mut Page, detail: &FlowDetail, levels: Option<&Destina
     if let Some(exchange) = &detail.exchange {
         request(page, exchange);
         response(page, exchange);
+        grpc_status(page, exchange);
     }
     flow_tls::fill(page, &detail.connection);
     dns(page, &detail.connection);
@@ -77,7 +78,13 @@ fn overview(page: &mut Page, detail: &FlowDetail) {
     }
     for lost in &detail.connection.lost_sync {
         let text = format!("at byte {}: {}", lost.body.offset.0, lost.body.reason);
-        page.inked_line("decoding ended", text, Ink::Notice);
+        match &lost.body.exchange {
+            Some(exchange) => {
+                let text = format!("of {} {text}", exchange.0);
+                page.inked_line("messages ended", text, Ink::Notice);
+            }
+            None => page.inked_line("decoding ended", text, Ink::Notice),
+        }
     }
     if let Some(dropped) = detail.connection.datagrams_dropped.as_ref().map(|told| &told.body) {
         let text = format!(
@@ -112,6 +119,8 @@ fn request(page: &mut Page, exchange: &ExchangeDetail) {
     page.section("Request");
     let (method, target) = (request.method.to_string_lossy(), request.target.to_string_lossy());
     page.note(format_args!("{method} {target} {}", request.version));
+    page.some("protocol", request.protocol.as_ref().map(Text::to_string_lossy));
+    page.some("HTTP/2 opening", request.h2_fingerprint.as_deref());
     fields(page, &request.fields);
     if let Some(close) = &exchange.close {
         body(page, &close.body.request_body);
@@ -130,6 +139,23 @@ fn response(page: &mut Page, exchange: &ExchangeDetail) {
     }
 }
 
+/// How a gRPC call ended, from the trailers, or from the head where there is nothing else.
+fn grpc_status(page: &mut Page, exchange: &ExchangeDetail) {
+    let body = exchange.close.as_ref().and_then(|close| close.body.response_body.as_ref());
+    let trailers = body.map(|body| body.trailers.as_slice()).unwrap_or_default();
+    let head = exchange.responses.iter().rfind(|response| response.body.is_final());
+    let head = head.map(|response| response.body.fields.as_slice()).unwrap_or_default();
+    let value = |name: &str| {
+        let named = |(own, _): &&(Text, Text)| own.0.eq_ignore_ascii_case(name.as_bytes());
+        trailers.iter().chain(head).find(named).map(|(_, value)| value.to_string_lossy())
+    };
+    let Some(status) = value("grpc-status") else { return };
+    let code: Option<usize> = status.parse().ok();
+    let name = code.and_then(|code| GRPC_STATUS.get(code)).copied().unwrap_or("unknown code");
+    let message = value("grpc-message").map(|message| format!(": {message}"));
+    page.line("gRPC status", format_args!("{status} {name}{}", message.unwrap_or_default()));
+}
+
 fn fields(page: &mut Page, fields: &[(Text, Text)]) {
     for (name, value) in fields {
         page.note(format_args!("{}: {}", name.to_string_lossy(), value.to_string_lossy()));
@@ -139,6 +165,11 @@ fn fields(page: &mut Page, fields: &[(Text, Text)]) {
 fn body(page: &mut Page, shape: &BodyShape) {
     if shape.bytes.0 > 0 {
         page.line("body", format_args!("{}, {}", bytes(shape.bytes.0), end(shape)));
+    }
+    if let Some(messages) = &shape.messages {
+        let recorded =
+            messages.recorded.map(|recorded| format!(", the first {} recorded", recorded.0));
+        page.line("messages", format_args!("{}{}", messages.seen.0, recorded.unwrap_or_default()));
     }
     fields(page, &shape.trailers);
 }
@@ -234,6 +265,27 @@ fn duration(duration: Duration) -> String {
         format!("{}.{} ms", tenths / 10, tenths % 10)
     }
 }
+
+/// The names of gRPC's status codes, from 0.
+const GRPC_STATUS: [&str; 17] = [
+    "OK",
+    "CANCELLED",
+    "UNKNOWN",
+    "INVALID_ARGUMENT",
+    "DEADLINE_EXCEEDED",
+    "NOT_FOUND",
+    "ALREADY_EXISTS",
+    "PERMISSION_DENIED",
+    "RESOURCE_EXHAUSTED",
+    "FAILED_PRECONDITION",
+    "ABORTED",
+    "OUT_OF_RANGE",
+    "UNIMPLEMENTED",
+    "INTERNAL",
+    "UNAVAILABLE",
+    "DATA_LOSS",
+    "UNAUTHENTICATED",
+];
 
 #[cfg(test)]
 mod tests {

@@ -9,6 +9,7 @@ mod doctor;
 mod export;
 mod flow;
 mod flow_body;
+mod flow_messages;
 mod flow_page;
 mod flow_tls;
 mod geo;
@@ -98,6 +99,7 @@ fn of_flow(context: &Context, verb: FlowVerb) -> Result<Exit, Error> {
     match verb {
         FlowVerb::List { filter, output } => flow::list(context, &filter, output),
         FlowVerb::Show { id, output } => flow::show(context, id, output),
+        FlowVerb::Messages { id, output } => flow_messages::run(context, id, output),
         FlowVerb::Body { id, part, decoded } => flow_body::run(context, id, part, decoded),
     }
 }

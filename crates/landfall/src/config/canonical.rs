@@ -4,7 +4,7 @@
 use super::credentials::User;
 use super::settings::{CertificateFiles, Settings, Transparent};
 use super::unit::{DurationText, SizeText};
-use super::written::{OnFull, UpstreamVerify};
+use super::written::{OnFull, OnMalformed, UpstreamVerify};
 use crate::error::Error;
 use flow::limits::Limits;
 use proxy::{OnDistrust, UpstreamProxy};
@@ -27,6 +27,10 @@ pub(crate) fn canonical(settings: &Settings) -> Result<String, Error> {
         OnFull::Refuse => "refuse",
         OnFull::Exit => "exit",
     };
+    let on_malformed = match settings.on_malformed {
+        OnMalformed::Relay => "relay",
+        OnMalformed::Close => "close",
+    };
     let resolve: Map<String, Value> = settings
         .resolver
         .overrides
@@ -40,6 +44,7 @@ pub(crate) fn canonical(settings: &Settings) -> Result<String, Error> {
         "listen": settings.listen,
         "upstream-verify": verify,
         "on-full": on_full,
+        "on-malformed": on_malformed,
         "upstream-ca": paths(&settings.upstream_ca),
         "intercept": texts(&settings.rules.intercept),
         "passthrough": texts(&settings.rules.passthrough),
@@ -92,6 +97,7 @@ fn limits(limits: &Limits) -> Value {
         "request-head-bytes": size(limits.request_head_bytes),
         "observed-header-bytes": size(limits.observed_header_bytes),
         "observed-streams": limits.observed_streams,
+        "observed-messages": limits.observed_messages,
         "request-head-time": time(limits.request_head_time),
         "undecided-time": time(limits.undecided_time),
         "answer-time": time(limits.answer_time),
@@ -245,7 +251,7 @@ mod tests {
         }
         assert!(!text.contains("sunny"), "{text}");
         let table: toml::Table = text.parse().unwrap();
-        assert_eq!(table.get("limits").and_then(|limits| limits.as_table()).unwrap().len(), 32);
+        assert_eq!(table.get("limits").and_then(|limits| limits.as_table()).unwrap().len(), 33);
         assert_eq!(canonical(&settings(&text, None)).unwrap(), text);
     }
 

@@ -19,6 +19,7 @@ pub(super) struct LimitsTable {
     pub(super) request_head_bytes: Option<Text<SizeText>>,
     pub(super) observed_header_bytes: Option<Text<SizeText>>,
     pub(super) observed_streams: Option<usize>,
+    pub(super) observed_messages: Option<u64>,
     pub(super) request_head_time: Option<Text<DurationText>>,
     pub(super) undecided_time: Option<Text<DurationText>>,
     pub(super) answer_time: Option<Text<DurationText>>,
@@ -107,7 +108,7 @@ pub(super) fn limits(written: &LimitsTable, place: &Place<'_>) -> Result<Limits,
         place.time(key, value, limit)?;
     }
     place.probed("keepalive-time", written.keepalive_time, &mut limits.keepalive_time)?;
-    // Zero means something for the rest: no grace, nothing kept, no floor, no cache.
+    // Zero means something for the rest: no grace, nothing kept, no floor, no message, no cache.
     if let Some(Text(DurationText(time))) = written.shutdown_grace {
         limits.shutdown_grace = time;
     }
@@ -117,6 +118,8 @@ pub(super) fn limits(written: &LimitsTable, place: &Place<'_>) -> Result<Limits,
     if let Some(Text(SizeText(bytes))) = written.free_disk_bytes {
         limits.free_disk_bytes = bytes;
     }
+    let messages = &mut limits.observed_messages;
+    *messages = written.observed_messages.unwrap_or(*messages);
     let entries = &mut limits.dns_cache_entries;
     *entries = written.dns_cache_entries.unwrap_or(*entries);
     Ok(limits)

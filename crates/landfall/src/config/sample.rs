@@ -6,6 +6,7 @@ pub(super) const EVERYTHING: &str = r#"
         session = "s"
         device = "d"
         upstream-verify = "record"
+        on-malformed = "close"
         upstream-ca = ["ca.pem"]
         intercept = ["a.bank.example"]
         passthrough = ["*.bank.example", "port:993"]

@@ -9,7 +9,8 @@ use super::place::Place;
 use super::resolve::Answer;
 use super::text::{DialKey, FilterText, Text};
 use super::written::{
-    ClientCertificate, GeoOverride, OnDistrust, OnFull, TransparentMode, UpstreamVerify,
+    ClientCertificate, GeoOverride, OnDistrust, OnFull, OnMalformed, TransparentMode,
+    UpstreamVerify,
 };
 use crate::args::RunArgs;
 use crate::error::Error;
@@ -33,6 +34,7 @@ pub(crate) struct Settings {
     pub(crate) session: Option<String>,
     pub(crate) device: Option<String>,
     pub(crate) upstream_verify: UpstreamVerify,
+    pub(crate) on_malformed: OnMalformed,
     pub(crate) upstream_ca: Vec<PathBuf>,
     /// The kind of key that an authority gets when one is made.
     pub(crate) authority_key: certs::KeyKind,
@@ -123,6 +125,7 @@ impl Settings {
                 .upstream_verify
                 .or(written.upstream_verify)
                 .unwrap_or(UpstreamVerify::Refuse),
+            on_malformed: run.on_malformed.or(written.on_malformed).unwrap_or(OnMalformed::Relay),
             upstream_ca: run.upstream_ca.into_iter().chain(beside(written.upstream_ca)).collect(),
             authority_key: written.authority_key.map_or(certs::KeyKind::P256, Into::into),
             rules: Rules {

@@ -25,6 +25,7 @@ pub(crate) struct Written {
     pub(super) session: Option<String>,
     pub(super) device: Option<String>,
     pub(super) upstream_verify: Option<UpstreamVerify>,
+    pub(super) on_malformed: Option<OnMalformed>,
     pub(super) upstream_ca: Vec<PathBuf>,
     pub(super) intercept: Vec<Text<Rule>>,
     pub(super) passthrough: Vec<Text<Rule>>,
@@ -181,6 +182,16 @@ pub(crate) enum OnFull {
     Refuse,
     /// It ends.
     Exit,
+}
+
+/// What happens to a connection whose bytes cannot be followed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum OnMalformed {
+    /// It is relayed on, and recorded without being decoded.
+    Relay,
+    /// It is ended.
+    Close,
 }
 
 /// `[resolver]`.

@@ -58,6 +58,8 @@ pub enum Malformed {
     /// Bytes came after a CONNECT or Upgrade request before its answer, which then refused: they
     /// could belong to either protocol.
     SwitchRefused,
+    /// Bytes came after `Upgrade: h2c` before its answer, and cannot be read as HTTP/2 any more.
+    EarlySwitch,
     /// The exchange numbers of the connection are used up.
     TooManyExchanges,
 }
@@ -103,6 +105,7 @@ impl fmt::Display for Malformed {
             Self::EndedInsideHead => "the stream ended inside a header block",
             Self::ResponseWithoutRequest => "a response without a request",
             Self::SwitchRefused => "bytes followed a CONNECT or Upgrade request that was refused",
+            Self::EarlySwitch => "bytes followed an h2c Upgrade request before its answer",
             Self::TooManyExchanges => "more exchanges than can be numbered",
         };
         f.write_str(text)

@@ -64,6 +64,23 @@ impl OpenExchanges {
         Some(open)
     }
 
+    /// The exchange's connection is another protocol from here on: its request body is what the
+    /// client sends in that. A request body of its own stays.
+    pub(super) fn reopen_request(&mut self) -> bool {
+        let Some(open) = self.queue.front_mut() else { return false };
+        let is_empty = open.request_body.as_ref().is_some_and(|body| body.bytes == 0);
+        if is_empty {
+            open.request_body = None;
+        }
+        is_empty
+    }
+
+    /// Takes the oldest exchange out, with its request body, to go on elsewhere.
+    pub(super) fn hand_over(&mut self) -> Option<(ExchangeId, Body)> {
+        let open = self.queue.pop_front()?;
+        Some((open.id, open.request_body?))
+    }
+
     /// Hands the response body that was under way to the oldest exchange.
     pub(super) fn end_response(&mut self, body: Body) {
         if let Some(open) = self.queue.front_mut() {

@@ -6,6 +6,7 @@
 //! frames are ever held, and those only when they arrive in parts.
 
 use super::fault::Fault;
+use super::fingerprint::Fingerprint;
 use super::frame::{FrameHeader, Piece, Scanner, Unpadder, flag, kind, unpadded};
 use super::settings::{BadSettings, Settings};
 use flow::stream::{Direction, Extent};
@@ -32,6 +33,8 @@ pub(super) struct Inbound {
     /// A header block that goes on in CONTINUATION, and its fragments so far.
     open: Option<OpenBlock>,
     fragments: Vec<u8>,
+    /// How a client opened the connection, until its first header block.
+    fingerprint: Option<Box<Fingerprint>>,
 }
 
 /// What one endpoint has sent.
@@ -70,6 +73,8 @@ pub(super) struct Block<'a> {
     /// All frames of the block.
     pub(super) extent: Extent,
     pub(super) fragment: &'a [u8],
+    /// How the client opened the connection, with its first block.
+    pub(super) fingerprint: Option<Box<Fingerprint>>,
 }
 
 /// The frame that opened a header block.
@@ -94,9 +99,9 @@ enum Handling {
 }
 
 impl Inbound {
-    /// A reader of what the endpoint sends in `direction`, from the first byte. A header block of
-    /// more than `block_limit` bytes, frame headers included, is a fault.
-    pub(super) fn new(direction: Direction, block_limit: usize) -> Self {
+    /// A reader of what the endpoint sends in `direction`, from its first byte of HTTP/2, which is
+    /// at `offset` of the stream. A header block of more than `block_limit` bytes, frame headers included, is a fault.
+    pub(super) fn new(direction: Direction, offset: u64, block_limit: usize) -> Self {
         Self {
             preface: match direction {
                 Direction::Up => PREFACE,
@@ -106,13 +111,14 @@ impl Inbound {
             scanner: Scanner::default(),
             allowed_frame: INITIAL_MAX_FRAME_SIZE,
             block_limit,
-            offset: 0,
-            unit_start: 0,
+            offset,
+            unit_start: offset,
             frame: FrameHeader { length: 0, kind: 0, flags: 0, stream_id: 0 },
             handling: Handling::Skip,
             payload: Vec::new(),
             open: None,
             fragments: Vec::new(),
+            fingerprint: (direction == Direction::Up).then(Box::default),
         }
     }
 
@@ -159,6 +165,8 @@ impl Inbound {
                 Some(Piece::End) => {
                     if self.continues() {
                         self.keep_fragment(whole)?;
+                    } else if self.is_noted() {
+                        self.note(whole);
                     } else if !matches!(self.handling, Handling::Skip) {
                         return self.finish(whole).map(Some);
                     }
@@ -176,7 +184,8 @@ impl Inbound {
     pub(super) fn cut(&self) -> Option<Fault> {
         let in_headers = matches!(self.frame.kind, kind::HEADERS | kind::PUSH_PROMISE)
             && self.scanner.is_inside_frame();
-        if self.offset > 0 && !self.preface.is_empty() {
+        let in_preface = !self.preface.is_empty() && self.preface.len() < PREFACE.len();
+        if in_preface {
             Some(Fault::CutPreface)
         } else if self.open.is_some() || in_headers {
             Some(Fault::CutBlock)
@@ -228,6 +237,12 @@ impl Inbound {
             kind::SETTINGS if header.has(flag::ACK) => Handling::Skip,
             kind::SETTINGS if length <= MOST_SETTINGS_BYTES => Handling::Collect,
             kind::RST_STREAM if length == RST_STREAM_BYTES => Handling::Collect,
+            kind::WINDOW_UPDATE | kind::PRIORITY
+                if length <= PRIORITY_BYTES as u32
+                    && self.fingerprint.as_mut().is_some_and(|print| print.has_room()) =>
+            {
+                Handling::Collect
+            }
             kind::SETTINGS | kind::RST_STREAM => {
                 return Err(Fault::FrameLength { kind, length });
             }
@@ -258,6 +273,25 @@ impl Inbound {
             return Err(Fault::NotOnAStream { kind });
         }
         Ok(())
+    }
+
+    /// Whether the frame in hand only says how the client opened the connection.
+    fn is_noted(&self) -> bool {
+        matches!(self.frame.kind, kind::WINDOW_UPDATE | kind::PRIORITY)
+    }
+
+    fn note(&mut self, whole: &[u8]) {
+        let FrameHeader { kind, stream_id, .. } = self.frame;
+        let payload = payload(&self.payload, whole);
+        if let Some(print) = &mut self.fingerprint
+            && matches!(self.handling, Handling::Collect)
+        {
+            match kind {
+                kind::PRIORITY => print.priority(stream_id, payload),
+                _ if stream_id == 0 => print.window_update(payload),
+                _ => {}
+            }
+        }
     }
 
     /// Whether the frame in hand is a part of a header block, but not the last one.
@@ -293,9 +327,13 @@ impl Inbound {
                 let code = u32::from_be_bytes(*code);
                 Ok(Signal::Reset { stream_id: frame.stream_id, code })
             }
-            kind::SETTINGS => Settings::parse(payload(&self.payload, whole))
-                .map(Signal::Settings)
-                .map_err(|BadSettings| wrong_length),
+            kind::SETTINGS => {
+                let payload = payload(&self.payload, whole);
+                if let Some(print) = &mut self.fingerprint {
+                    print.settings(payload);
+                }
+                Settings::parse(payload).map(Signal::Settings).map_err(|BadSettings| wrong_length)
+            }
             _ => self.block(whole),
         }
     }
@@ -303,6 +341,7 @@ impl Inbound {
     /// The header block that the frame in hand completes.
     fn block<'a>(&'a mut self, whole: &'a [u8]) -> Result<Signal<'a>, Fault> {
         let extent = Extent { start: self.unit_start, end: self.offset };
+        let fingerprint = self.fingerprint.take();
         let (open, fragment) = match self.open.take() {
             Some(open) => {
                 self.fragments.extend_from_slice(payload(&self.payload, whole));
@@ -311,7 +350,7 @@ impl Inbound {
             None => opened(self.frame, payload(&self.payload, whole))?,
         };
         let OpenBlock { opener, stream_id, end_stream } = open;
-        Ok(Signal::Block(Block { opener, stream_id, end_stream, extent, fragment }))
+        Ok(Signal::Block(Block { opener, stream_id, end_stream, extent, fragment, fingerprint }))
     }
 }
 

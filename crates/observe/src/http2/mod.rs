@@ -7,6 +7,7 @@
 pub mod body;
 mod expansion;
 mod fault;
+mod fingerprint;
 mod frame;
 mod head;
 mod hpack;
@@ -24,3 +25,4 @@ mod testing;
 mod tests;
 
 pub use observer::Http2Observer;
+pub(crate) use observer::Upgraded;

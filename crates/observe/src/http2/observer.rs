@@ -5,10 +5,11 @@ use super::expansion::Expansion;
 use super::fault::Fault;
 use super::hpack::Decoder;
 use super::inbound::{Inbound, Signal};
+use super::settings::Settings;
 use super::streams::Streams;
 use flow::event::Event;
-use flow::http::LostSync;
-use flow::id::ConnectionId;
+use flow::http::{Body, LostSync};
+use flow::id::{ConnectionId, ExchangeId};
 use flow::limits::Limits;
 use flow::stream::Direction;
 use flow::time::Stamp;
@@ -22,7 +23,7 @@ use flow::time::Stamp;
 ///   stream identifier is even, and it has no body.
 /// - RST_STREAM ends an exchange on both sides; what was in flight then is not followed.
 /// - GOAWAY ends nothing by itself: some servers go on to answer, and what they send counts.
-/// - `:protocol` of an extended CONNECT shows only in the exchange's upgrade.
+/// - What passes on a stream of an extended or plain CONNECT is the exchange's two bodies.
 #[derive(Debug)]
 pub struct Http2Observer {
     connection: ConnectionId,
@@ -41,6 +42,19 @@ struct Side {
     ended: bool,
 }
 
+/// An HTTP/1 exchange whose connection goes on as HTTP/2 (RFC 7540 section 3.2).
+#[derive(Debug)]
+pub(crate) struct Upgraded {
+    pub(crate) exchange: ExchangeId,
+    pub(crate) request_body: Body,
+    /// Where in each direction HTTP/2 begins.
+    pub(crate) up_offset: u64,
+    pub(crate) down_offset: u64,
+    /// The client's settings, which came in the request.
+    pub(crate) settings: Option<Vec<u8>>,
+    pub(crate) at: Stamp,
+}
+
 impl Http2Observer {
     /// An observer of `connection`, bounded by `observed_header_bytes` (each header block on the
     /// wire, each decoded one, each HPACK table) and `observed_streams` of `limits`, and by what
@@ -48,11 +62,28 @@ impl Http2Observer {
     pub fn new(connection: ConnectionId, limits: &Limits) -> Self {
         Self {
             connection,
-            up: Side::new(Direction::Up, limits),
-            down: Side::new(Direction::Down, limits),
+            up: Side::new(Direction::Up, 0, limits),
+            down: Side::new(Direction::Down, 0, limits),
             streams: Streams::new(connection, limits),
             stopped: false,
         }
+    }
+
+    /// As [`Http2Observer::new`], for a connection that became HTTP/2 by an Upgrade. The exchange
+    /// that asked for it is stream 1, and its request has ended.
+    pub(crate) fn upgraded(connection: ConnectionId, limits: &Limits, upgraded: Upgraded) -> Self {
+        let Upgraded { exchange, request_body, up_offset, down_offset, settings, at } = upgraded;
+        let mut observer = Self {
+            up: Side::new(Direction::Up, up_offset, limits),
+            down: Side::new(Direction::Down, down_offset, limits),
+            ..Self::new(connection, limits)
+        };
+        let settings = settings.and_then(|payload| Settings::parse(&payload).ok());
+        if let Some(bytes) = settings.and_then(|settings| settings.header_table_size) {
+            observer.down.decoder.allow_table_size(bytes);
+        }
+        observer.streams.adopt(exchange, request_body, down_offset, at);
+        observer
     }
 
     /// Takes in the next bytes of a direction and appends what follows from them to `out`. After a
@@ -119,7 +150,7 @@ impl Http2Observer {
                 self.streams.data_begin(direction, at, stream_id, covered)?;
             }
             Signal::Data { stream_id, data, covered } => {
-                self.streams.data(direction, at, stream_id, data, covered)?;
+                self.streams.data(direction, at, stream_id, data, covered, out)?;
             }
             Signal::DataEnd { stream_id, end_stream: true } => {
                 self.streams.end_stream(direction, at, stream_id, out);
@@ -151,9 +182,9 @@ impl Http2Observer {
 }
 
 impl Side {
-    fn new(direction: Direction, limits: &Limits) -> Self {
+    fn new(direction: Direction, offset: u64, limits: &Limits) -> Self {
         Self {
-            inbound: Inbound::new(direction, limits.observed_header_bytes),
+            inbound: Inbound::new(direction, offset, limits.observed_header_bytes),
             decoder: Decoder::new(limits.observed_header_bytes),
             expansion: Expansion::default(),
             ended: false,
@@ -171,6 +202,6 @@ fn lost_sync(
     let offset = side.inbound.unit_start();
     Event::LostSync {
         connection,
-        lost: LostSync { at, direction, offset, reason: fault.to_string() },
+        lost: LostSync { at, direction, exchange: None, offset, reason: fault.to_string() },
     }
 }

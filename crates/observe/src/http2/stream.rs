@@ -2,7 +2,9 @@
 //! (RFC 9113 section 8.1). It emits nothing by itself.
 
 use super::fault::Fault;
+use crate::messages::MessageFollower;
 use crate::tally::BodyTally;
+use flow::event::Event;
 use flow::http::{Body, BodyEnd, ExchangeEnd, Field, Framing, Upgrade};
 use flow::id::ExchangeId;
 use flow::stream::Direction;
@@ -14,6 +16,8 @@ pub(super) struct Stream {
     exchange: ExchangeId,
     stream_id: u32,
     request: Half,
+    /// The request's body where it passed before the connection was HTTP/2.
+    earlier: Option<Body>,
     response: Answer,
     /// What the exchange turns into if it is answered with success.
     asked: Option<Upgrade>,
@@ -59,10 +63,36 @@ impl Stream {
             exchange,
             stream_id,
             request: Half::new(stream_id, head),
+            earlier: None,
             response: Answer::Expected,
             asked,
             upgrade: None,
         }
+    }
+
+    /// Stream 1 of a connection that an Upgrade made HTTP/2; its request has ended.
+    pub(super) fn adopted(exchange: ExchangeId, request_body: Body, head: HeadSeen) -> Self {
+        let mut stream = Self::new(exchange, 1, head, None);
+        stream.earlier = Some(request_body);
+        stream.upgrade = Some(Upgrade::Http2);
+        stream
+    }
+
+    /// Reads the body of `direction` as messages as well.
+    pub(super) fn follow(
+        &mut self,
+        direction: Direction,
+        messages: MessageFollower,
+        out: &mut Vec<Event>,
+    ) {
+        if let Ok(tally) = self.body(direction) {
+            tally.follow(messages, out);
+        }
+    }
+
+    /// What the exchange has turned into.
+    pub(super) fn upgrade(&self) -> Option<Upgrade> {
+        self.upgrade
     }
 
     pub(super) fn exchange(&self) -> ExchangeId {
@@ -77,7 +107,9 @@ impl Stream {
     /// The final response head has passed.
     pub(super) fn answer(&mut self, status: u16, head: HeadSeen) {
         self.response = Answer::Begun(Half::new(self.stream_id, head));
-        self.upgrade = self.asked.filter(|_| (200..300).contains(&status));
+        if (200..300).contains(&status) {
+            self.upgrade = self.asked.or(self.upgrade);
+        }
     }
 
     /// The body that DATA or trailers in `direction` belong to, if they may come now.
@@ -132,12 +164,15 @@ impl Stream {
     }
 
     /// The account of the exchange. Of what has not ended it says that it was not followed.
-    pub(super) fn finish(self, at: Stamp) -> ExchangeEnd {
+    pub(super) fn finish(self, at: Stamp, out: &mut Vec<Event>) -> ExchangeEnd {
         ExchangeEnd {
             at,
-            request_body: self.request.finish(),
+            request_body: match self.earlier {
+                Some(body) => body,
+                None => self.request.finish(out),
+            },
             response_body: match self.response {
-                Answer::Begun(half) => Some(half.finish()),
+                Answer::Begun(half) => Some(half.finish(out)),
                 Answer::Expected | Answer::Never => None,
             },
             upgrade: self.upgrade,
@@ -168,7 +203,7 @@ impl Half {
         self.trailers.iter().map(bytes).sum()
     }
 
-    fn finish(self) -> Body {
-        self.tally.finish(self.end.unwrap_or(BodyEnd::NotFollowed), self.trailers)
+    fn finish(self, out: &mut Vec<Event>) -> Body {
+        self.tally.finish(self.end.unwrap_or(BodyEnd::NotFollowed), self.trailers, out)
     }
 }

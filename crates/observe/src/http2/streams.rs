@@ -5,8 +5,10 @@ use super::fault::Fault;
 use super::head::{self, Request, Response};
 use super::inbound::{Block, Opener};
 use super::stream::{HeadSeen, Stream};
+use crate::messages::{MessageFollower, Place};
+use crate::websocket::extension::permessage_deflate;
 use flow::event::Event;
-use flow::http::{BodyEnd, Field, HttpVersion, RequestHead, ResponseHead, Upgrade};
+use flow::http::{Body, BodyEnd, Field, HttpVersion, RequestHead, ResponseHead, Upgrade};
 use flow::id::{ConnectionId, ExchangeId};
 use flow::limits::Limits;
 use flow::stream::{Direction, Extent};
@@ -31,6 +33,8 @@ pub(super) struct Streams {
     /// Bytes of the trailers of open streams, and the most there may be.
     trailer_bytes: usize,
     trailer_limit: usize,
+    /// Messages that are told of, of each body.
+    message_limit: u64,
 }
 
 /// A stream by its identifier.
@@ -53,7 +57,22 @@ impl Streams {
             server_ended: false,
             trailer_bytes: 0,
             trailer_limit: limits.observed_header_bytes,
+            message_limit: limits.observed_messages,
         }
+    }
+
+    /// Takes over the exchange that asked for HTTP/2, as stream 1.
+    pub(super) fn adopt(
+        &mut self,
+        exchange: ExchangeId,
+        request_body: Body,
+        offset: u64,
+        at: Stamp,
+    ) {
+        let seen = HeadSeen { offset, at, end_stream: true };
+        self.open.insert(1, Stream::adopted(exchange, request_body, seen));
+        self.last_requested = 1;
+        self.exchanges = exchange.number;
     }
 
     /// A header block and its fields: the head of a request or a response, or trailers.
@@ -112,12 +131,13 @@ impl Streams {
         stream_id: u32,
         data: &[u8],
         covered: Extent,
+        out: &mut Vec<Event>,
     ) -> Result<(), Fault> {
         // It may have been reset by the other side since the frame began.
         if let Some(stream) = self.open.get_mut(&stream_id) {
             let tally = stream.body(direction)?;
             tally.cover(covered, at);
-            tally.payload(data);
+            tally.payload(at, data, out);
         }
         Ok(())
     }
@@ -163,7 +183,7 @@ impl Streams {
         }
         for (_id, stream) in self.open.extract_if(.., |_id, stream| stream.is_over()) {
             self.trailer_bytes = self.trailer_bytes.saturating_sub(stream.trailer_bytes());
-            out.push(ended(stream, at));
+            ended(stream, at, out);
         }
     }
 
@@ -171,7 +191,7 @@ impl Streams {
     pub(super) fn abandon(&mut self, at: Stamp, out: &mut Vec<Event>) {
         for (_id, mut stream) in std::mem::take(&mut self.open) {
             stream.abandon(BodyEnd::NotFollowed);
-            out.push(ended(stream, at));
+            ended(stream, at, out);
         }
         self.trailer_bytes = 0;
     }
@@ -213,14 +233,19 @@ impl Streams {
         if self.open.len() >= self.limit {
             return Err(Fault::TooManyStreams { limit: self.limit });
         }
+        let h2_fingerprint = block.fingerprint.as_ref().map(|print| print.text(&fields));
         let Request { method, path, scheme, authority, protocol, fields } =
             Request::from_fields(fields)?;
         self.exchanges = self.exchanges.saturating_add(1);
         let exchange = ExchangeId { connection: self.connection, number: self.exchanges };
-        let asked = (method == "CONNECT").then(|| match protocol {
+        let asked = (method == "CONNECT").then(|| match &protocol {
             Some(protocol) if protocol.eq_ignore_ascii_case(b"websocket") => Upgrade::WebSocket,
             _ => Upgrade::Opaque,
         });
+        let is_pushed = !is_clients(stream_id);
+        let direction = Direction::Up;
+        let place = Place { exchange, direction, at, limit: self.message_limit };
+        let messages = MessageFollower::of_body(place, &fields);
         let head = RequestHead {
             at,
             version: HttpVersion::Http2,
@@ -231,12 +256,18 @@ impl Streams {
             fields,
             extent: block.extent,
             stream_id: Some(stream_id),
+            direction: if is_pushed { Direction::Down } else { Direction::Up },
+            protocol,
+            h2_fingerprint,
         };
         out.push(Event::Request { exchange, head: Box::new(head) });
         // A promised request has no body.
-        let end_stream = block.end_stream || !is_clients(stream_id);
+        let end_stream = block.end_stream || is_pushed;
         let seen = HeadSeen { offset: block.extent.end, at, end_stream };
         let mut stream = Stream::new(exchange, stream_id, seen, asked);
+        if let Some(messages) = messages {
+            stream.follow(direction, messages, out);
+        }
         if self.server_ended {
             stream.end(Direction::Down, BodyEnd::Truncated, Vec::new());
         }
@@ -259,6 +290,10 @@ impl Streams {
         if is_interim && block.end_stream {
             return Err(Fault::InterimEnd { stream_id });
         }
+        let (exchange, limit) = (stream.exchange(), self.message_limit);
+        let place = |direction| Place { exchange, direction, at, limit };
+        let messages = MessageFollower::of_body(place(Direction::Down), &fields);
+        let deflates = permessage_deflate(&fields).is_some();
         let head = ResponseHead {
             at,
             version: HttpVersion::Http2,
@@ -267,10 +302,18 @@ impl Streams {
             fields,
             extent: block.extent,
         };
-        out.push(Event::Response { exchange: stream.exchange(), head: Box::new(head) });
+        out.push(Event::Response { exchange, head: Box::new(head) });
         if !is_interim {
             let end_stream = block.end_stream;
             stream.answer(status, HeadSeen { offset: block.extent.end, at, end_stream });
+            if stream.upgrade() == Some(Upgrade::WebSocket) {
+                for direction in [Direction::Up, Direction::Down] {
+                    let messages = MessageFollower::websocket(place(direction), deflates);
+                    stream.follow(direction, messages, out);
+                }
+            } else if let Some(messages) = messages {
+                stream.follow(Direction::Down, messages, out);
+            }
             self.settle(stream_id, at, out);
         }
         Ok(())
@@ -317,13 +360,15 @@ impl Streams {
             && let Some(stream) = self.open.remove(&stream_id)
         {
             self.trailer_bytes = self.trailer_bytes.saturating_sub(stream.trailer_bytes());
-            out.push(ended(stream, at));
+            ended(stream, at, out);
         }
     }
 }
 
-fn ended(stream: Stream, at: Stamp) -> Event {
-    Event::ExchangeEnded { exchange: stream.exchange(), end: Box::new(stream.finish(at)) }
+fn ended(stream: Stream, at: Stamp, out: &mut Vec<Event>) {
+    let exchange = stream.exchange();
+    let end = Box::new(stream.finish(at, out));
+    out.push(Event::ExchangeEnded { exchange, end });
 }
 
 /// Clients open odd streams, servers even ones (RFC 9113 section 5.1.1).

@@ -196,9 +196,16 @@ pub(super) fn line(event: &Event) -> String {
             let upgrade = match end.upgrade {
                 None => "",
                 Some(Upgrade::WebSocket) => " websocket",
+                Some(Upgrade::Http2) => " http2",
                 Some(Upgrade::Opaque) => " opaque",
             };
             format!("{} end {} {response}{upgrade}", exchange.number, body(&end.request_body))
+        }
+        Event::Message { exchange, message } => {
+            let defect = message.defect.map_or(String::new(), |defect| format!(" {defect}"));
+            let (number, direction) = (exchange.number, message.direction);
+            let range = message.range.range();
+            format!("{number} message {direction:?} {range:?} {}{defect}", message.bytes)
         }
         Event::LostSync { lost, .. } => {
             format!("lost {:?} {}: {}", lost.direction, lost.offset, lost.reason)

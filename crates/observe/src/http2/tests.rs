@@ -105,6 +105,53 @@ fn a_response_may_end_before_its_request() {
 }
 
 #[test]
+fn grpc_messages_and_events_lie_across_frames() {
+    let mut s = Scenario::new();
+    let grpc = ("content-type", "application/grpc+proto");
+    s.headers(Up, 1, &[&POST[..], &[grpc]].concat(), false);
+    s.send(Up, &data(1, b"\0\0\0", false)).send(Up, &data(1, b"\0\x03ab", false));
+    s.headers(Down, 1, &[OK[0], grpc], false).send(Down, &data(1, b"\x01\0\0\0\x01x", false));
+    s.send(Up, &data(1, b"c\0\0\0\0\x09cut", true));
+    s.headers(Down, 1, &[("grpc-status", "0")], true);
+    s.get(3).headers(Down, 3, &[OK[0], ("content-type", "text/event-stream")], false);
+    s.send(Down, &data(3, b"data: 1\r", false)).send(Down, &data(3, b"\n\r\n", true));
+    s.check(&[
+        "1 POST h/p",
+        "1 200",
+        "1 message Down 0..6 1",
+        "1 message Up 0..8 3",
+        "1 message Up 8..16 3",
+        "1 end 16:Complete 6:Complete+trailers",
+        "2 GET h/",
+        "2 200",
+        "2 message Down 0..10 1",
+        "2 end 0:Complete 11:Complete",
+    ]);
+}
+
+#[test]
+fn the_first_request_tells_how_the_client_opened_the_connection() {
+    let limits = Limits::default();
+    let window = frame(kind::WINDOW_UPDATE, 0, 0, &15_663_105_u32.to_be_bytes());
+    let priority = frame(kind::PRIORITY, 0, 3, &[0x80, 0, 0, 0, 200]);
+    let opened = [PREFACE, &settings(&[(1, 65_536), (4, 6_291_456)]), &window, &priority].concat();
+    let mut encoder = Encoder::new(3);
+    let requests = [1, 5].map(|stream| headers(stream, &encoder.encode(&GET), true)).concat();
+    for most in [1, 4, usize::MAX] {
+        let script = vec![(Up, opened.clone()), (Up, requests.clone())];
+        let prints: Vec<_> = play(&script, &limits, || most)
+            .into_iter()
+            .filter_map(|event| match event {
+                flow::event::Event::Request { head, .. } => Some(head.h2_fingerprint),
+                _ => None,
+            })
+            .collect();
+        let print = "1:65536;4:6291456|15663105|3:1:0:201|m,s,a,p";
+        assert_eq!(prints, [Some(print.to_owned()), None]);
+    }
+}
+
+#[test]
 fn tunnels() {
     let mut s = Scenario::new();
     let protocol = [(":method", "CONNECT"), (":protocol", "websocket")];
@@ -118,6 +165,8 @@ fn tunnels() {
     s.check(&[
         "1 CONNECT h/",
         "1 200",
+        "1 message Up 0..2 0 unmasked",
+        "1 message Down 0..2 0",
         "1 end 2:Complete 2:Complete websocket",
         "2 CONNECT h:1",
         "2 200",

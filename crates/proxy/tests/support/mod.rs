@@ -10,8 +10,8 @@ use flow::limits::Limits;
 use flow::time::{Clock, MonoNanos, Stamp, WallNanos};
 use flow::treatment::{Outcome, Treatment};
 use proxy::{
-    ClientIdentity, Credentials, DialTable, Listener, Memory, OnUnverified, Origin, Outgoing,
-    Rules, Setup, UpstreamTrust,
+    ClientIdentity, Credentials, DialTable, Listener, Memory, OnMalformed, OnUnverified, Origin,
+    Outgoing, Rules, Setup, UpstreamTrust,
 };
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
@@ -55,6 +55,7 @@ pub(crate) struct Options {
     /// Of every address.
     pub(crate) origin_of: Origin,
     pub(crate) outgoing: Outgoing,
+    pub(crate) on_malformed: OnMalformed,
 }
 
 impl Options {
@@ -70,6 +71,7 @@ impl Options {
             identities: Vec::new(),
             origin_of: Origin::default(),
             outgoing: Outgoing::default(),
+            on_malformed: OnMalformed::Relay,
         }
     }
 }
@@ -109,6 +111,7 @@ pub(crate) async fn start(options: Options) -> Running {
         dial: DialTable { by_address: places.into_iter().collect(), ..DialTable::default() },
         outgoing: options.outgoing,
         limits,
+        on_malformed: options.on_malformed,
         clock,
         authority: Arc::clone(&authority),
     });

@@ -2,7 +2,8 @@
 
 use super::cell::{InsertError, clean, execute, id, number};
 use super::connection;
-use crate::record::exchange::{End, ExchangeClose, ExchangeRequest, ExchangeResponse};
+use crate::record::exchange::{End, ExchangeClose, ExchangeRequest, ExchangeResponse, Messages};
+use crate::record::message::ExchangeMessage;
 use crate::record::value::Text;
 use flow::address::Target;
 use flow::id::ExchangeId;
@@ -61,12 +62,23 @@ pub(super) fn response(
     )
 }
 
+/// Counts a message until the exchange's end tells how many there were.
+pub(super) fn message(db: &Connection, message: &ExchangeMessage) -> Result<(), InsertError> {
+    let ExchangeId { connection, number } = message.exchange.0;
+    execute(
+        db,
+        "UPDATE flows SET messages = coalesce(messages, 0) + 1
+         WHERE connection = ?1 AND exchange = ?2",
+        params![id(connection)?, number],
+    )
+}
+
 pub(super) fn close(db: &Connection, close: &ExchangeClose, mono: i64) -> Result<(), InsertError> {
     let ExchangeId { connection, number: exchange } = close.exchange.0;
     execute(
         db,
         "UPDATE flows SET request_bytes = ?3, response_bytes = ?4, outcome = ?5,
-             duration = max(0, ?6 - mono), sent = ?7
+             duration = max(0, ?6 - mono), sent = ?7, messages = ?8
          WHERE connection = ?1 AND exchange = ?2",
         params![
             id(connection)?,
@@ -75,9 +87,20 @@ pub(super) fn close(db: &Connection, close: &ExchangeClose, mono: i64) -> Result
             close.response_body.as_ref().map(|body| number(body.bytes.0)),
             outcome(close),
             mono,
-            number(close.request_body.mono.0.0)
+            number(close.request_body.mono.0.0),
+            messages(close).map(number)
         ],
     )
+}
+
+/// The messages of both bodies; `None` where neither was read as messages.
+fn messages(close: &ExchangeClose) -> Option<u64> {
+    let response = close.response_body.as_ref().and_then(|body| body.messages);
+    let seen = |messages: Messages| messages.seen.0;
+    match (close.request_body.messages.map(seen), response.map(seen)) {
+        (None, None) => None,
+        (up, down) => Some(up.unwrap_or(0).saturating_add(down.unwrap_or(0))),
+    }
 }
 
 /// The response's end decides, unless it is in order and the request's is not.

@@ -51,6 +51,7 @@ pub(super) fn insert(db: &Connection, record: &Record, place: Place) -> Result<(
         Body::Frames(frames) => connection::frames(db, frames),
         Body::ExchangeRequest(request) => exchange::request(db, request, at, mono),
         Body::ExchangeResponse(response) => exchange::response(db, response, mono),
+        Body::ExchangeMessage(message) => exchange::message(db, message),
         Body::ExchangeClose(close) => exchange::close(db, close, mono),
         Body::TlsUpstream(_)
         | Body::LostSync(_)

@@ -2,7 +2,7 @@
 //! NULL. Texts from peers hold no control characters and are valid UTF-8 (replaced by U+FFFD).
 
 /// Changes with every change of tables or of what is put into them; another version is rebuilt.
-pub(super) const VERSION: i64 = 4;
+pub(super) const VERSION: i64 = 5;
 
 /// Creates everything in an empty database.
 pub(super) const CREATE: &str = "
@@ -84,6 +84,8 @@ CREATE TABLE flows (
     answered INTEGER,
     duration INTEGER,
     outcome TEXT,
+    -- WebSocket and gRPC messages and server-sent events.
+    messages INTEGER,
     PRIMARY KEY (connection, exchange)
 ) WITHOUT ROWID;
 CREATE INDEX flows_by_time ON flows (time);
@@ -182,6 +184,7 @@ SELECT
     CASE f.exchange WHEN 0 THEN c.bytes_up ELSE f.request_bytes END AS request_bytes,
     CASE f.exchange WHEN 0 THEN c.bytes_down ELSE f.response_bytes END AS response_bytes,
     f.type AS type,
+    f.messages AS messages,
     CASE f.exchange WHEN 0 THEN c.duration ELSE f.duration END AS duration,
     CASE f.exchange WHEN 0 THEN c.outcome ELSE f.outcome END AS outcome,
     CASE f.exchange WHEN 0 THEN NULL ELSE c.outcome END AS connection_outcome,

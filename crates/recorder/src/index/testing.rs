@@ -229,6 +229,9 @@ impl Made {
             fields: vec![field("Host", "x")],
             extent: Extent::default(),
             stream_id: None,
+            direction: Direction::Up,
+            protocol: None,
+            h2_fingerprint: None,
         };
         let shape = ExchangeRequest::new(exchange, &head);
         self.add(at(seconds), Body::ExchangeRequest(Box::new(shape)));
@@ -338,6 +341,7 @@ pub(crate) fn body(framing: Framing, start: u64, end: u64, bytes: u64) -> http::
         sha256: [0; 32],
         end: BodyEnd::Complete,
         trailers: Vec::new(),
+        messages: None,
         at: at(2),
     }
 }

@@ -133,6 +133,7 @@ fn flow_row(row: &Row<'_>) -> rusqlite::Result<(FlowRow, Option<i64>)> {
             client_tls: nanos(row, 28)?,
         },
         phases: phases(row)?,
+        messages: count(row, 32)?,
     };
     Ok((flow, row.get(23)?))
 }
@@ -224,9 +225,9 @@ const COLUMNS_OF_CONNECTION: &str = "id, 0, opened, device, host, port, address,
     protocol, NULL, NULL, NULL, bytes_up, bytes_down, NULL, duration, outcome, ja4,
     simulated OR EXISTS (SELECT 1 FROM session WHERE session.simulated),
     EXISTS (SELECT 1 FROM answers WHERE answers.address = connections.address), app, distrust,
-    assessment, NULL, dns, connect, upstream_tls, tls_to_client, NULL, NULL, NULL";
+    assessment, NULL, dns, connect, upstream_tls, tls_to_client, NULL, NULL, NULL, NULL";
 
 const COLUMNS: &str = "connection, exchange, time, device, host, port, address, treatment, why,
     protocol, method, path, status, request_bytes, response_bytes, type, duration, outcome, ja4,
     simulated, looked_up, app, distrust, assessment, connection_outcome, dns, connect, upstream_tls,
-    tls_to_client, mono, sent, answered";
+    tls_to_client, mono, sent, answered, messages";

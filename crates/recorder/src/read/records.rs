@@ -46,8 +46,8 @@ impl Records<'_> {
             .map_err(|source| self.failed(source))
     }
 
-    /// The first `most` records of a connection's exchange, in order; of the connection itself for
-    /// the exchange 0.
+    /// The first `most` records of a connection's exchange but those of its messages, in order; of
+    /// the connection itself for the exchange 0.
     pub(super) fn of_flow(
         &self,
         connection: i64,
@@ -55,13 +55,36 @@ impl Records<'_> {
         most: usize,
     ) -> Result<Vec<Record>, ReadError> {
         let sql = "SELECT offset, length FROM records
-                   WHERE connection = ?1 AND exchange = ?2 ORDER BY seq LIMIT ?3";
+                   WHERE connection = ?1 AND exchange = ?2 AND kind <> ?4 ORDER BY seq LIMIT ?3";
         let places: Vec<(u64, u64)> = self
             .db
             .prepare_cached(sql)
             .and_then(|mut query| {
                 query
-                    .query_map(params![connection, exchange, most as i64], |row| {
+                    .query_map(
+                        params![connection, exchange, most as i64, Body::MESSAGE_KIND],
+                        |row| Ok((whole(row, 0)?, whole(row, 1)?)),
+                    )?
+                    .collect()
+            })
+            .map_err(|source| self.failed(source))?;
+        places.into_iter().map(|(offset, length)| self.parsed(offset, length)).collect()
+    }
+
+    /// The records of an exchange's messages, in order.
+    pub(super) fn of_messages(
+        &self,
+        connection: i64,
+        exchange: u32,
+    ) -> Result<Vec<Record>, ReadError> {
+        let sql = "SELECT offset, length FROM records
+                   WHERE connection = ?1 AND exchange = ?2 AND kind = ?3 ORDER BY seq";
+        let places: Vec<(u64, u64)> = self
+            .db
+            .prepare_cached(sql)
+            .and_then(|mut query| {
+                query
+                    .query_map(params![connection, exchange, Body::MESSAGE_KIND], |row| {
                         Ok((whole(row, 0)?, whole(row, 1)?))
                     })?
                     .collect()

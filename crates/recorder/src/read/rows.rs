@@ -146,6 +146,8 @@ pub struct FlowRow {
     pub request_bytes: Option<u64>,
     /// The same from the upstream to the device.
     pub response_bytes: Option<u64>,
+    /// Messages inside both bodies; `None` where they were not read as messages.
+    pub messages: Option<u64>,
     /// The response's media type without parameters, lower case.
     pub media_type: Option<String>,
     /// From `time` to the end; `None` while it runs.

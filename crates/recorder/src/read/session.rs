@@ -5,7 +5,7 @@
 use super::annotations::Annotations;
 use super::bytes as stored;
 use super::destination::DestinationRow;
-use super::detail::{ConnectionDetail, ExchangeDetail, FlowDetail, MOST_RECORDS};
+use super::detail::{ConnectionDetail, ExchangeDetail, FlowDetail, MOST_RECORDS, Recorded};
 use super::error::{Part, ReadError};
 use super::groups;
 use super::index_file::{self, Opened};
@@ -18,6 +18,7 @@ use super::unfinished;
 use crate::directory::SessionDir;
 use crate::index::IndexError;
 use crate::record::Body;
+use crate::record::message::ExchangeMessage;
 use bytes::Bytes;
 use flow::id::{ExchangeId, FlowId, SessionId};
 use flow::stream::{Extent, StreamKey};
@@ -162,6 +163,27 @@ impl Session {
         let row = listing::one(&records, &self.annotations, id)?.ok_or_else(not_there)?;
         let connection = ConnectionDetail::collect(of_connection);
         Ok(FlowDetail { row, connection, exchange, cut })
+    }
+
+    /// The messages that were recorded of an exchange, in the order of their ends. The observer's
+    /// bound on recorded messages bounds them.
+    ///
+    /// # Errors
+    /// [`ReadError::NoFlow`] when the session has no such exchange.
+    pub fn messages(
+        &self,
+        exchange: ExchangeId,
+    ) -> Result<Vec<Recorded<ExchangeMessage>>, ReadError> {
+        self.exchange(exchange)?;
+        let connection = i64::try_from(exchange.connection.0).unwrap_or(i64::MAX);
+        let records = self.records().of_messages(connection, exchange.number)?;
+        let messages = records.into_iter().filter_map(|record| match record.body {
+            Body::ExchangeMessage(body) => {
+                Some(Recorded { seq: record.seq, at: record.at, body: *body })
+            }
+            _ => None,
+        });
+        Ok(messages.collect())
     }
 
     /// The destinations that a query asks for.

@@ -30,6 +30,15 @@ pub(super) fn body(
     if let Some(stream_id) = request.stream_id {
         return Ok(Some((Framing::Http2 { stream_id }, rest)));
     }
+    let last = detail.responses.iter().rev().find(|head| head.body.is_final());
+    let switched = last.is_some_and(|last| match last.body.status {
+        SWITCHING_PROTOCOLS => true,
+        status => &request.method.0[..] == b"CONNECT" && (200..300).contains(&status),
+    });
+    if switched {
+        // What follows the heads is another protocol: both bodies are all of it.
+        return Ok(Some((Framing::Identity, rest)));
+    }
     let raw = read(head)?;
     // A head that the observer could read and that cannot be read now has no body to show.
     let length = match part {
@@ -50,3 +59,5 @@ pub(super) fn body(
         BodyLength::Chunked | BodyLength::UntilClose => Some((length.framing(), rest)),
     }))
 }
+
+const SWITCHING_PROTOCOLS: u16 = 101;

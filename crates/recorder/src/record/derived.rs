@@ -3,6 +3,7 @@
 
 use super::Body;
 use super::exchange::{ExchangeClose, ExchangeRequest, ExchangeResponse, LostSync};
+use super::message::ExchangeMessage;
 use flow::event::Event;
 use flow::time::Stamp;
 
@@ -16,6 +17,10 @@ impl Body {
             Event::Response { exchange, head } => {
                 (head.at, Self::ExchangeResponse(ExchangeResponse::new(*exchange, head)))
             }
+            Event::Message { exchange, message } => (
+                message.at,
+                Self::ExchangeMessage(Box::new(ExchangeMessage::new(*exchange, message))),
+            ),
             Event::ExchangeEnded { exchange, end } => {
                 (end.at, Self::ExchangeClose(Box::new(ExchangeClose::new(*exchange, end))))
             }
@@ -32,6 +37,7 @@ impl Body {
             self,
             Self::ExchangeRequest(_)
                 | Self::ExchangeResponse(_)
+                | Self::ExchangeMessage(_)
                 | Self::ExchangeClose(_)
                 | Self::LostSync(_)
         )

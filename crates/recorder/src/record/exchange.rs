@@ -7,6 +7,7 @@ use super::store::{Direction, Extent};
 use super::value::{Count, Mono, Spelled, Text, Wall};
 use flow::http::{self, BodyEnd, Framing};
 use flow::id::{ConnectionId, ExchangeId};
+use flow::message::MessageCount;
 use serde::{Deserialize, Serialize};
 
 /// `exchange.request`: a request's head is complete.
@@ -15,14 +16,23 @@ use serde::{Deserialize, Serialize};
 pub struct ExchangeRequest {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub authority: Option<Text>,
+    /// `down` for a request that the server pushes: its head is in the down stream.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub direction: Option<Direction>,
     pub exchange: Spelled<ExchangeId>,
-    /// The head in the relay leg's up stream.
+    /// The head in the relay leg's up stream, or where `direction` says.
     pub extent: Extent,
     /// Name and value, in order, as they came.
     pub fields: Vec<(Text, Text)>,
+    /// How the client opened its HTTP/2 connection; on the first request of one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub h2_fingerprint: Option<String>,
     pub method: Text,
     /// The observer's version.
     pub observer: String,
+    /// `:protocol` of an extended CONNECT.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub protocol: Option<Text>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scheme: Option<Text>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -36,11 +46,17 @@ impl ExchangeRequest {
     pub(crate) fn new(exchange: ExchangeId, head: &http::RequestHead) -> Self {
         Self {
             authority: head.authority.as_ref().map(Text::from),
+            direction: match head.direction {
+                flow::stream::Direction::Up => None,
+                flow::stream::Direction::Down => Some(Direction::Down),
+            },
             exchange: Spelled(exchange),
             extent: head.extent.into(),
             fields: fields(&head.fields),
+            h2_fingerprint: head.h2_fingerprint.clone(),
             method: Text::from(&head.method),
             observer: OBSERVER.to_owned(),
+            protocol: head.protocol.as_ref().map(Text::from),
             scheme: head.scheme.as_ref().map(Text::from),
             stream_id: head.stream_id,
             target: Text::from(&head.target),
@@ -113,6 +129,7 @@ impl ExchangeClose {
             response_body: end.response_body.as_ref().map(BodyShape::from),
             upgrade: end.upgrade.map(|upgrade| match upgrade {
                 http::Upgrade::WebSocket => Upgrade::WebSocket,
+                http::Upgrade::Http2 => Upgrade::Http2,
                 http::Upgrade::Opaque => Upgrade::Opaque,
             }),
         }
@@ -131,6 +148,9 @@ pub struct BodyShape {
     /// A request's body is in the up stream of the relay leg, a response's in the down stream.
     pub extent: Extent,
     pub framing: FramingWord,
+    /// The messages in it; absent where it was not read as messages.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub messages: Option<Messages>,
     pub mono: Mono,
     /// The HTTP/2 error code, for the end `reset`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -162,6 +182,7 @@ impl From<&http::Body> for BodyShape {
             end,
             extent: body.extent.into(),
             framing,
+            messages: body.messages.map(Messages::from),
             mono: Mono(body.at.mono),
             reset_code,
             stream_id,
@@ -179,6 +200,23 @@ impl BodyShape {
             (FramingWord::Http2, Some(stream_id)) => Framing::Http2 { stream_id },
             (FramingWord::None, _) | (FramingWord::Http2, None) => Framing::None,
         }
+    }
+}
+
+/// How many messages a body holds; see [`MessageCount`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Messages {
+    /// Those with an `exchange.message` record; absent where all have one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recorded: Option<Count>,
+    pub seen: Count,
+}
+
+impl From<MessageCount> for Messages {
+    fn from(count: MessageCount) -> Self {
+        let MessageCount { seen, recorded } = count;
+        Self { recorded: (recorded < seen).then_some(Count(recorded)), seen: Count(seen) }
     }
 }
 
@@ -207,17 +245,23 @@ pub enum FramingWord {
 #[serde(rename_all = "lowercase")]
 pub enum Upgrade {
     WebSocket,
+    Http2,
     Opaque,
 }
 
-/// `lost-sync`: decoding of the connection ended here, relaying and keeping went on.
+/// `lost-sync`: decoding of the connection, or of the messages in a body, ended here. Keeping went
+/// on, and relaying unless the run refuses what is malformed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LostSync {
     pub connection: Spelled<ConnectionId>,
     pub direction: Direction,
+    /// Only the messages in this direction's body of the exchange are no longer followed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exchange: Option<Spelled<ExchangeId>>,
     pub observer: String,
-    /// Of the first byte that was not understood, in the relay leg's stream.
+    /// Of the first byte that was not understood, in the relay leg's stream; with `exchange`, in
+    /// the body without its framing.
     pub offset: Count,
     pub reason: String,
 }
@@ -227,6 +271,7 @@ impl LostSync {
         Self {
             connection: Spelled(connection),
             direction: lost.direction.into(),
+            exchange: lost.exchange.map(Spelled),
             observer: OBSERVER.to_owned(),
             offset: Count(lost.offset),
             reason: lost.reason.clone(),
@@ -240,7 +285,7 @@ fn fields(fields: &[http::Field]) -> Vec<(Text, Text)> {
 
 /// Name and version of the observer that derives these records. It changes when the same bytes
 /// would give other records.
-pub const OBSERVER: &str = "http/0";
+pub const OBSERVER: &str = "http/1";
 
 #[cfg(test)]
 mod tests {

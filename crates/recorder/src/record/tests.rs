@@ -4,12 +4,15 @@ use crate::record::destination::{
     ClaimShape, FlagShape, LocationShape, OperatorShape, ReasonShape, Says,
 };
 use crate::record::dns::{Answer, ResolverShape};
-use crate::record::exchange::{BodyShape, End, FramingWord, Upgrade};
+use crate::record::exchange::{BodyShape, End, FramingWord, Messages, Upgrade};
 use crate::record::session::{CloseWhy, GapWhy, Missing, Previous, SourceShape, Tool};
 use crate::record::store::{Direction, Extent, Leg, Run};
 use crate::record::tls::{Agreed, OwnHello};
 use crate::record::value::{Spelled, Text};
 use flow::id::{ConnectionId, ExchangeId, LookupId, SessionId};
+use flow::message::{
+    self, GrpcMessage, MessageDefect, MessageEnd, MessageKind, SseEvent, WebSocketMessage,
+};
 use flow::time::{MonoNanos, WallNanos};
 use proptest::prelude::*;
 use serde_json::Value;
@@ -309,10 +312,13 @@ fn exchange_records_are_canonical() {
     check(Body::ExchangeRequest(Box::new(ExchangeRequest {
         authority: Some(text(b"a.example")),
         exchange: exchange(),
+        direction: Some(Direction::Down),
         extent,
         fields: fields.clone(),
+        h2_fingerprint: Some("1:4096|00|0|m,p".to_owned()),
         method: text(b"GET"),
         observer: "http/0".to_owned(),
+        protocol: Some(text(b"websocket")),
         scheme: Some(text(b"https")),
         stream_id: Some(1),
         target: text(b"/?q=\"\x01"),
@@ -333,19 +339,21 @@ fn exchange_records_are_canonical() {
         end: End::Reset,
         extent,
         framing: FramingWord::Http2,
+        messages: Some(Messages { recorded: Some(Count(2)), seen: Count(3) }),
         mono: Mono(AT.mono),
         reset_code: Some(8),
         stream_id: Some(1),
         trailers: fields,
     };
     let plain = BodyShape {
+        messages: None,
         reset_code: None,
         stream_id: None,
         trailers: Vec::new(),
         end: End::NotFollowed,
         ..body.clone()
     };
-    for upgrade in [Upgrade::WebSocket, Upgrade::Opaque] {
+    for upgrade in [Upgrade::WebSocket, Upgrade::Http2, Upgrade::Opaque] {
         check(Body::ExchangeClose(Box::new(ExchangeClose {
             exchange: exchange(),
             observer: "http/0".to_owned(),
@@ -357,10 +365,46 @@ fn exchange_records_are_canonical() {
     check(Body::LostSync(LostSync {
         connection: c1(),
         direction: Direction::Down,
+        exchange: Some(exchange()),
         observer: "http/0".to_owned(),
         offset: Count(1),
         reason: "bad chunk size".to_owned(),
     }));
+}
+
+#[test]
+fn message_records_are_canonical() {
+    let websocket = MessageKind::WebSocket(WebSocketMessage {
+        opcode: 8,
+        compressed: true,
+        masked: true,
+        fragments: 1,
+        close_code: Some(1000),
+    });
+    let grpc = MessageKind::Grpc(GrpcMessage { compressed: false, trailers: true });
+    let sse = MessageKind::Sse(SseEvent {
+        event: Some(Bytes::from_static(b"a\xff")),
+        id: Some(Bytes::from_static(b"7")),
+        retry: Some(3),
+    });
+    for kind in [websocket, grpc, sse] {
+        for (end, defect) in [
+            (MessageEnd::Complete, None),
+            (MessageEnd::Truncated, Some(MessageDefect::InvalidUtf8)),
+        ] {
+            let message = message::Message {
+                at: AT,
+                direction: flow::stream::Direction::Up,
+                kind: kind.clone(),
+                range: flow::stream::Extent { start: 3, end: 9 },
+                bytes: 4,
+                end,
+                defect,
+            };
+            let shape = ExchangeMessage::new(exchange().0, &message);
+            check(Body::ExchangeMessage(Box::new(shape)));
+        }
+    }
 }
 
 #[test]
@@ -507,6 +551,9 @@ proptest! {
     ) {
         let fields = fields.iter().map(|(name, value)| (text(name), text(value))).collect();
         let request = ExchangeRequest {
+            direction: None,
+            h2_fingerprint: None,
+            protocol: None,
             authority: None,
             exchange: exchange(),
             extent: Extent { end: Count(start + 1), start: Count(start) },

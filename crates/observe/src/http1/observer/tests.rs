@@ -64,6 +64,13 @@ fn shown(event: &Event) -> String {
             let upgrade = end.upgrade.map_or(String::new(), |upgrade| format!(", {upgrade:?}"));
             format!("{} {} | {response}{upgrade}", exchange.number, shown_body(&end.request_body))
         }
+        Event::Message { exchange, message } => {
+            let (number, direction, range) =
+                (exchange.number, message.direction, message.range.range());
+            let defect = message.defect.map_or(String::new(), |defect| format!(" {defect}"));
+            let (bytes, end) = (message.bytes, message.end);
+            format!("{number} message {direction:?} {range:?} {bytes} {end:?}{defect}")
+        }
         Event::LostSync { lost, .. } => {
             format!("lost {:?} {}: {}", lost.direction, lost.offset, lost.reason)
         }
@@ -233,7 +240,9 @@ fn websockets_and_other_protocols_are_not_read_as_http() {
         &[
             "1 GET / 0..38",
             "1 101 0..46",
-            "1 None 38..38 0 Complete | None 46..46 0 Complete, WebSocket",
+            "lost Up 0: a WebSocket frame with a reserved bit that no known extension defines",
+            "1 message Down 0..2 0 Truncated",
+            "1 Identity 38..58 20 Complete | Identity 46..48 2 Complete, WebSocket",
         ],
     );
     check(
@@ -242,13 +251,166 @@ fn websockets_and_other_protocols_are_not_read_as_http() {
             Up("\u{16}\u{3}early"),
             Down("HTTP/1.1 200 OK\r\nContent-Length: 7\r\n\r\n\u{16}\u{3}"),
             UpEnd,
+            DownCut,
         ],
         &[
             "1 CONNECT h:1 0..24",
             "1 200 0..38",
-            "1 None 24..24 0 Complete | None 38..38 0 Complete, Opaque",
+            "1 Identity 24..31 7 Complete | Identity 38..40 2 Truncated, Opaque",
         ],
     );
+}
+
+#[test]
+fn a_websocket_is_two_bodies_of_messages() {
+    let asked = Up("GET / HTTP/1.1\r\nUpgrade: websocket\r\n\r\n");
+    let answer = Down("HTTP/1.1 101 S\r\nUpgrade: h2c, WebSocket\r\n\r\n");
+    check(
+        &[
+            asked,
+            answer,
+            Up("\u{1}\u{0}\u{0}\u{2}hi"),
+            Down("\u{2}\u{3}bin\u{9}\u{0}\u{0}\u{1}a"),
+            UpEnd,
+            DownEnd,
+        ],
+        &[
+            "1 GET / 0..38",
+            "1 101 0..43",
+            "1 message Down 5..7 0 Complete fragmented-control",
+            "1 message Up 0..6 2 Truncated unmasked",
+            "1 message Down 0..10 4 Truncated",
+            "1 Identity 38..44 6 Complete | Identity 43..53 10 Complete, WebSocket",
+        ],
+    );
+    // A client that does not wait: its bytes are counted, its messages not told.
+    check(
+        &[asked, Up("abc"), answer, UpEnd, DownEnd],
+        &[
+            "1 GET / 0..38",
+            "1 101 0..43",
+            "lost Up 0: bytes came before the answer to the upgrade",
+            "1 Identity 38..41 3 Complete | Identity 43..43 0 Complete, WebSocket",
+        ],
+    );
+    // Refused, and never asked for.
+    check(
+        &[asked, OK_2, GET, OK_2],
+        &[
+            "1 GET / 0..38",
+            "1 200 0..38",
+            "1 None 38..38 0 Complete | Identity 38..40 2 Complete",
+            "2 GET / 38..65",
+            "2 200 40..78",
+            "2 None 65..65 0 Complete | Identity 78..80 2 Complete",
+        ],
+    );
+    check(
+        &[GET, answer, OK_2],
+        &[
+            "1 GET / 0..27",
+            "1 101 0..43",
+            "1 200 43..81",
+            "1 None 27..27 0 Complete | Identity 81..83 2 Complete",
+        ],
+    );
+}
+
+#[test]
+fn events_and_grpc_messages_are_told_apart() {
+    check(
+        &[
+            Up("POST / HTTP/1.1\r\nContent-Type: application/grpc\r\nContent-Length: 7\r\n\r\n"),
+            Up("\0\0\0\0\u{2}ab"),
+            Down("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream; charset=utf-8\r\n"),
+            Down("Transfer-Encoding: chunked\r\n\r\n"),
+            Down("9\r\ndata: a\n\n\r\n3\r\ndat\r\n7\r\na: bc\n\n\r\n0\r\n\r\n"),
+        ],
+        &[
+            "1 POST / 0..70",
+            "1 message Up 0..7 2 Complete",
+            "1 200 0..95",
+            "1 message Down 0..9 1 Complete",
+            "1 message Down 9..19 2 Complete",
+            "1 Identity 70..77 7 Complete | Chunked 95..134 19 Complete",
+        ],
+    );
+    check(
+        &[
+            GET,
+            Down("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n"),
+            Down("Content-Encoding: gzip\r\nContent-Length: 9\r\n\r\ndata: a\n\n"),
+        ],
+        &["1 GET / 0..27", "1 200 0..95", "1 None 27..27 0 Complete | Identity 95..104 9 Complete"],
+    );
+}
+
+#[test]
+fn messages_beyond_the_bound_are_counted() {
+    let limits = Limits { observed_messages: 2, ..Limits::default() };
+    let mut observer = Http1Observer::new(ConnectionId(1), &limits);
+    let (mut events, at) = (Vec::new(), Stamp { wall: WallNanos(0), mono: MonoNanos(0) });
+    let mut feed = |direction, text: &str| {
+        observer.feed(direction, at, text.as_bytes(), &mut events);
+    };
+    feed(Direction::Up, "GET / HTTP/1.1\r\n\r\n");
+    feed(Direction::Down, "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n");
+    feed(Direction::Down, "Content-Length: 45\r\n\r\n");
+    feed(Direction::Down, &"data: a\n\n".repeat(5));
+    let told = events.iter().filter(|event| matches!(event, Event::Message { .. })).count();
+    let Some(Event::ExchangeEnded { end, .. }) = events.last() else { panic!("{events:?}") };
+    let count = end.response_body.as_ref().unwrap().messages.unwrap();
+    assert_eq!((told, count.seen, count.recorded), (2, 5, 2));
+}
+
+#[test]
+fn h2c_goes_on_as_http2() {
+    let asked = "GET /a HTTP/1.1\r\nHost: h\r\nConnection: Upgrade, HTTP2-Settings\r\n\
+                 Upgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n\r\n";
+    let preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\u{4}\0\0\0\0\0";
+    // A literal request head on stream 3, and answers with `:status 200` (index 8).
+    let get = "\0\0\u{16}\u{1}\u{5}\0\0\0\u{3}\0\u{7}:method\u{3}PUT\0\u{5}:path\u{1}/";
+    let settings = "\0\0\0\u{4}\0\0\0\0\0";
+    let answer = |stream: char| {
+        let mut bytes = b"\0\0\x01\x01\x05\0\0\0".to_vec();
+        bytes.extend([stream as u8, 0x88]);
+        bytes
+    };
+    let down = [
+        b"HTTP/1.1 101 S\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n".as_slice(),
+        settings.as_bytes(),
+        &answer('\u{1}'),
+    ]
+    .concat();
+    for piece in [1, 5, usize::MAX] {
+        let mut observer = Http1Observer::new(ConnectionId(1), &limits());
+        let (mut events, at) = (Vec::new(), Stamp { wall: WallNanos(0), mono: MonoNanos(0) });
+        let steps = [
+            (Direction::Up, asked.as_bytes().to_vec()),
+            (Direction::Down, down.clone()),
+            (Direction::Up, [preface, get].concat().into_bytes()),
+            (Direction::Down, answer('\u{3}')),
+        ];
+        for (direction, bytes) in &steps {
+            for piece in bytes.chunks(piece) {
+                observer.feed(*direction, at, piece, &mut events);
+            }
+        }
+        assert!(observer.is_following());
+        let events: Vec<String> = events.iter().map(shown).collect();
+        assert_eq!(
+            events,
+            [
+                "1 GET /a 0..105",
+                "1 101 0..53",
+                "1 200 62..72",
+                "1 None 105..105 0 Complete | None 72..72 0 Complete, Http2",
+                "2 PUT / 138..169",
+                "2 200 72..82",
+                "2 None 169..169 0 Complete | None 82..82 0 Complete",
+            ]
+        );
+    }
 }
 
 #[test]

@@ -1,0 +1,29 @@
+"""A WebSocket server over TLS that sends back what it gets. Prints its port. Arguments: certificate
+file, key file."""
+
+import asyncio
+import ssl
+import sys
+
+from websockets.asyncio.server import serve
+
+
+async def echo(socket):
+    async for message in socket:
+        # What came in fragments goes back in fragments.
+        if len(message) > 100_000:
+            half = len(message) // 2
+            await socket.send([message[:half], message[half:]])
+        else:
+            await socket.send(message)
+
+
+async def main():
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(sys.argv[1], sys.argv[2])
+    async with serve(echo, "127.0.0.1", 0, ssl=context, max_size=None) as server:
+        print(server.sockets[0].getsockname()[1], flush=True)
+        await server.serve_forever()
+
+
+asyncio.run(main())
