@@ -6,9 +6,17 @@ import ssl
 import sys
 
 from websockets.asyncio.server import serve
+from websockets.exceptions import ConnectionClosedError
 
 
 async def echo(socket):
+    try:
+        await echo_all(socket)
+    except ConnectionClosedError:
+        pass  # The client closes with a status code of its own.
+
+
+async def echo_all(socket):
     async for message in socket:
         # What came in fragments goes back in fragments.
         if len(message) > 100_000:

@@ -163,7 +163,7 @@ mod tests {
         check("flow list -o jsnol", "possible values: table", "jsonl");
         check("flow show", "usage: landfall flow show", "`landfall flow show --help` lists");
         check("flow show --data d", "usage: landfall flow show", "`landfall flow show --help`");
-        check("flow", "`landfall flow` needs a command", "write one of list, show, body");
+        check("flow", "`landfall flow` needs a command", "write one of list, show, messages, body");
         check("flow body c1.1 --part x", "--part", "write one of request, response");
         check("-q -v", "--quiet", "`landfall");
         check("flow show 12", "cN", "`landfall flow list` shows the ids");
