@@ -253,12 +253,8 @@ async fn a_websocket_on_an_http2_stream() {
             let frame = h2::read_frame(&mut stream).await.unwrap();
             match frame.kind {
                 h2::HEADERS => {
-                    let head = h2::frame(
-                        h2::HEADERS,
-                        h2::END_HEADERS,
-                        1,
-                        &h2::block(&[(":status", "200")]),
-                    );
+                    let block = h2::block(&[(":status", "200")]);
+                    let head = h2::frame(h2::HEADERS, h2::END_HEADERS, 1, &block);
                     stream.write_all(&head).await.unwrap();
                 }
                 h2::DATA => got.extend(frame.payload),

@@ -91,6 +91,22 @@ pub(super) fn limits(written: &LimitsTable, place: &Place<'_>) -> Result<Limits,
     ] {
         place.recorded_bytes(key, value, limit)?;
     }
+    times(written, place, &mut limits)?;
+    // Zero means something for the rest: nothing kept, no floor, no message, no cache.
+    if let Some(Text(SizeText(bytes))) = written.recorded_connection_bytes {
+        limits.recorded_connection_bytes = bytes;
+    }
+    if let Some(Text(SizeText(bytes))) = written.free_disk_bytes {
+        limits.free_disk_bytes = bytes;
+    }
+    let messages = &mut limits.observed_messages;
+    *messages = written.observed_messages.unwrap_or(*messages);
+    let entries = &mut limits.dns_cache_entries;
+    *entries = written.dns_cache_entries.unwrap_or(*entries);
+    Ok(limits)
+}
+
+fn times(written: &LimitsTable, place: &Checked<'_>, limits: &mut Limits) -> Result<(), Error> {
     for (key, value, limit) in [
         ("request-head-time", written.request_head_time, &mut limits.request_head_time),
         ("undecided-time", written.undecided_time, &mut limits.undecided_time),
@@ -108,21 +124,11 @@ pub(super) fn limits(written: &LimitsTable, place: &Place<'_>) -> Result<Limits,
         place.time(key, value, limit)?;
     }
     place.probed("keepalive-time", written.keepalive_time, &mut limits.keepalive_time)?;
-    // Zero means something for the rest: no grace, nothing kept, no floor, no message, no cache.
+    // Zero means no grace.
     if let Some(Text(DurationText(time))) = written.shutdown_grace {
         limits.shutdown_grace = time;
     }
-    if let Some(Text(SizeText(bytes))) = written.recorded_connection_bytes {
-        limits.recorded_connection_bytes = bytes;
-    }
-    if let Some(Text(SizeText(bytes))) = written.free_disk_bytes {
-        limits.free_disk_bytes = bytes;
-    }
-    let messages = &mut limits.observed_messages;
-    *messages = written.observed_messages.unwrap_or(*messages);
-    let entries = &mut limits.dns_cache_entries;
-    *entries = written.dns_cache_entries.unwrap_or(*entries);
-    Ok(limits)
+    Ok(())
 }
 
 /// The limits that a session was recorded with. A key of another version, and a value that is none
