@@ -62,16 +62,8 @@ fn messages(case: &Case, filter: &str) -> Vec<Value> {
     let flow = case.flow(filter);
     let messages = case.rows(&["flow", "messages", flow["id"].as_str().unwrap()]);
     assert_eq!(flow["messages"], messages.len(), "{flow:#}");
-    observed_again(case);
+    case.expect_observed_again();
     messages
-}
-
-/// The bytes that were kept give the recorded messages again.
-#[track_caller]
-fn observed_again(case: &Case) {
-    let output = case.cli(&["session", "reobserve", "-o", "jsonl"]).expect_success();
-    assert_eq!(output.text(), "");
-    assert!(output.error_text().ends_with(": identical\n"), "{}", output.error_text());
 }
 
 fn speaks_with(compression: &str) {

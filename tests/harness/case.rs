@@ -114,6 +114,14 @@ impl Case {
         flows.remove(0)
     }
 
+    /// The bytes that were kept give every exchange and message of the session again.
+    #[track_caller]
+    pub fn expect_observed_again(&self) {
+        let output = self.cli(&["session", "reobserve", "-o", "jsonl"]).expect_success();
+        assert_eq!(output.text(), "");
+        assert!(output.error_text().ends_with(": identical\n"), "{}", output.error_text());
+    }
+
     /// Landfall's authority, exported as a user would.
     #[track_caller]
     pub fn authority(&self) -> PathBuf {
