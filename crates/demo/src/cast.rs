@@ -101,7 +101,7 @@ pub const BANK: Place = place(
     [168, 95, 1, 1],
     443,
     Serves::Http2,
-    "a pinned app refuses our certificate",
+    "a pinned app refuses our certificate, and is then passed through",
 );
 /// Left alone by the configuration.
 pub const WALLET: Place = place(

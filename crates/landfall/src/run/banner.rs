@@ -169,7 +169,9 @@ pub(super) fn summary(context: &Context, summary: &Summary) {
 
 /// A line on stderr. Without a stderr there is nobody to tell.
 fn say(line: &str) {
-    drop(writeln!(std::io::stderr(), "{}", printable(line)));
+    // In one write, so that no live line gets between the text and its end.
+    let line = format!("{}\n", printable(line));
+    drop(std::io::stderr().write_all(line.as_bytes()));
 }
 
 #[cfg(test)]
