@@ -3,6 +3,7 @@
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command-line tool")]
 
+mod bench;
 mod command;
 mod fuzz;
 mod lint;
@@ -38,6 +39,7 @@ fn run(words: &[&str]) -> Result<bool, String> {
         ["machine"] => machine::prepare(&root),
         ["structure"] => structure::check(&root),
         ["soak"] => soak::run(&root),
+        ["bench", options @ ..] => bench::run(&root, options),
         ["deny"] => lint::deny(&root),
         ["fuzz", options @ ..] => fuzz::run(&root, &fuzz::Options::parse(options)?),
         [] | ["help" | "--help" | "-h"] => {
@@ -65,6 +67,9 @@ usage: cargo xtask VERB
   lint                      formatting, clippy, structure of the sources and of the crate graph
   structure                 the last of these alone; it takes a second
   soak                      10 GiB through the proxy, 1,000 idle connections
+  bench [parts] [--quick] [OPTION...]
+                            speed beside direct, a tunnel, nginx and a bare tap, as ratios;
+                            `bench --help` tells the options
   fuzz [TARGET] [--seconds N]
                             one fuzz target or all of them, 60 seconds each unless told
   deny                      cargo-deny, where it is installed

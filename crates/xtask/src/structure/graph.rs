@@ -40,6 +40,8 @@ const ARROWS: &[(&str, &[&str])] = &[
             "resolver",
         ],
     ),
+    // Measures the program from outside, and its parts from inside.
+    ("bench", &["feed", "flow", "geoip", "observe", "recorder"]),
     // The chores and the tests see the product from outside.
     ("tests", &[]),
     ("xtask", &[]),

@@ -26,6 +26,8 @@ const MAY_OPEN: &[&str] = &[
     "crates/resolver/",
     // The simulated phone and servers.
     "crates/demo/",
+    // Load, origin and the proxies that it is compared with.
+    "crates/bench/",
     // Tries whether the port can be bound.
     "crates/landfall/src/commands/doctor",
     // This list.
