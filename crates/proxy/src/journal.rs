@@ -18,8 +18,8 @@ use observe::Observer;
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use tokio::sync::Mutex;
 
 /// The record of one connection.
 pub(crate) struct Journal {
@@ -38,6 +38,8 @@ pub(crate) struct Journal {
 struct State {
     queue: VecDeque<Event>,
     observer: Option<Observer>,
+    /// Where the observer puts its events; empty between two calls.
+    observed: Vec<Event>,
     relayed: BTreeMap<StreamKey, u64>,
     timings: Timings,
     treated: bool,
@@ -88,46 +90,50 @@ impl Journal {
     /// Says how the connection is treated; a later call replaces an earlier one.
     pub(crate) async fn treated(&self, treatment: Treatment) -> Result<(), RecorderGone> {
         let event = Event::Treated { connection: self.connection, at: self.now(), treatment };
-        let mut state = self.state.lock().await;
-        state.treated = true;
-        state.queue.push_back(event);
-        self.drain(&mut state).await
+        {
+            let mut state = self.state();
+            state.treated = true;
+            state.queue.push_back(event);
+        }
+        self.drain().await
     }
 
     pub(crate) async fn secrets(&self, secrets: Vec<Secret>) -> Result<(), RecorderGone> {
-        for secret in secrets {
-            self.tell(Event::Secret { connection: self.connection, secret }).await?;
-        }
-        Ok(())
+        let event = |secret| Event::Secret { connection: self.connection, secret };
+        self.state().queue.extend(secrets.into_iter().map(event));
+        self.drain().await
     }
 
     pub(crate) async fn tell(&self, event: Event) -> Result<(), RecorderGone> {
-        let mut state = self.state.lock().await;
-        if let Event::Dialled(Dialled { upstream, result: Ok(_), .. }) = &event {
-            state.reached = upstream.map(|upstream| upstream.address);
+        {
+            let mut state = self.state();
+            if let Event::Dialled(Dialled { upstream, result: Ok(_), .. }) = &event {
+                state.reached = upstream.map(|upstream| upstream.address);
+            }
+            state.queue.push_back(event);
         }
-        state.queue.push_back(event);
-        self.drain(&mut state).await
+        self.drain().await
     }
 
     /// The address of the upstream that was reached last.
     pub(crate) async fn reached(&self) -> Option<SocketAddr> {
-        self.state.lock().await.reached
+        self.state().reached
     }
 
-    /// Calls `then` once the client has sent something through the relay.
+    /// Calls `then` once the client has sent something through the relay. The journal is locked
+    /// while it runs, so it must not call the journal.
     pub(crate) async fn when_client_speaks(&self, then: impl FnOnce() + Send + 'static) {
-        self.state.lock().await.client_speaks = Some(Box::new(then));
+        self.state().client_speaks = Some(Box::new(then));
     }
 
     /// Notes how long a step took.
     pub(crate) async fn timed(&self, note: impl FnOnce(&mut Timings)) {
-        note(&mut self.state.lock().await.timings);
+        note(&mut self.state().timings);
     }
 
     /// From here on the relayed bytes are read as this protocol.
     pub(crate) async fn observe(&self, observer: Observer) {
-        self.state.lock().await.observer = Some(observer);
+        self.state().observer = Some(observer);
     }
 
     /// Bytes that passed. Recorded before they are passed on, and observed when they are relayed.
@@ -140,10 +146,13 @@ impl Journal {
         if bytes.is_empty() {
             return Ok(());
         }
-        let mut state = self.state.lock().await;
-        let at = self.now();
-        self.pass(&mut state, leg, direction, at, bytes);
-        self.drain(&mut state).await
+        let all_told = {
+            let mut state = self.state();
+            let at = self.now();
+            self.pass(&mut state, leg, direction, at, bytes);
+            self.recorder.offer(&mut state.queue)?
+        };
+        if all_told { Ok(()) } else { self.drain().await }
     }
 
     /// The same for bytes that passed at known times, such as a handshake's.
@@ -152,26 +161,30 @@ impl Journal {
         leg: Leg,
         captured: Vec<(Direction, Stamp, Bytes)>,
     ) -> Result<(), RecorderGone> {
-        let mut state = self.state.lock().await;
-        for (direction, at, bytes) in captured {
-            self.pass(&mut state, leg, direction, at, bytes);
+        {
+            let mut state = self.state();
+            for (direction, at, bytes) in captured {
+                self.pass(&mut state, leg, direction, at, bytes);
+            }
         }
-        self.drain(&mut state).await
+        self.drain().await
     }
 
     /// One direction of the relay ended in order. One of which this is not said by the end of the
     /// record was cut.
     pub(crate) async fn ended(&self, direction: Direction) -> Result<(), RecorderGone> {
-        let mut state = self.state.lock().await;
-        let at = self.now();
-        let stream = self.key(Leg::Relay, direction);
-        state.queue.push_back(Event::StreamEnded { stream, at });
-        if let Some(observer) = &mut state.observer {
-            let mut observed = Vec::new();
-            observer.end(direction, at, &mut observed);
-            state.take(observed);
+        {
+            let mut guard = self.state();
+            let state = &mut *guard;
+            let at = self.now();
+            let stream = self.key(Leg::Relay, direction);
+            state.queue.push_back(Event::StreamEnded { stream, at });
+            if let Some(observer) = &mut state.observer {
+                observer.end(direction, at, &mut state.observed);
+            }
+            state.take();
         }
-        self.drain(&mut state).await
+        self.drain().await
     }
 
     /// Returns once nothing has passed for `idle_time`.
@@ -190,31 +203,35 @@ impl Journal {
 
     /// Exchanges that ended so far, as the observer saw them.
     pub(crate) async fn exchanges_ended(&self) -> u32 {
-        self.state.lock().await.exchanges_ended
+        self.state().exchanges_ended
     }
 
     /// Whether a response switched protocols, as the observer saw it.
     pub(crate) async fn switched(&self) -> bool {
-        self.state.lock().await.switched
+        self.state().switched
     }
 
     /// Bytes relayed so far in this direction.
     pub(crate) async fn relayed(&self, direction: Direction) -> u64 {
         let key = self.key(Leg::Relay, direction);
-        self.state.lock().await.relayed.get(&key).copied().unwrap_or(0)
+        self.state().relayed.get(&key).copied().unwrap_or(0)
     }
 
     /// Closes the record: open exchanges, streams, then the connection.
     pub(crate) async fn finish(self, outcome: Outcome) -> Result<(), RecorderGone> {
+        self.close(outcome);
+        self.drain().await
+    }
+
+    fn close(&self, outcome: Outcome) {
         let at = self.now();
-        let mut guard = self.state.lock().await;
+        let mut guard = self.state();
         let state = &mut *guard;
         if let Some(observer) = &mut state.observer {
-            let mut observed = Vec::new();
-            observer.cut(Direction::Up, at, &mut observed);
-            observer.cut(Direction::Down, at, &mut observed);
-            state.take(observed);
+            observer.cut(Direction::Up, at, &mut state.observed);
+            observer.cut(Direction::Down, at, &mut state.observed);
         }
+        state.take();
         if !state.treated {
             let failure =
                 Failure { stage: Stage::Request, side: Side::Landfall, cause: Cause::Closed };
@@ -231,7 +248,6 @@ impl Journal {
             outcome,
             timings: state.timings,
         }));
-        self.drain(state).await
     }
 
     fn pass(&self, state: &mut State, leg: Leg, direction: Direction, at: Stamp, bytes: Bytes) {
@@ -243,36 +259,44 @@ impl Journal {
         {
             then();
         }
-        state.queue.push_back(Event::Chunk(Chunk { stream, at, bytes: bytes.clone() }));
         if let (Leg::Relay, Some(observer)) = (leg, &mut state.observer) {
-            let mut observed = Vec::new();
-            observer.feed(direction, at, &bytes, &mut observed);
+            observer.feed(direction, at, &bytes, &mut state.observed);
             let lost = |event: &Event| matches!(event, Event::LostSync { .. });
-            if self.on_malformed == OnMalformed::Close && observed.iter().any(lost) {
+            if self.on_malformed == OnMalformed::Close && state.observed.iter().any(lost) {
                 self.refused.store(true, Ordering::Relaxed);
             }
-            state.take(observed);
         }
+        // The chunk comes before what points into it.
+        state.queue.push_back(Event::Chunk(Chunk { stream, at, bytes }));
+        state.take();
     }
 
     fn key(&self, leg: Leg, direction: Direction) -> StreamKey {
         StreamKey { connection: self.connection, leg, direction }
     }
 
-    async fn drain(&self, state: &mut State) -> Result<(), RecorderGone> {
-        while let Some(event) = state.queue.front() {
-            let room = self.recorder.reserve(event.weight()).await?;
-            if let Some(event) = state.queue.pop_front() {
-                room.send(event);
+    fn state(&self) -> MutexGuard<'_, State> {
+        // The record of a connection whose task panicked is closed with what there is.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits until the recorder has taken all that waits. Events go under the lock of their queue
+    /// alone, so that two directions that wait both keep their order.
+    async fn drain(&self) -> Result<(), RecorderGone> {
+        loop {
+            let room = self.recorder.room();
+            if self.recorder.offer(&mut self.state().queue)? {
+                return Ok(());
             }
+            room.await;
         }
-        Ok(())
     }
 }
 
 impl State {
-    fn take(&mut self, observed: Vec<Event>) {
-        for event in observed {
+    /// Puts what was observed into the queue.
+    fn take(&mut self) {
+        for event in self.observed.drain(..) {
             match &event {
                 Event::ExchangeEnded { .. } => {
                     self.exchanges_ended = self.exchanges_ended.saturating_add(1);

@@ -45,6 +45,8 @@ pub(crate) struct SessionWriter {
     open: HashMap<ConnectionId, Connection>,
     tally: Tally,
     key_log: Option<File>,
+    /// Lines of the key log that are not written yet.
+    secrets: Vec<u8>,
     /// When the first event was handled that is not durable yet.
     dirty_since: Option<MonoNanos>,
 }
@@ -79,7 +81,7 @@ impl std::fmt::Debug for Parts {
 impl SessionWriter {
     pub(crate) fn new(parts: Parts) -> Self {
         let (open, tally) = (HashMap::new(), Tally::default());
-        Self { parts, open, tally, key_log: None, dirty_since: None }
+        Self { parts, open, tally, key_log: None, secrets: Vec::new(), dirty_since: None }
     }
 
     /// Takes an event in.
@@ -105,7 +107,7 @@ impl SessionWriter {
                 let tls = TlsClient { agreed: (&agreed).into(), connection: Spelled(connection) };
                 self.append(at, Body::TlsClient(tls));
             }
-            Event::Secret { secret, .. } => self.keep_secret(&secret)?,
+            Event::Secret { secret, .. } => self.keep_secret(&secret),
             Event::Treated { connection, at, treatment } => {
                 self.treated(connection, at, treatment);
             }
@@ -159,6 +161,7 @@ impl SessionWriter {
 
     /// Hands the bytes of streams to the operating system.
     pub(crate) fn write(&mut self) -> Result<(), Error> {
+        self.write_secrets()?;
         self.parts.store.write()
     }
 
@@ -169,10 +172,14 @@ impl SessionWriter {
     }
 
     pub(crate) fn commit_if_due(&mut self) -> Result<(), Error> {
+        if self.due_in() == Some(Duration::ZERO) { self.commit() } else { Ok(()) }
+    }
+
+    /// Commits when there is so much that it would take long.
+    pub(crate) fn commit_if_large(&mut self) -> Result<(), Error> {
         let large =
             self.parts.store.wants_commit() || self.parts.log.pending_bytes() >= PENDING_BYTES;
-        let due = large || self.due_in() == Some(Duration::ZERO);
-        if due { self.commit() } else { Ok(()) }
+        if large { self.commit() } else { Ok(()) }
     }
 
     /// Makes everything durable: first the frames, then the log that points at them.
@@ -219,6 +226,7 @@ impl SessionWriter {
     }
 
     fn commit_parts(&mut self) -> Result<(), Error> {
+        self.write_secrets()?;
         let Parts { log, store, clock, indexer, .. } = &mut self.parts;
         if let Some(frames) = store.commit()? {
             log.append(clock.now(), Body::Frames(frames));
@@ -243,6 +251,7 @@ impl SessionWriter {
         }
     }
 
+    /// Something is no longer durable.
     fn dirty(&mut self) {
         if self.dirty_since.is_none() {
             self.dirty_since = Some(self.parts.clock.now().mono);
@@ -312,7 +321,16 @@ impl SessionWriter {
     }
 
     /// Secrets go to a file of their own. They are no records: the log holds nothing that decrypts.
-    fn keep_secret(&mut self, secret: &Secret) -> Result<(), Error> {
+    fn keep_secret(&mut self, secret: &Secret) {
+        let line = secret.line.trim_end_matches(['\r', '\n']);
+        self.secrets.extend_from_slice(line.as_bytes());
+        self.secrets.push(b'\n');
+    }
+
+    fn write_secrets(&mut self) -> Result<(), Error> {
+        if self.secrets.is_empty() {
+            return Ok(());
+        }
         let path = self.parts.directory.key_log_file();
         let file = match &mut self.key_log {
             Some(file) => file,
@@ -321,8 +339,9 @@ impl SessionWriter {
                 none.insert(options.create(true).append(true).open(&path).failed("open", &path)?)
             }
         };
-        let line = secret.line.trim_end_matches(['\r', '\n']);
-        file.write_all(format!("{line}\n").as_bytes()).failed("write", &path)
+        file.write_all(&self.secrets).failed("write", &path)?;
+        self.secrets.clear();
+        Ok(())
     }
 
     fn treated(&mut self, connection: ConnectionId, at: Stamp, treatment: Treatment) {

@@ -123,7 +123,7 @@ pub(crate) async fn start(options: Options) -> Running {
     let events = tokio::spawn(async move {
         let (mut events, mut batch) = (Vec::new(), Vec::new());
         while receiver.recv_many(&mut batch, 64).await > 0 {
-            events.extend(batch.drain(..).map(|in_flight| in_flight.event));
+            events.append(&mut batch);
         }
         events
     });
