@@ -15,6 +15,7 @@ use flow::treatment::{Outcome, Side};
 use std::io;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::Poll;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadHalf, WriteHalf};
 use tokio::sync::Notify;
@@ -203,13 +204,24 @@ impl Pump<'_> {
     {
         let mut room = SMALLEST_READ_BYTES;
         let mut buffer = BytesMut::new();
+        let mut next = None;
         loop {
-            if buffer.capacity() < room / 2 {
-                buffer = BytesMut::with_capacity(room);
-            }
-            match reader.read_buf(&mut buffer).await {
+            let read = match next.take() {
+                Some(ended) => ended,
+                None => {
+                    if buffer.capacity() < room / 2 {
+                        buffer = BytesMut::with_capacity(room);
+                    }
+                    let read = reader.read_buf(&mut buffer).await;
+                    if buffer.len() >= STREAMING_BYTES {
+                        next = gather(&mut reader, &mut buffer).await;
+                    }
+                    read
+                }
+            };
+            match read {
                 Ok(0) => break,
-                Ok(length) => room = next_room(room, length),
+                Ok(_) => room = next_room(room, buffer.len()),
                 Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
                     self.to_socket.finish();
                     return Ok(Ended::Cut);
@@ -273,6 +285,27 @@ impl Pump<'_> {
     }
 }
 
+/// Adds what can be read at once, while there is room: TLS gives one record at a time. Returns the end
+/// or the failure that this met, which comes after the bytes before it.
+///
+/// Each read is polled once and given up. That loses nothing: a pending `poll_read` has put nothing
+/// into the buffer, and what TLS took from its socket for an unfinished record stays in its session.
+async fn gather<R: AsyncRead>(
+    reader: &mut ReadHalf<R>,
+    buffer: &mut BytesMut,
+) -> Option<io::Result<usize>> {
+    while buffer.capacity() - buffer.len() >= STREAMING_BYTES {
+        let mut reading = std::pin::pin!(reader.read_buf(buffer));
+        let read = std::future::poll_fn(|cx| Poll::Ready(reading.as_mut().poll(cx))).await;
+        match read {
+            Poll::Pending => return None,
+            Poll::Ready(Ok(length)) if length > 0 => {}
+            Poll::Ready(ended) => return Some(ended),
+        }
+    }
+    None
+}
+
 /// Small while a connection idles, large while it streams.
 fn next_room(room: usize, length: usize) -> usize {
     if length >= room / 2 {
@@ -284,6 +317,8 @@ fn next_room(room: usize, length: usize) -> usize {
     }
 }
 
+/// Bytes of a read after which more is likely to be there already.
+const STREAMING_BYTES: usize = 8 * 1024;
 /// Buffer of an idle direction.
 const SMALLEST_READ_BYTES: usize = 2 * 1024;
 /// Buffer of a busy direction: a few TLS records.

@@ -75,7 +75,7 @@ pub(crate) async fn secure(
     let capture = Capture::new(Arc::clone(&setup.clock), Direction::Down, kept);
     wire.capture(capture.clone());
     let started = journal.now();
-    let connecting = TlsConnector::from(Arc::new(config)).connect(name.clone(), wire);
+    let connecting = TlsConnector::from(Arc::new(config)).connect(name.clone(), wire.under_tls());
     let finished = timeout(setup.limits.tls_time, connecting).await;
     let took = journal.now().mono.since(started.mono);
     journal.timed(|timings| timings.upstream_tls = Some(took)).await;

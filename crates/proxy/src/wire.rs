@@ -5,13 +5,13 @@ use bytes::{Buf, Bytes, BytesMut};
 use flow::stream::Direction;
 use flow::time::{SharedClock, Stamp};
 use socket2::SockRef;
-use std::io;
+use std::io::{self, IoSlice, Read};
 use std::net::{Shutdown, SocketAddr};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, Interest, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::server::TlsStream;
 
@@ -20,8 +20,11 @@ pub(crate) struct Wire {
     socket: Socket,
     /// TLS to the proxy itself, inside which the bytes of this wire pass.
     outer: Option<Box<TlsStream<Self>>>,
-    /// Bytes that were read and put back; they are read first.
+    /// Bytes that were read and put back, or read ahead; they are read first.
     unread: Bytes,
+    reads_ahead: bool,
+    /// The last read filled its buffer: more is likely to be there already.
+    streaming: bool,
     capture: Option<Capture>,
 }
 
@@ -95,23 +98,30 @@ impl Wire {
             .with_retries(PROBES);
         drop(SockRef::from(&tcp).set_tcp_keepalive(&keepalive));
         drop(tcp.set_nodelay(true));
-        Self { socket: Socket(Arc::new(tcp)), outer: None, unread: Bytes::new(), capture: None }
+        Self::of(Socket(Arc::new(tcp)), None)
     }
 
     /// What passes inside a TLS connection, which ends in order when this does.
     pub(crate) fn inside(outer: TlsStream<Self>) -> Self {
-        let socket = outer.get_ref().0.socket.clone();
-        Self { socket, outer: Some(Box::new(outer)), unread: Bytes::new(), capture: None }
+        Self::of(outer.get_ref().0.socket.clone(), Some(Box::new(outer)))
+    }
+
+    fn of(socket: Socket, outer: Option<Box<TlsStream<Self>>>) -> Self {
+        let unread = Bytes::new();
+        Self { socket, outer, unread, reads_ahead: false, streaming: false, capture: None }
     }
 
     /// Moves the wire out, leaving one to the same socket in its place.
     pub(crate) fn moved_out(&mut self) -> Self {
-        Self {
-            socket: self.socket.clone(),
-            outer: self.outer.take(),
-            unread: std::mem::take(&mut self.unread),
-            capture: self.capture.take(),
-        }
+        let left = Self::of(self.socket.clone(), None);
+        std::mem::replace(self, left)
+    }
+
+    /// From here on TLS reads this wire, a few KiB at a time. While the peer streams, more than it
+    /// asks for is taken from the socket at once, where nobody else can see it any more.
+    pub(crate) fn under_tls(self) -> Self {
+        // Inside another TLS, that one reads ahead.
+        Self { reads_ahead: self.outer.is_none(), ..self }
     }
 
     pub(crate) fn socket(&self) -> &Socket {
@@ -193,6 +203,30 @@ impl Socket {
         self.0.local_addr().ok()
     }
 
+    /// Reads what is there. A read that does not fill its buffer has emptied the socket, so that the
+    /// next one waits for the system's word instead of asking in vain.
+    fn poll_read(&self, cx: &mut Context<'_>, into: &mut [u8]) -> Poll<io::Result<usize>> {
+        let room = into.len();
+        loop {
+            ready!(self.0.poll_read_ready(cx))?;
+            let mut short = None;
+            let read = self.0.try_io(Interest::READABLE, || {
+                let length = (&*SockRef::from(&*self.0)).read(into)?;
+                if length > 0 && length < room {
+                    short = Some(length);
+                    // What `try_io` takes as: not readable any more.
+                    return Err(io::ErrorKind::WouldBlock.into());
+                }
+                Ok(length)
+            });
+            match (short, read) {
+                (Some(length), _) => return Poll::Ready(Ok(length)),
+                (None, Err(error)) if error.kind() == io::ErrorKind::WouldBlock => {}
+                (None, read) => return Poll::Ready(read),
+            }
+        }
+    }
+
     /// Waits until the peer has sent something or closed; `true` when there are bytes.
     pub(crate) async fn has_spoken(&self) -> io::Result<bool> {
         Ok(self.0.peek(&mut [0]).await? > 0)
@@ -212,13 +246,22 @@ impl AsyncRead for Wire {
         } else if let Some(outer) = &mut self.outer {
             ready!(Pin::new(&mut **outer).poll_read(cx, buffer))?;
         } else {
-            loop {
-                ready!(self.socket.0.poll_read_ready(cx))?;
-                match self.socket.0.try_read(buffer.initialize_unfilled()) {
-                    Ok(length) => break buffer.advance(length),
-                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                    Err(error) => return Poll::Ready(Err(error)),
-                }
+            let room = buffer.remaining();
+            if self.reads_ahead && self.streaming && room < READ_AHEAD_BYTES {
+                // TLS asks for 4 KiB at a time, four times a record.
+                let mut ahead = BytesMut::zeroed(READ_AHEAD_BYTES);
+                let length = ready!(self.socket.poll_read(cx, &mut ahead))?;
+                self.streaming = length >= room;
+                ahead.truncate(length);
+                // A short read would keep the whole buffer.
+                let mut ahead =
+                    if self.streaming { ahead.freeze() } else { Bytes::copy_from_slice(&ahead) };
+                buffer.put_slice(&ahead.split_to(length.min(room)));
+                self.unread = ahead;
+            } else {
+                let length = ready!(self.socket.poll_read(cx, buffer.initialize_unfilled()))?;
+                buffer.advance(length);
+                self.streaming = length == room;
             }
         }
         self.keep(|read| read, buffer.filled().get(before..).unwrap_or_default());
@@ -250,6 +293,38 @@ impl AsyncWrite for Wire {
         }
     }
 
+    /// Several TLS records leave with one call.
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        if self.outer.is_some() {
+            let first = slices.iter().find(|slice| !slice.is_empty());
+            return self.poll_write(cx, first.map_or(&[], |slice| &**slice));
+        }
+        loop {
+            ready!(self.socket.0.poll_write_ready(cx))?;
+            match self.socket.0.try_write_vectored(slices) {
+                Ok(length) => {
+                    let mut left = length;
+                    for slice in slices {
+                        let taken = left.min(slice.len());
+                        self.keep(opposite, slice.get(..taken).unwrap_or_default());
+                        left -= taken;
+                    }
+                    return Poll::Ready(Ok(length));
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) => return Poll::Ready(Err(error)),
+            }
+        }
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.outer.is_none()
+    }
+
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match &mut self.outer {
             Some(outer) => Pin::new(&mut **outer).poll_flush(cx),
@@ -276,6 +351,8 @@ pub(crate) fn opposite(direction: Direction) -> Direction {
 
 /// Room that a read of a head gets at least.
 const READ_BYTES: usize = 4096;
+/// Read ahead while a peer streams: a few TLS records.
+const READ_AHEAD_BYTES: usize = 64 << 10;
 /// Linux's own interval and count of keep-alive probes: a phone may be without a network that long.
 const PROBE_INTERVAL: Duration = Duration::from_secs(75);
 const PROBES: u32 = 9;

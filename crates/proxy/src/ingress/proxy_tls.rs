@@ -38,7 +38,7 @@ pub(super) async fn take_off(client: &mut Client, setup: &Setup) -> Result<(), A
         Ok(config) => config,
         Err(reason) => return Err(failed(client, &hello, Side::Landfall, Cause::Io(reason))),
     };
-    let accepting = TlsAcceptor::from(Arc::new(config)).accept(client.wire.moved_out());
+    let accepting = TlsAcceptor::from(Arc::new(config)).accept(client.wire.moved_out().under_tls());
     let cause = match timeout(setup.limits.tls_time, accepting).await {
         Ok(Ok(stream)) => {
             client.wire = Wire::inside(stream);
