@@ -4,6 +4,7 @@
 
 use super::cell::{InsertError, number};
 use super::error::IndexError;
+use super::exchange::Pending;
 use super::insert::{Place, insert};
 use super::log::{LogLines, line_at};
 use super::schema;
@@ -46,7 +47,7 @@ pub(crate) fn rebuild(session: &SessionDir, committed: u64) -> Result<(), IndexE
     let fresh = path.with_extension(format!("rebuild-{}", std::process::id()));
     remove(&fresh)?;
     let built = create(&fresh).and_then(|mut db| {
-        catch_up(&mut db, &fresh, &session.log_file(), committed)?;
+        catch_up(&mut db, &fresh, &session.log_file(), committed, Reading::Checked)?;
         set_journal(&db, &fresh, Journal::Nowhere)?;
         db.close().map_err(|(_, source)| IndexError::Database { path: fresh.clone(), source })
     });
@@ -135,6 +136,7 @@ pub(crate) fn catch_up(
     path: &Path,
     log: &Path,
     committed: u64,
+    reading: Reading,
 ) -> Result<(), IndexError> {
     let failed = |source| IndexError::Database { path: path.to_owned(), source };
     loop {
@@ -149,7 +151,9 @@ pub(crate) fn catch_up(
         }
         let mut progress = Progress::read(&batch).map_err(failed)?;
         let before = progress.position;
-        let taken = take_batch(&batch, &mut progress, path, log, committed);
+        let pending = Pending::default();
+        let taken =
+            Batch { db: &batch, path, log, reading, pending }.take(&mut progress, committed);
         // A record is taken in whole or not at all; what came before a bad line stays.
         if matches!(taken, Err(IndexError::Database { .. } | IndexError::Number { .. })) {
             return taken;
@@ -161,6 +165,15 @@ pub(crate) fn catch_up(
             return Ok(());
         }
     }
+}
+
+/// How far the lines of a log are trusted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reading {
+    /// Not at all: each must be the one that would be written.
+    Checked,
+    /// This process has just written them.
+    OwnLines,
 }
 
 /// How an index keeps its journal.
@@ -242,45 +255,73 @@ impl Progress {
     }
 }
 
-fn take_batch(
-    db: &Connection,
-    progress: &mut Progress,
-    path: &Path,
-    log: &Path,
-    committed: u64,
-) -> Result<(), IndexError> {
-    let begin = progress.position;
-    if begin >= committed {
-        return Ok(());
-    }
-    let mut lines = LogLines::open(log, begin)?;
-    let mut line = Vec::new();
-    while progress.position - begin < BATCH_BYTES {
-        let Some(offset) = lines.next(committed, &mut line)? else { break };
-        let record = Record::parse(&line).map_err(|source| IndexError::Record {
-            path: log.to_owned(),
-            offset,
-            source,
-        })?;
-        if record.seq != progress.next_seq {
-            return Err(IndexError::Sequence {
-                path: log.to_owned(),
-                offset,
-                expected: progress.next_seq,
-                found: record.seq,
-            });
+/// Lines of the log that are taken in together.
+struct Batch<'a> {
+    db: &'a Connection,
+    path: &'a Path,
+    log: &'a Path,
+    reading: Reading,
+    pending: Pending,
+}
+
+impl Batch<'_> {
+    /// Takes in lines from the position on. What came before a bad line is taken in.
+    fn take(&mut self, progress: &mut Progress, committed: u64) -> Result<(), IndexError> {
+        if progress.position >= committed {
+            return Ok(());
         }
-        let place = Place { offset, length: line.len() as u64 };
-        insert(db, &record, place).map_err(|error| match error {
-            InsertError::Database(source) => IndexError::Database { path: path.to_owned(), source },
-            InsertError::Number(number) => IndexError::Number { seq: record.seq, number },
-        })?;
-        progress.position = lines.offset();
-        progress.next_seq += 1;
-        progress.last_offset = offset;
-        progress.last_sha256 = digest(&SHA256, &line).as_ref().to_vec();
+        let mut last = Vec::new();
+        let taken = self.take_lines(progress, &mut last, committed);
+        if !last.is_empty() {
+            progress.last_sha256 = digest(&SHA256, &last).as_ref().to_vec();
+        }
+        let flushed = self.pending.flush(self.db);
+        flushed.map_err(|error| self.failed(error, progress.next_seq))?;
+        taken
     }
-    Ok(())
+
+    /// `last` is the last line that was taken in, where there was one.
+    fn take_lines(
+        &mut self,
+        progress: &mut Progress,
+        last: &mut Vec<u8>,
+        committed: u64,
+    ) -> Result<(), IndexError> {
+        let begin = progress.position;
+        let mut lines = LogLines::open(self.log, begin)?;
+        let mut line = Vec::new();
+        while progress.position - begin < BATCH_BYTES {
+            let Some(offset) = lines.next(committed, &mut line)? else { break };
+            let path = || self.log.to_owned();
+            let record = match self.reading {
+                Reading::Checked => Record::parse(&line),
+                Reading::OwnLines => Record::parse_own(&line),
+            };
+            let record =
+                record.map_err(|source| IndexError::Record { path: path(), offset, source })?;
+            if record.seq != progress.next_seq {
+                let (expected, found) = (progress.next_seq, record.seq);
+                return Err(IndexError::Sequence { path: path(), offset, expected, found });
+            }
+            let place = Place { offset, length: line.len() as u64 };
+            insert(self.db, &mut self.pending, &record, place)
+                .map_err(|error| self.failed(error, record.seq))?;
+            progress.position = lines.offset();
+            progress.next_seq += 1;
+            progress.last_offset = offset;
+            std::mem::swap(last, &mut line);
+        }
+        Ok(())
+    }
+
+    fn failed(&self, error: InsertError, seq: u64) -> IndexError {
+        match error {
+            InsertError::Database(source) => {
+                IndexError::Database { path: self.path.to_owned(), source }
+            }
+            InsertError::Number(number) => IndexError::Number { seq, number },
+        }
+    }
 }
 
 fn journals(path: &Path) -> [PathBuf; 3] {

@@ -1,7 +1,7 @@
 //! The thread that follows a log while it is written. Its owner only says how far the log is
 //! committed, which never waits; how far behind the index is does not matter to anybody.
 
-use super::build::{self, Journal, State};
+use super::build::{self, Journal, Reading, State};
 use super::error::IndexError;
 use crate::directory::SessionDir;
 use rusqlite::Connection;
@@ -114,7 +114,8 @@ fn follow(shared: &Shared, session: &SessionDir) -> Result<(), IndexError> {
                 Some(open) => open,
                 None => open_to_follow(session, wanted.committed)?,
             };
-            match build::catch_up(db.insert(open), &path, &log, wanted.committed) {
+            let to = wanted.committed;
+            match build::catch_up(db.insert(open), &path, &log, to, Reading::OwnLines) {
                 Ok(()) => done = wanted.committed,
                 // Somebody holds it; there is time until the end.
                 Err(error) if error.is_busy() && !wanted.ended => {}

@@ -2,7 +2,8 @@
 //! may come in parts, and parts that never come leave NULLs.
 
 use super::cell::{InsertError, clean, execute, id, number};
-use super::{connection, destination, exchange};
+use super::exchange::Pending;
+use super::{connection, destination};
 use crate::record::session::{Recovery, SessionOpen};
 use crate::record::{Body, Record};
 use rusqlite::{Connection, params};
@@ -16,7 +17,12 @@ pub(super) struct Place {
 }
 
 /// Takes in one record.
-pub(super) fn insert(db: &Connection, record: &Record, place: Place) -> Result<(), InsertError> {
+pub(super) fn insert(
+    db: &Connection,
+    pending: &mut Pending,
+    record: &Record,
+    place: Place,
+) -> Result<(), InsertError> {
     let subject = record.body.subject();
     let connection = subject.map(|(connection, _)| id(connection)).transpose()?;
     execute(
@@ -49,10 +55,10 @@ pub(super) fn insert(db: &Connection, record: &Record, place: Place) -> Result<(
         Body::Claims(claims) => destination::claims(db, claims, record.seq),
         Body::Assessment(assessment) => destination::assessment(db, assessment, record.seq),
         Body::Frames(frames) => connection::frames(db, frames),
-        Body::ExchangeRequest(request) => exchange::request(db, request, at, mono),
-        Body::ExchangeResponse(response) => exchange::response(db, response, mono),
-        Body::ExchangeMessage(message) => exchange::message(db, message),
-        Body::ExchangeClose(close) => exchange::close(db, close, mono),
+        Body::ExchangeRequest(request) => pending.request(db, request, at, mono),
+        Body::ExchangeResponse(response) => pending.response(db, response, mono),
+        Body::ExchangeMessage(message) => pending.message(message),
+        Body::ExchangeClose(close) => pending.close(db, close, mono),
         Body::TlsUpstream(_)
         | Body::LostSync(_)
         | Body::DatagramsDropped(_)
