@@ -17,7 +17,7 @@ use std::collections::HashSet;
 use std::io::{IsTerminal, Write};
 use std::time::Duration;
 use tokio::sync::broadcast::Receiver;
-use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::broadcast::error::{RecvError, TryRecvError};
 use tokio::sync::oneshot;
 use unicode_width::UnicodeWidthStr;
 
@@ -90,18 +90,31 @@ struct Printer {
 
 impl Printer {
     fn run(mut self, mut notices: Receiver<Notice>) {
-        let mut line = Vec::new();
+        let mut lines = Vec::new();
         loop {
-            line.clear();
-            match notices.blocking_recv() {
-                Ok(notice) if self.is_worth_a_line(&notice) => self.write(&notice, &mut line),
-                Ok(_) => continue,
-                Err(RecvError::Lagged(count)) => self.lagged(count, &mut line),
+            // What has come meanwhile is written together with what was waited for.
+            let next = if lines.is_empty() {
+                notices.blocking_recv()
+            } else {
+                match notices.try_recv() {
+                    Ok(notice) => Ok(notice),
+                    Err(TryRecvError::Lagged(count)) => Err(RecvError::Lagged(count)),
+                    // Where it has ended, the next wait says so.
+                    Err(TryRecvError::Empty | TryRecvError::Closed) => {
+                        if !write_out(&mut lines) {
+                            return;
+                        }
+                        continue;
+                    }
+                }
+            };
+            match next {
+                Ok(notice) if self.is_worth_a_line(&notice) => self.write(&notice, &mut lines),
+                Ok(_) => {}
+                Err(RecvError::Lagged(count)) => self.lagged(count, &mut lines),
                 Err(RecvError::Closed) => return,
             }
-            let mut out = std::io::stdout().lock();
-            if out.write_all(&line).and_then(|()| out.flush()).is_err() {
-                // Whoever read the lines is gone; the recording goes on.
+            if lines.len() >= TOGETHER_BYTES && !write_out(&mut lines) {
                 return;
             }
         }
@@ -188,6 +201,14 @@ impl Printer {
     }
 }
 
+/// Writes the lines; `false` when whoever read them is gone, while the recording goes on.
+fn write_out(lines: &mut Vec<u8>) -> bool {
+    let mut out = std::io::stdout().lock();
+    let written = out.write_all(lines).and_then(|()| out.flush());
+    lines.clear();
+    written.is_ok()
+}
+
 fn may_hold_exchanges(notice: &Notice) -> bool {
     matches!(notice.treatment, Some(Treatment::Intercepted | Treatment::Plaintext(_)))
 }
@@ -233,6 +254,8 @@ fn cut(path: &str) -> String {
 }
 
 const LAST_LINES: Duration = Duration::from_secs(1);
+/// Bytes of lines that are written at once.
+const TOGETHER_BYTES: usize = 32 << 10;
 const MOST_CONNECTIONS: usize = 100_000;
 const LONGEST_PATH: usize = 80;
 
