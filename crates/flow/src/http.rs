@@ -107,7 +107,6 @@ pub struct Body {
     pub extent: Extent,
     /// Bytes after removal of the framing.
     pub bytes: u64,
-    pub sha256: [u8; 32],
     pub end: BodyEnd,
     pub trailers: Vec<Field>,
     /// The messages in it; `None` where it was not read as messages.

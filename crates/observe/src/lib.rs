@@ -2,7 +2,7 @@
 //! [`flow::event::Event`]s out.
 //!
 //! Pure functions and state machines over bytes, no IO. Observers never hold a body: a body is
-//! reported as an extent of its stream plus a hash, and [`body::BodyReader`] takes it out of the
+//! reported as an extent of its stream, and [`body::BodyReader`] takes it out of the
 //! recorded stream again. Content encodings (gzip and the like) are not undone here. Everything
 //! that is read may be hostile: it can end the decoding of its connection, and nothing else.
 

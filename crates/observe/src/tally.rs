@@ -1,8 +1,8 @@
-//! The running account of one body: its extent in the stream, its length, its SHA-256 and the
-//! messages in it. It knows no framing: whoever follows the framing tells it what is payload and what is covered.
+//! The running account of one body: its extent in the stream, its length and the messages in it. It
+//! knows no framing: whoever follows the framing tells it what is payload and what is covered. It
+//! does not hash: the frames of the stream store commit to the bytes already.
 
 use crate::messages::{MessageFollower, SENT_BEFORE_ANSWER};
-use aws_lc_rs::digest::{Context, SHA256, SHA256_OUTPUT_LEN};
 use flow::event::Event;
 use flow::http::{Body, BodyEnd, Field, Framing};
 use flow::stream::Extent;
@@ -13,7 +13,6 @@ pub(crate) struct BodyTally {
     framing: Framing,
     extent: Extent,
     bytes: u64,
-    digest: Context,
     at: Stamp,
     messages: Option<Box<MessageFollower>>,
 }
@@ -22,7 +21,7 @@ impl BodyTally {
     /// A body without a byte so far, at `offset` of its stream.
     pub(crate) fn new(framing: Framing, offset: u64, at: Stamp) -> Self {
         let extent = Extent { start: offset, end: offset };
-        Self { framing, extent, bytes: 0, digest: Context::new(&SHA256), at, messages: None }
+        Self { framing, extent, bytes: 0, at, messages: None }
     }
 
     /// Reads the body as messages as well. One of which something has passed already can no longer
@@ -37,7 +36,6 @@ impl BodyTally {
     /// Takes in payload: bytes of the body with the framing removed.
     pub(crate) fn payload(&mut self, at: Stamp, bytes: &[u8], events: &mut Vec<Event>) {
         self.bytes = self.bytes.saturating_add(bytes.len() as u64);
-        self.digest.update(bytes);
         if let Some(messages) = &mut self.messages {
             messages.feed(at, bytes, events);
         }
@@ -63,13 +61,10 @@ impl BodyTally {
         trailers: Vec<Field>,
         events: &mut Vec<Event>,
     ) -> Body {
-        let mut sha256 = [0; SHA256_OUTPUT_LEN];
-        sha256.copy_from_slice(self.digest.finish().as_ref());
         Body {
             framing: self.framing,
             extent: self.extent,
             bytes: self.bytes,
-            sha256,
             end,
             trailers,
             messages: self.messages.map(|messages| messages.finish(events)),
@@ -98,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn the_extent_spans_from_the_first_to_the_last_range_and_the_hash_only_the_payload() {
+    fn the_extent_spans_from_the_first_to_the_last_range_and_the_length_is_the_payload() {
         let mut tally = BodyTally::new(Framing::Http2 { stream_id: 1 }, 5, at(1));
         tally.cover(Extent { start: 100, end: 112 }, at(2));
         let mut events = Vec::new();
@@ -107,8 +102,6 @@ mod tests {
         tally.cover(Extent { start: 400, end: 400 }, at(4));
         let body = tally.finish(BodyEnd::Complete, Vec::new(), &mut events);
         assert_eq!((body.extent, body.bytes, body.at), (Extent { start: 100, end: 309 }, 3, at(3)));
-        // FIPS 180-2, appendix B.1.
-        assert_eq!(body.sha256[..4], [0xba, 0x78, 0x16, 0xbf]);
     }
 
     #[test]
@@ -116,6 +109,5 @@ mod tests {
         let tally = BodyTally::new(Framing::None, 7, at(1));
         let body = tally.finish(BodyEnd::Complete, Vec::new(), &mut Vec::new());
         assert_eq!((body.extent, body.bytes), (Extent { start: 7, end: 7 }, 0));
-        assert_eq!(body.sha256[..4], [0xe3, 0xb0, 0xc4, 0x42]);
     }
 }

@@ -187,7 +187,6 @@ pub(crate) fn end(number: u64) -> Vec<Event> {
         framing,
         extent: Extent { start, end },
         bytes: end - start,
-        sha256: [0; 32],
         end: BodyEnd::Complete,
         trailers: Vec::new(),
         messages: None,

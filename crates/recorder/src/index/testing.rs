@@ -338,7 +338,6 @@ pub(crate) fn body(framing: Framing, start: u64, end: u64, bytes: u64) -> http::
         framing,
         extent: Extent { start, end },
         bytes,
-        sha256: [0; 32],
         end: BodyEnd::Complete,
         trailers: Vec::new(),
         messages: None,

@@ -644,12 +644,10 @@ proptest! {
     }
 }
 
-/// The body, read back from its extent, is what was counted and hashed.
+/// The body, read back from its extent, is as long as was counted.
 fn check_body(body: &Body, stream: &[u8]) {
     let extent = &stream[body.extent.start as usize..body.extent.end as usize];
     let (mut reader, mut bytes) = (BodyReader::new(body.framing), Vec::new());
     extent.chunks(3).for_each(|piece| reader.feed(piece, &mut bytes));
     assert_eq!(bytes.len() as u64, body.bytes);
-    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &bytes);
-    assert_eq!(digest.as_ref(), body.sha256);
 }
