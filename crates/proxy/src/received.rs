@@ -55,6 +55,9 @@ pub(crate) async fn read(
                             buffer.advance(taken);
                             return Ok((Received { raw, head }, buffer.freeze()));
                         }
+                        Err(_) if raw.starts_with(b"PROXY ") => {
+                            Cause::Malformed(FORWARDER_NOT_TRUSTED.to_owned())
+                        }
                         Err(defect) => Cause::Malformed(defect.to_string()),
                     }
                 }
@@ -65,4 +68,7 @@ pub(crate) async fn read(
     }
 }
 
+/// What a PROXY protocol header is from a peer that was not named.
+const FORWARDER_NOT_TRUSTED: &str =
+    "a PROXY protocol header from a peer that is no trusted forwarder (see --proxy-protocol-from)";
 const READ_BYTES: usize = 4 * 1024;

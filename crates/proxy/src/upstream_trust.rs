@@ -195,6 +195,10 @@ fn unverified(error: &rustls::Error) -> String {
         CertificateError::BadSignature => "a signature in the chain is wrong".to_owned(),
         CertificateError::BadEncoding => "a certificate cannot be read".to_owned(),
         CertificateError::Revoked => "the certificate is revoked".to_owned(),
+        other if other.to_string().contains("CaUsedAsEndEntity") => {
+            "an authority's certificate is used as the server's, as self-signed ones mostly are"
+                .to_owned()
+        }
         other => format!("{other:?}"),
     }
 }

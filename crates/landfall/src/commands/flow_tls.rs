@@ -49,8 +49,12 @@ fn upstream_tls(page: &mut Page, upstream: &TlsUpstream) {
     if let Some(parameters) = &upstream.agreed {
         page.line("agreed", agreed(parameters));
     }
-    let ink = if upstream.verification == "verified" { Ink::Good } else { Ink::Bad };
-    page.inked_line("chain", &upstream.verification, ink);
+    let (chain, ink) = match upstream.verification.as_str() {
+        "verified" => ("verified", Ink::Good),
+        "recorded" => ("did not verify; let through by --upstream-verify record", Ink::Bad),
+        _ => ("did not verify; refused", Ink::Bad),
+    };
+    page.inked_line("chain", chain, ink);
     page.some("because", upstream.reason.as_deref());
     page.line("certificates", upstream.chain.len());
     match &upstream.ocsp {
