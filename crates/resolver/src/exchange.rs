@@ -15,7 +15,7 @@ use tokio::time::timeout;
 
 /// Why a server gave no usable answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Failure {
+pub enum Failure {
     /// It answered, and the answer is a failure; the RCODE's mnemonic or what is wrong.
     Server(String),
     /// It was silent.

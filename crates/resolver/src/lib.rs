@@ -10,7 +10,7 @@ mod config;
 mod error;
 mod exchange;
 mod local;
-mod reply;
+pub mod reply;
 mod resolved;
 mod resolver;
 mod servers;
@@ -18,4 +18,5 @@ mod system;
 
 pub use config::{Config, Override};
 pub use error::Error;
+pub use exchange::Failure;
 pub use resolver::NameResolver;

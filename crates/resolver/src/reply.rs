@@ -2,28 +2,30 @@
 //! end, the outcome, and for how long it holds. Pure, and fed by servers that may lie.
 
 use crate::exchange::Failure;
-use crate::resolved::MAX_CHAIN;
 use flow::address::DnsName;
 use flow::dns::{Answer, AnswerData};
 use hickory_resolver::proto::op::{Message, ResponseCode};
 use hickory_resolver::proto::rr::{DNSClass, Name, RData, Record, RecordType};
 use std::time::Duration;
 
+pub use crate::resolved::MAX_CHAIN;
+
 /// What one message, or the two of both families, say of a name.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Reply {
-    pub(crate) verdict: Verdict,
-    pub(crate) chain: Vec<DnsName>,
+pub struct Reply {
+    pub verdict: Verdict,
+    /// The asked name, then the aliases it leads to; at most [`MAX_CHAIN`].
+    pub chain: Vec<DnsName>,
     /// The aliases of the chain and the addresses of its end. Records of other owners and types are
     /// left out: they answer another question, and a liar could have put them there.
-    pub(crate) answers: Vec<Answer>,
+    pub answers: Vec<Answer>,
     /// For how long it may be kept; zero when the server does not say.
-    pub(crate) lifetime: Duration,
+    pub lifetime: Duration,
 }
 
 /// How a conclusive answer ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Verdict {
+pub enum Verdict {
     Found,
     NoAddresses,
     NoSuchName,
@@ -36,11 +38,7 @@ impl Reply {
     /// # Errors
     /// [`Failure::Server`]: another RCODE than NOERROR and NXDOMAIN, an alias chain that loops or has
     /// more than [`MAX_CHAIN`] names, an alias that is no host name.
-    pub(crate) fn read(
-        name: &DnsName,
-        kind: RecordType,
-        message: &Message,
-    ) -> Result<Self, Failure> {
+    pub fn read(name: &DnsName, kind: RecordType, message: &Message) -> Result<Self, Failure> {
         let code = message.metadata.response_code;
         if !matches!(code, ResponseCode::NoError | ResponseCode::NXDomain) {
             return Err(Failure::Server(mnemonic(code)));

@@ -41,4 +41,4 @@ impl Resolved {
 }
 
 /// Names of a CNAME chain, the asked one included, after which it is given up.
-pub(crate) const MAX_CHAIN: usize = 16;
+pub const MAX_CHAIN: usize = 16;

@@ -10,7 +10,7 @@ mod fault;
 mod fingerprint;
 mod frame;
 mod head;
-mod hpack;
+pub mod hpack;
 mod inbound;
 mod observer;
 mod settings;

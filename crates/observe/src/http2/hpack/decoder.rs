@@ -10,7 +10,7 @@ use std::fmt;
 
 /// Decodes the header blocks that one endpoint sends, in order.
 #[derive(Debug)]
-pub(in crate::http2) struct Decoder {
+pub struct Decoder {
     table: Table,
     /// The largest size that the receiving endpoint has ever allowed for the table.
     allowed_table_size: u32,
@@ -22,7 +22,7 @@ pub(in crate::http2) struct Decoder {
 
 /// Why a block could not be decoded. The table is then unknown for good.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::http2) enum DecodeError {
+pub enum DecodeError {
     /// The block ends inside a field.
     Truncated,
     IntegerOverflow,
@@ -49,7 +49,7 @@ pub(in crate::http2) enum DecodeError {
 
 impl Decoder {
     /// A decoder whose lists and table hold at most `limit` bytes.
-    pub(in crate::http2) fn new(limit: usize) -> Self {
+    pub fn new(limit: usize) -> Self {
         Self {
             table: Table::new(),
             allowed_table_size: INITIAL_SIZE,
@@ -63,7 +63,7 @@ impl Decoder {
     /// The table changes only when the sender says so in a block. When exactly the sender has read
     /// the announcement cannot be seen here, so the largest one stays the bound: a smaller one
     /// may not have reached the sender yet.
-    pub(in crate::http2) fn allow_table_size(&mut self, bytes: u32) {
+    pub fn allow_table_size(&mut self, bytes: u32) {
         self.allowed_table_size = self.allowed_table_size.max(bytes);
     }
 
@@ -71,7 +71,7 @@ impl Decoder {
     ///
     /// # Errors
     /// [`DecodeError`]; the decoder must not be used after it.
-    pub(in crate::http2) fn decode(&mut self, block: &[u8]) -> Result<Vec<Field>, DecodeError> {
+    pub fn decode(&mut self, block: &[u8]) -> Result<Vec<Field>, DecodeError> {
         let mut rest = block;
         while rest.first().is_some_and(|first| first & 0xe0 == SIZE_UPDATE) {
             let bytes = integer::take(5, &mut rest)?;

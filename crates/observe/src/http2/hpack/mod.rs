@@ -8,4 +8,4 @@ mod table;
 #[cfg(test)]
 mod vectors;
 
-pub(super) use decoder::{DecodeError, Decoder};
+pub use decoder::{DecodeError, Decoder};
