@@ -30,22 +30,14 @@ pub(crate) async fn reach(
         // Around the proxy they would leave by a way that the operator did not choose.
         return Ok(Err(failed(Cause::UpstreamProxy("is not asked to pass datagrams".to_owned()))));
     }
-    let addresses = match upstream::addresses(setup, journal, &target.host).await? {
-        Ok(addresses) => addresses,
-        Err(failure) => return Ok(Err(Treatment::Failed(failure))),
+    let upstreams = match upstream::permitted(setup, journal, target, own).await? {
+        Ok(upstreams) => upstreams,
+        Err(treatment) => return Ok(Err(treatment)),
     };
     let mut treatment = failed(Cause::NoAddresses);
-    for ip in addresses.into_iter().take(TRIED_ADDRESSES) {
-        let address = SocketAddr::new(ip, target.port);
-        let upstream = Upstream { address, simulated_by: setup.dial.in_place_of(address) };
-        if upstream.simulated_by.is_none()
-            && let Err(why) = setup.rules.destination(address, own)
-        {
-            treatment = Treatment::Blocked(why);
-            continue;
-        }
+    for upstream in upstreams {
         match open(journal, upstream).await? {
-            Ok(socket) => return Ok(Ok(DatagramUpstream { socket, address })),
+            Ok(socket) => return Ok(Ok(DatagramUpstream { socket, address: upstream.address })),
             Err(error) => treatment = failed(Cause::Unreachable(error.to_string())),
         }
     }
@@ -85,6 +77,3 @@ async fn open(
 fn failed(cause: Cause) -> Treatment {
     Treatment::Failed(Failure { stage: Stage::Connect, side: Side::Upstream, cause })
 }
-
-/// Addresses of one look-up that are tried before giving up.
-const TRIED_ADDRESSES: usize = 8;

@@ -30,19 +30,12 @@ pub(crate) async fn reach(
     target: &Target,
     own: &[SocketAddr],
 ) -> Result<Reached, RecorderGone> {
-    if let Err(why) = setup.rules.host(&target.host) {
-        return Ok(Err(Treatment::Blocked(why)));
-    }
-    let host = target.host.to_string();
-    let blocked = |ip| match setup.verdict(&[&host], target.port, ip) {
-        Some(Verdict::Block(rule)) => Some(BlockedWhy::Rule(rule.to_string())),
-        _ => None,
-    };
     let proxy = setup.outgoing.proxy.as_ref().filter(|proxy| proxy.serves(&target.host));
     if let (Some(proxy), Host::Name(name)) = (proxy, &target.host)
         && proxy.kind != HopKind::Socks5
     {
-        if let Some(why) = blocked(None) {
+        if let Err(why) = setup.rules.host(&target.host).and_then(|()| allowed(setup, target, None))
+        {
             return Ok(Err(Treatment::Blocked(why)));
         }
         if name.is_within("localhost") && !setup.rules.allow_local {
@@ -50,7 +43,34 @@ pub(crate) async fn reach(
         }
         return Box::pin(through(setup, journal, proxy, target, None, own)).await;
     }
-    let found = match addresses(setup, journal, &target.host).await? {
+    let upstreams = match permitted(setup, journal, target, own).await? {
+        Ok(upstreams) => upstreams,
+        Err(treatment) => return Ok(Err(treatment)),
+    };
+    let Some(proxy) = proxy else { return directly(setup, journal, &upstreams).await };
+    let deadline = Instant::now() + setup.limits.upstream_proxy_time.saturating_mul(2);
+    let mut refused = failed(Stage::Connect, Cause::TimedOut);
+    for upstream in upstreams {
+        match Box::pin(through(setup, journal, proxy, target, Some(upstream), own)).await? {
+            Err(treatment) if Instant::now() < deadline => refused = treatment,
+            reached => return Ok(reached),
+        }
+    }
+    Ok(Err(refused))
+}
+
+/// The addresses of the target that may be dialled, in the order in which to try them: at least one.
+pub(crate) async fn permitted(
+    setup: &Setup,
+    journal: &Journal,
+    target: &Target,
+    own: &[SocketAddr],
+) -> Result<Result<Vec<Upstream>, Treatment>, RecorderGone> {
+    if let Err(why) = setup.rules.host(&target.host) {
+        return Ok(Err(Treatment::Blocked(why)));
+    }
+    let sake = Some(journal.connection());
+    let found = match resolve(setup, journal, &target.host, sake).await? {
         Ok(found) => found,
         Err(failure) => return Ok(Err(Treatment::Failed(failure))),
     };
@@ -59,26 +79,24 @@ pub(crate) async fn reach(
     let found = found.into_iter().map(|ip| SocketAddr::new(ip, target.port)).collect();
     for address in dial::interleaved(found).into_iter().take(setup.limits.dialled_addresses) {
         let upstream = Upstream { address, simulated_by: setup.dial.in_place_of(address) };
-        match setup.rules.destination(address, own) {
-            Err(why) if upstream.simulated_by.is_none() => refused = Treatment::Blocked(why),
-            _ => match blocked(Some(address.ip())) {
-                Some(why) => refused = Treatment::Blocked(why),
-                None => upstreams.push(upstream),
-            },
+        let destination = match upstream.simulated_by {
+            None => setup.rules.destination(address, own),
+            Some(_) => Ok(()),
+        };
+        match destination.and_then(|()| allowed(setup, target, Some(address.ip()))) {
+            Ok(()) => upstreams.push(upstream),
+            Err(why) => refused = Treatment::Blocked(why),
         }
     }
-    if upstreams.is_empty() {
-        return Ok(Err(refused));
+    Ok(if upstreams.is_empty() { Err(refused) } else { Ok(upstreams) })
+}
+
+/// Whether no block rule names the target, as far as it is known.
+fn allowed(setup: &Setup, target: &Target, ip: Option<IpAddr>) -> Result<(), BlockedWhy> {
+    match setup.verdict(&[&target.host.to_string()], target.port, ip) {
+        Some(Verdict::Block(rule)) => Err(BlockedWhy::Rule(rule.to_string())),
+        _ => Ok(()),
     }
-    let Some(proxy) = proxy else { return directly(setup, journal, &upstreams).await };
-    let deadline = Instant::now() + setup.limits.upstream_proxy_time.saturating_mul(2);
-    for upstream in upstreams {
-        match Box::pin(through(setup, journal, proxy, target, Some(upstream), own)).await? {
-            Err(treatment) if Instant::now() < deadline => refused = treatment,
-            reached => return Ok(reached),
-        }
-    }
-    Ok(Err(refused))
 }
 
 /// Dials the addresses themselves.
@@ -195,14 +213,6 @@ fn dialling(setup: &Setup) -> Dialling<'_> {
 }
 
 /// The addresses of a host, looked up where it is a name.
-pub(crate) async fn addresses(
-    setup: &Setup,
-    journal: &Journal,
-    host: &Host,
-) -> Result<Result<Vec<IpAddr>, Failure>, RecorderGone> {
-    resolve(setup, journal, host, Some(journal.connection())).await
-}
-
 async fn resolve(
     setup: &Setup,
     journal: &Journal,
