@@ -171,7 +171,7 @@ pub struct DroppedDatagrams {
     pub malformed: u64,
     /// From another address than the client's.
     pub foreign: u64,
-    /// To a destination that is blocked or cannot be reached.
+    /// To a destination that is blocked or cannot be reached, or was not reached before the end.
     pub refused: u64,
     /// Past a bound: too many destinations, or too many bytes that wait.
     pub overflowed: u64,

@@ -144,6 +144,8 @@ pub enum BlockedWhy {
         on: ConnectionId,
         distrust: Distrust,
     },
+    /// Datagrams to a host that is reached through the upstream proxy, which passes none.
+    DatagramsNotProxied,
     /// The device has as many connections open as one may have.
     DeviceLimit,
     /// Nothing can be recorded any more. Told to the client alone: there is no record to write to.
@@ -178,6 +180,7 @@ impl fmt::Display for BlockedWhy {
             Self::SocksMethods => {
                 "the SOCKS5 client offers neither no authentication nor a password"
             }
+            Self::DatagramsNotProxied => "datagrams do not go through the upstream proxy",
             Self::DeviceLimit => {
                 "device has as many connections open as one may have (see limits.device-connections)"
             }

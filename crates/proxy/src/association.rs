@@ -2,6 +2,7 @@
 //! with its destination, for as long as its TCP connection lasts. Sorts them by destination; what
 //! becomes of each is [`crate::datagram_flow`]'s business.
 
+use crate::broken;
 use crate::client::{Client, Served};
 use crate::datagram_flow::{self, Flow, Queued};
 use crate::ingress::ask::Associate;
@@ -51,7 +52,7 @@ pub(crate) async fn run(
                     sorting.end(&journal).await?;
                     outcome
                 }
-                Err(_gone) => Outcome::ClientReset,
+                Err(error) => broken::outcome(Side::Client, &error),
             }
         }
         Err(error) => {
@@ -129,7 +130,11 @@ impl<'a> Sorting<'a> {
                     Ok(0) => return Outcome::Completed,
                     // The protocol has nothing to say here.
                     Ok(_) => {}
-                    Err(_) => return Outcome::ClientReset,
+                    // TLS that ends without saying so.
+                    Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                        return Outcome::Completed;
+                    }
+                    Err(error) => return broken::outcome(Side::Client, &error),
                 },
                 received = self.relay.recv_from(&mut buffer) => match received {
                     Ok((length, from)) => {

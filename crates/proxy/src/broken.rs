@@ -14,19 +14,24 @@ pub(crate) enum Broken {
 impl Broken {
     /// What a failed read from, or write to, `side` says.
     pub(crate) fn transport(side: Side, error: &io::Error) -> Self {
-        Self::Transport(match error.kind() {
-            io::ErrorKind::ConnectionReset
-            | io::ErrorKind::BrokenPipe
-            | io::ErrorKind::ConnectionAborted => match side {
-                Side::Client => Outcome::ClientReset,
-                _ => Outcome::UpstreamReset,
-            },
-            // What the system's probes, or retransmissions, came to.
-            io::ErrorKind::TimedOut
-            | io::ErrorKind::HostUnreachable
-            | io::ErrorKind::NetworkUnreachable => Outcome::Vanished(side),
-            _ => Outcome::Io { side, reason: error.to_string() },
-        })
+        Self::Transport(outcome(side, error))
+    }
+}
+
+/// How a connection ended whose socket on `side` failed.
+pub(crate) fn outcome(side: Side, error: &io::Error) -> Outcome {
+    match error.kind() {
+        io::ErrorKind::ConnectionReset
+        | io::ErrorKind::BrokenPipe
+        | io::ErrorKind::ConnectionAborted => match side {
+            Side::Client => Outcome::ClientReset,
+            _ => Outcome::UpstreamReset,
+        },
+        // What the system's probes, or retransmissions, came to.
+        io::ErrorKind::TimedOut
+        | io::ErrorKind::HostUnreachable
+        | io::ErrorKind::NetworkUnreachable => Outcome::Vanished(side),
+        _ => Outcome::Io { side, reason: error.to_string() },
     }
 }
 

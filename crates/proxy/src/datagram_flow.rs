@@ -43,7 +43,8 @@ pub(crate) struct Queued {
 /// A flow that ended.
 pub(crate) struct Ended {
     pub(crate) target: Target,
-    /// Datagrams that were not sent on, because the destination is blocked or out of reach.
+    /// Datagrams that were not sent on, because the destination is blocked or out of reach, or was
+    /// not reached before the end.
     pub(crate) refused: u64,
 }
 
@@ -56,10 +57,12 @@ impl Flow {
         journal.targeted(self.target.clone()).await?;
         let setup = &self.served.setup;
         let reached = tokio::select! {
+            biased;
             reached = datagram_upstream::reach(setup, &journal, &self.target, &self.own) => reached?,
             () = self.stop.cancelled() => {
                 journal.finish(self.outcome()).await?;
-                return Ok(Ended { target: self.target, refused: 0 });
+                let refused = self.left();
+                return Ok(Ended { target: self.target, refused });
             }
         };
         let mut refused = 0;
@@ -139,11 +142,17 @@ impl Flow {
                 () = self.stop.cancelled() => break,
             }
         }
+        refused + self.left()
+    }
+
+    /// Takes no more, and counts what waits.
+    fn left(&mut self) -> u64 {
         self.received.close();
+        let mut left = 0;
         while self.received.try_recv().is_ok() {
-            refused += 1;
+            left += 1;
         }
-        refused
+        left
     }
 
     /// How a flow ends with its association.

@@ -1,13 +1,15 @@
 //! From a target to a socket for datagrams to it: resolve, check every address against the rules,
 //! take the first that may be reached. The socket takes datagrams of that address alone.
 
+use crate::dial;
 use crate::journal::Journal;
 use crate::setup::Setup;
 use crate::upstream;
 use feed::RecorderGone;
 use flow::address::{Target, Upstream};
 use flow::event::{Dialled, Event};
-use flow::treatment::{Cause, Failure, Side, Stage, Treatment};
+use flow::treatment::{BlockedWhy, Cause, Failure, Side, Stage, Treatment};
+use socket2::SockRef;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use tokio::net::UdpSocket;
@@ -28,7 +30,7 @@ pub(crate) async fn reach(
 ) -> Result<Result<DatagramUpstream, Treatment>, RecorderGone> {
     if setup.outgoing.proxy.as_ref().is_some_and(|proxy| proxy.serves(&target.host)) {
         // Around the proxy they would leave by a way that the operator did not choose.
-        return Ok(Err(failed(Cause::UpstreamProxy("is not asked to pass datagrams".to_owned()))));
+        return Ok(Err(Treatment::Blocked(BlockedWhy::DatagramsNotProxied)));
     }
     let upstreams = match upstream::permitted(setup, journal, target, own).await? {
         Ok(upstreams) => upstreams,
@@ -36,7 +38,7 @@ pub(crate) async fn reach(
     };
     let mut treatment = failed(Cause::NoAddresses);
     for upstream in upstreams {
-        match open(journal, upstream).await? {
+        match open(journal, upstream, setup.outgoing.mark).await? {
             Ok(socket) => return Ok(Ok(DatagramUpstream { socket, address: upstream.address })),
             Err(error) => treatment = failed(Cause::Unreachable(error.to_string())),
         }
@@ -47,6 +49,7 @@ pub(crate) async fn reach(
 async fn open(
     journal: &Journal,
     upstream: Upstream,
+    mark: Option<u32>,
 ) -> Result<io::Result<UdpSocket>, RecorderGone> {
     let at = journal.now();
     let opening = async {
@@ -55,6 +58,9 @@ async fn open(
             SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
         };
         let socket = UdpSocket::bind((any, 0)).await?;
+        if let Some(mark) = mark {
+            dial::set_mark(&SockRef::from(&socket), mark)?;
+        }
         socket.connect(upstream.dialled()).await?;
         Ok(socket)
     };

@@ -143,7 +143,7 @@ pub(crate) fn interleaved(addresses: Vec<SocketAddr>) -> Vec<SocketAddr> {
 }
 
 #[cfg(target_os = "linux")]
-fn set_mark(socket: &SockRef<'_>, mark: u32) -> io::Result<()> {
+pub(crate) fn set_mark(socket: &SockRef<'_>, mark: u32) -> io::Result<()> {
     let told = |error: io::Error| {
         io::Error::new(error.kind(), format!("the socket could not be marked: {error}"))
     };
@@ -151,7 +151,7 @@ fn set_mark(socket: &SockRef<'_>, mark: u32) -> io::Result<()> {
 }
 
 #[cfg(not(target_os = "linux"))]
-fn set_mark(_: &SockRef<'_>, _: u32) -> io::Result<()> {
+pub(crate) fn set_mark(_: &SockRef<'_>, _: u32) -> io::Result<()> {
     Err(io::Error::new(io::ErrorKind::Unsupported, "sockets can be marked on Linux alone"))
 }
 

@@ -16,13 +16,27 @@ use std::io;
 use std::net::IpAddr;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
+/// Why the proxy does not connect: each a clause that has it for its subject.
+pub(crate) enum Refused {
+    /// It may connect to another address.
+    Target(String),
+    /// Nor would it connect to another one.
+    Everything(String),
+}
+
+impl From<String> for Refused {
+    fn from(how: String) -> Self {
+        Self::Everything(how)
+    }
+}
+
 /// Asks by HTTP. Bytes that came behind the answer are the upstream's, and put back.
 pub(crate) async fn connect(
     wire: &mut Wire,
     target: &Target,
     credentials: Option<&HopCredentials>,
     limits: &Limits,
-) -> Result<(), String> {
+) -> Result<(), Refused> {
     let mut request = format!("CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n");
     if let Some(both) = credentials {
         let encoded = STANDARD.encode(format!("{}:{}", both.user(), both.password()));
@@ -36,7 +50,11 @@ pub(crate) async fn connect(
             // Interim answers precede the final one (RFC 9110 section 15.2).
             100..=199 if head.status != 101 => {}
             200..=299 => return Ok(()),
-            status => return Err(format!("refused: {status} {}", shown(&head.reason))),
+            status => {
+                let how = format!("refused: {status} {}", shown(&head.reason));
+                let is_of_target = status != PROXY_AUTHENTICATION_REQUIRED;
+                return Err(if is_of_target { Refused::Target(how) } else { how.into() });
+            }
         }
     }
 }
@@ -67,7 +85,7 @@ pub(crate) async fn socks5(
     wire: &mut Wire,
     target: &Target,
     credentials: Option<&HopCredentials>,
-) -> Result<(), String> {
+) -> Result<(), Refused> {
     let methods: &[u8] = match credentials {
         None => &[VERSION, 1, NO_AUTHENTICATION],
         Some(_) => &[VERSION, 2, NO_AUTHENTICATION, USER_AND_PASSWORD],
@@ -77,10 +95,12 @@ pub(crate) async fn socks5(
     match (version, method, credentials) {
         (VERSION, NO_AUTHENTICATION, _) => {}
         (VERSION, USER_AND_PASSWORD, Some(both)) => authenticate(wire, both).await?,
-        (VERSION, 0xff, None) => return Err("refused: it wants credentials".to_owned()),
-        (VERSION, 0xff, Some(_)) => return Err("refused: it takes no credentials".to_owned()),
-        (VERSION, method, _) => return Err(format!("chose the unknown method {method}")),
-        (_, _, _) => return Err("sent malformed data: it is no SOCKS5 proxy".to_owned()),
+        (VERSION, 0xff, None) => return Err("refused: it wants credentials".to_owned().into()),
+        (VERSION, 0xff, Some(_)) => {
+            return Err("refused: it takes no credentials".to_owned().into());
+        }
+        (VERSION, method, _) => return Err(format!("chose the unknown method {method}").into()),
+        (_, _, _) => return Err("sent malformed data: it is no SOCKS5 proxy".to_owned().into()),
     }
     wire.write_all(&request(target)).await.map_err(|error| broken(&error))?;
     let mut answer = Vec::new();
@@ -89,13 +109,16 @@ pub(crate) async fn socks5(
             Reply::Incomplete(needed) => needed,
             Reply::Complete { code: 0 } => return Ok(()),
             Reply::Complete { code } => {
-                return Err(format!("refused: {}", socks5_reply::code_name(code)));
+                let how = format!("refused: {}", socks5_reply::code_name(code));
+                return Err(Refused::Target(how));
             }
-            Reply::Malformed(what) => return Err(format!("sent malformed data: {what}")),
+            Reply::Malformed(what) => return Err(format!("sent malformed data: {what}").into()),
         };
         // No more than the answer: what follows it is the upstream's.
         let mut more = vec![0; needed];
-        wire.read_exact(&mut more).await.map_err(|error| broken(&error))?;
+        let read = wire.read_exact(&mut more).await;
+        // Some proxies close where they cannot connect.
+        read.map_err(|error| Refused::Target(broken(&error)))?;
         answer.append(&mut more);
     }
 }
@@ -163,5 +186,6 @@ const VERSION: u8 = 5;
 const CONNECT: u8 = 1;
 const NO_AUTHENTICATION: u8 = 0;
 const USER_AND_PASSWORD: u8 = 2;
+const PROXY_AUTHENTICATION_REQUIRED: u16 = 407;
 const LONGEST_REASON: usize = 100;
 const READ_BYTES: usize = 4 * 1024;

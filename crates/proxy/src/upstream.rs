@@ -2,7 +2,7 @@
 //! directly or through the upstream proxy. Each attempt is recorded.
 
 use crate::dial::{self, Attempt, Dialling};
-use crate::hop;
+use crate::hop::{self, Refused};
 use crate::journal::Journal;
 use crate::policy::Verdict;
 use crate::setup::Setup;
@@ -41,7 +41,8 @@ pub(crate) async fn reach(
         if name.is_within("localhost") && !setup.rules.allow_local {
             return Ok(Err(Treatment::Blocked(BlockedWhy::DestinationLoopback)));
         }
-        return Box::pin(through(setup, journal, proxy, target, None, own)).await;
+        let reached = Box::pin(through(setup, journal, proxy, target, None, own)).await?;
+        return Ok(reached.map_err(|(Unreached::ByProxy(why) | Unreached::Target(why))| why));
     }
     let upstreams = match permitted(setup, journal, target, own).await? {
         Ok(upstreams) => upstreams,
@@ -52,8 +53,12 @@ pub(crate) async fn reach(
     let mut refused = failed(Stage::Connect, Cause::TimedOut);
     for upstream in upstreams {
         match Box::pin(through(setup, journal, proxy, target, Some(upstream), own)).await? {
-            Err(treatment) if Instant::now() < deadline => refused = treatment,
-            reached => return Ok(reached),
+            Ok(wire) => return Ok(Ok(wire)),
+            Err(Unreached::ByProxy(treatment)) => return Ok(Err(treatment)),
+            Err(Unreached::Target(treatment)) => refused = treatment,
+        }
+        if Instant::now() >= deadline {
+            break;
         }
     }
     Ok(Err(refused))
@@ -127,18 +132,22 @@ async fn through(
     target: &Target,
     upstream: Option<Upstream>,
     own: &[SocketAddr],
-) -> Result<Reached, RecorderGone> {
+) -> Result<Result<Wire, Unreached>, RecorderGone> {
+    let found = resolve(setup, journal, &proxy.place.host, None).await?;
     let began = journal.now();
-    let (tcp, address) = match connected(setup, journal, proxy, own).await? {
+    let (tcp, address) = match connected(setup, proxy, found, own).await {
         Ok(connected) => connected,
-        Err(NotConnected::Loop) => return Ok(Err(Treatment::Blocked(BlockedWhy::OwnListener))),
+        Err(NotConnected::Loop) => {
+            return Ok(Err(Unreached::ByProxy(Treatment::Blocked(BlockedWhy::OwnListener))));
+        }
         Err(NotConnected::Failed(address, how)) => {
             if let Some(address) = address {
                 let hop = Hop { kind: proxy.kind, address };
                 let result = Err(Cause::UpstreamProxy(how.clone()).to_string());
                 attempted(journal, upstream, Some(hop), began, result).await?;
             }
-            return Ok(Err(failed(Stage::Connect, Cause::UpstreamProxy(how))));
+            let treatment = failed(Stage::Connect, Cause::UpstreamProxy(how));
+            return Ok(Err(Unreached::ByProxy(treatment)));
         }
     };
     let asked = match upstream.map(|upstream| upstream.dialled()) {
@@ -155,9 +164,12 @@ async fn through(
     };
     let deadline = Instant::now() + setup.limits.upstream_proxy_time;
     let result = match timeout_at(deadline, asking).await {
-        Ok(result) => result.map_err(Cause::UpstreamProxy),
-        Err(_elapsed) => Err(Cause::UpstreamProxy("did not answer in time".to_owned())),
+        Ok(result) => result,
+        Err(_elapsed) => Err(Refused::Target("did not answer in time".to_owned())),
     };
+    let is_of_target = matches!(result, Err(Refused::Target(_)));
+    let result = result
+        .map_err(|(Refused::Target(how) | Refused::Everything(how))| Cause::UpstreamProxy(how));
     let took = journal.now().mono.since(began.mono);
     journal.timed(|timings| timings.connect = Some(took)).await;
     let hop = Hop { kind: proxy.kind, address };
@@ -165,8 +177,16 @@ async fn through(
     attempted(journal, upstream, Some(hop), began, told).await?;
     Ok(match result {
         Ok(()) => Ok(wire),
-        Err(cause) => Err(failed(Stage::Connect, cause)),
+        Err(cause) if is_of_target => Err(Unreached::Target(failed(Stage::Connect, cause))),
+        Err(cause) => Err(Unreached::ByProxy(failed(Stage::Connect, cause))),
     })
+}
+
+/// Why there is no connection through the proxy.
+enum Unreached {
+    /// It would be the same with another address.
+    ByProxy(Treatment),
+    Target(Treatment),
 }
 
 enum NotConnected {
@@ -176,43 +196,42 @@ enum NotConnected {
     Failed(Option<SocketAddr>, String),
 }
 
-/// A connection to the proxy itself. Its look-up is recorded, but not as one of this connection,
-/// whose target has other names.
+/// A connection to the proxy itself, at one of the addresses that were found for it. Its look-up is
+/// recorded, but not as one of this connection, whose target has other names.
 async fn connected(
     setup: &Setup,
-    journal: &Journal,
     proxy: &UpstreamProxy,
+    found: Result<Vec<IpAddr>, Failure>,
     own: &[SocketAddr],
-) -> Result<Result<(TcpStream, SocketAddr), NotConnected>, RecorderGone> {
-    let failed = |address, how: &str| Ok(Err(NotConnected::Failed(address, how.to_owned())));
-    let found = match resolve(setup, journal, &proxy.place.host, None).await? {
-        Ok(found) => found,
-        Err(failure) => return failed(None, &format!("has no address: its {}", failure.cause)),
+) -> Result<(TcpStream, SocketAddr), NotConnected> {
+    let no_address = |failure: Failure| {
+        NotConnected::Failed(None, format!("has no address: its {}", failure.cause))
     };
+    let found = found.map_err(no_address)?;
     let all = found.into_iter().map(|ip| SocketAddr::new(ip, proxy.place.port)).collect();
     let mut addresses = dial::interleaved(all);
     addresses.truncate(setup.limits.dialled_addresses);
     if addresses.iter().any(|address| own.contains(address)) {
-        return Ok(Err(NotConnected::Loop));
+        return Err(NotConnected::Loop);
     }
     let (tcp, attempts) = dialling(setup).first(&addresses).await;
     let last = attempts.last();
     let address = last.and_then(|attempt| addresses.get(attempt.index)).copied();
-    Ok(match (tcp, address) {
+    match (tcp, address) {
         (Some(tcp), Some(address)) => Ok((tcp, address)),
         _ => {
             let cause = last.and_then(|attempt| attempt.failure.as_ref());
             let how = cause.map_or_else(|| Cause::TimedOut.to_string(), ToString::to_string);
             Err(NotConnected::Failed(address, how))
         }
-    })
+    }
 }
 
 fn dialling(setup: &Setup) -> Dialling<'_> {
     Dialling { limits: &setup.limits, clock: &setup.clock, mark: setup.outgoing.mark }
 }
 
-/// The addresses of a host, looked up where it is a name.
+/// The addresses of a host, looked up where it is a name: for the sake of this connection, or of none.
 async fn resolve(
     setup: &Setup,
     journal: &Journal,
@@ -224,7 +243,9 @@ async fn resolve(
         Host::Name(name) => name,
     };
     let lookup = setup.names.look_up(name, sake).await;
-    journal.timed(|timings| timings.dns = Some(lookup.took)).await;
+    if sake.is_some() {
+        journal.timed(|timings| timings.dns = Some(lookup.took)).await;
+    }
     let found = lookup.addresses().collect();
     let cause = unresolved(&lookup);
     journal.tell(Event::Looked(lookup)).await?;

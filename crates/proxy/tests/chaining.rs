@@ -275,3 +275,48 @@ async fn forbidden_destinations_do_not_reach_the_hop() {
         assert!(dials(&story).is_empty());
     }
 }
+
+/// Through a SOCKS5 proxy that plays one part over and over, to an origin with two addresses: how
+/// often the proxy is asked.
+async fn check_asked(answers: &'static [(usize, &'static [u8])], expected: usize) {
+    let (listener, address) = listen().await;
+    tokio::spawn(async move {
+        while let Ok((mut tcp, _)) = listener.accept().await {
+            for (length, answer) in answers {
+                tcp.read_exact(&mut vec![0; *length]).await.unwrap();
+                tcp.write_all(answer).await.unwrap();
+            }
+            tcp.read_to_end(&mut Vec::new()).await.ok();
+        }
+    });
+    let mut options = through(HopKind::Socks5, address, Some(("user", "pass")));
+    let place = "127.0.0.1:1".parse().unwrap();
+    options.places = vec![(ORIGIN_ADDRESS, place), ("192.0.2.11".parse().unwrap(), place)];
+    let proxy = start(options).await;
+    let answer = proxy.raw(format!("CONNECT {ORIGIN}:7 HTTP/1.1\r\n\r\n").as_bytes()).await;
+    assert!(answer.starts_with("HTTP/1.1 502 "), "{answer}");
+    assert_eq!(dials(&proxy.finish().await).len(), expected);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn only_what_may_differ_between_addresses_is_asked_for_again() {
+    check_asked(&[(4, &[5, 0]), (10, &[5, 4, 0, 1, 0, 0, 0, 0, 0, 0])], 2).await;
+    check_asked(&[(4, &[5, 2]), (11, &[1, 1])], 1).await;
+    check_asked(&[(4, b"HT")], 1).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_proxys_own_look_up_is_no_time_of_the_connection() {
+    let mut options = through(HopKind::Http, "127.0.0.1:1".parse().unwrap(), None);
+    options.outgoing.proxy = Some(format!("http://{ORIGIN}:1").parse().unwrap());
+    options.limits.connect_time = Duration::from_millis(50);
+    let proxy = start(options).await;
+    proxy.raw(b"CONNECT other.example:7 HTTP/1.1\r\n\r\n").await;
+    let story = proxy.finish().await;
+    assert!(story.0.iter().any(|event| matches!(event, Event::Looked(_))));
+    let timings = story.0.iter().find_map(|event| match event {
+        Event::Closed(closed) => Some(closed.timings.dns),
+        _ => None,
+    });
+    assert_eq!(timings, Some(None));
+}

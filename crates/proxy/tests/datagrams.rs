@@ -5,9 +5,9 @@
 mod support;
 
 use flow::claim::{Asn, Country};
-use flow::event::Event;
+use flow::event::{DroppedDatagrams, Event};
 use flow::treatment::{BlockedWhy, Treatment};
-use proxy::{Origin, Rules};
+use proxy::{Origin, Outgoing, Rules};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 use support::{ORIGIN, Options, Running, SOON, Story, start};
@@ -66,4 +66,39 @@ async fn block_rules_hold_for_datagrams() {
         checks.spawn(check_block(rule));
     }
     checks.join_all().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn around_an_upstream_proxy_no_datagram_leaves() {
+    let origin = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let mut options = Options::with_origin(origin.local_addr().unwrap());
+    let proxy = Some("http://127.0.0.1:1".parse().unwrap());
+    options.outgoing = Outgoing { proxy, mark: None };
+    let story = one_datagram(options).await;
+    assert_eq!(story.treatment(), &Treatment::Blocked(BlockedWhy::DatagramsNotProxied));
+    assert!(!was_dialled(&story));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn datagrams_that_wait_for_a_look_up_are_counted_when_the_association_ends() {
+    let resolver = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let origin = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let mut options = Options::with_origin(origin.local_addr().unwrap());
+    options.resolver = resolver.local_addr().unwrap();
+    let proxy = start(options).await;
+    let (control, client) = associate(&proxy).await;
+    for _ in 0..3 {
+        client.send(&to("slow.example", 53)).await.unwrap();
+    }
+    timeout(SOON, resolver.recv(&mut [0; 512])).await.unwrap().unwrap();
+    // What arrives after them shows that they were read.
+    client.send(&to(ORIGIN, 53)).await.unwrap();
+    timeout(SOON, origin.recv(&mut [0; 16])).await.unwrap().unwrap();
+    drop(control);
+    let story = proxy.finish().await;
+    let dropped = story.0.iter().find_map(|event| match event {
+        Event::DatagramsDropped { dropped, .. } => Some(*dropped),
+        _ => None,
+    });
+    assert_eq!(dropped, Some(DroppedDatagrams { refused: 3, ..DroppedDatagrams::default() }));
 }

@@ -6,7 +6,7 @@ mod support;
 
 use flow::event::{DroppedDatagrams, Event, Ingress, Opened};
 use flow::stream::{Direction, Leg};
-use flow::treatment::{BlockedWhy, Cause, Outcome, PlaintextWhy, Stage, Treatment};
+use flow::treatment::{BlockedWhy, Cause, Outcome, PlaintextWhy, Side, Stage, Treatment};
 use proxy::{Credentials, Rules};
 use rustls::{ClientConfig, RootCertStore};
 use rustls_pki_types::{CertificateDer, ServerName};
@@ -239,10 +239,13 @@ async fn a_forwarder_names_the_device() {
 async fn a_forwarder_that_names_nobody_is_refused() {
     let proxy = behind_a_forwarder(closed().await).await;
     assert!(said(&proxy, b"GET / HTTP/1.1\r\n\r\n").await.starts_with(b"HTTP/1.1 400 "));
-    assert_eq!(said(&proxy, b"\x05\x01\x00").await, [5, 255]);
-    assert!(said(&proxy, b"PROXY TCP4 x\r\n").await.starts_with(b"HTTP/1.1 400 "));
+    assert_eq!(said(&proxy, LOGIN).await, [5, 255]);
+    let malformed = b"PROXY TCP4 x\r\n";
+    assert!(said(&proxy, &[malformed, LOGIN].concat()).await.starts_with(b"HTTP/1.1 400 "));
     let story = proxy.finish().await;
     assert_eq!(story.outcomes().len(), 3);
+    assert_nowhere(&story, "secret");
+    assert!(story.stream(Leg::Client, Direction::Up).ends_with(malformed));
     let why = story.treatment().why();
     assert!(why.contains("PROXY protocol"), "{why}");
 }
@@ -460,9 +463,8 @@ async fn datagrams_are_relayed_one_by_one_and_each_destination_has_its_record() 
         _ => None,
     });
     let expected =
-        DroppedDatagrams { fragmented: 1, malformed: 1, refused: 1, ..DroppedDatagrams::default() };
-    // The first datagram to a blocked destination is told by its record, those after it are counted.
-    assert_eq!(dropped.map(|dropped| DroppedDatagrams { refused: 1, ..dropped }), Some(expected));
+        DroppedDatagrams { fragmented: 1, malformed: 1, refused: 2, ..DroppedDatagrams::default() };
+    assert_eq!(dropped, Some(expected));
     let blocked = Treatment::Blocked(BlockedWhy::DestinationLoopback);
     let treated = |wanted: &Treatment| {
         let is_wanted = |event: &&Event| matches!(event, Event::Treated { treatment, .. } if treatment == wanted);
@@ -503,4 +505,23 @@ async fn an_association_has_a_bound_on_its_destinations_and_takes_no_strangers()
         _ => None,
     });
     assert_eq!(dropped, Some((1, 1)));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_broke_the_connection_of_an_association_is_told() {
+    let proxy = start(Options::with_origin(closed().await)).await;
+    let tcp = TcpStream::connect(proxy.proxy).await.unwrap();
+    let name = ServerName::try_from("127.0.0.1").unwrap();
+    let mut control = connector(&proxy.authority).connect(name, tcp).await.unwrap();
+    control.write_all(b"\x05\x01\x00\x05\x03\x00\x01\0\0\0\0\0\0").await.unwrap();
+    control.flush().await.unwrap();
+    exactly::<12>(&mut control).await;
+    // No TLS any more.
+    let (tcp, _tls) = control.get_mut();
+    tcp.write_all(&[0; 64]).await.unwrap();
+    tcp.read_to_end(&mut Vec::new()).await.ok();
+    let story = proxy.finish().await;
+    let [Outcome::Io { side: Side::Client, .. }] = story.outcomes()[..] else {
+        panic!("{:?}", story.outcomes())
+    };
 }

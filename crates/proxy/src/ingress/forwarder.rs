@@ -3,7 +3,8 @@
 
 use super::ask::{Ask, malformed, request_failed, transport};
 use crate::client::{Client, Speaks};
-use bytes::{Buf, BytesMut};
+use crate::credentials::without_passwords;
+use bytes::{Buf, Bytes, BytesMut};
 use flow::address::DeviceAddr;
 use flow::limits::Limits;
 use flow::treatment::Cause;
@@ -30,7 +31,7 @@ pub(super) async fn read(client: &mut Client, limits: &Limits) -> Result<(), Ask
             Err(defect) => {
                 client.speaks = Speaks::before_a_word(bytes.first().copied().unwrap_or_default());
                 let why = malformed(&format!("{defect}, which a trusted forwarder must send"));
-                return Err(Ask::Refused(why, crate::credentials::without_passwords(bytes)));
+                return Err(Ask::Refused(why, kept(bytes.freeze())));
             }
             Ok(None) if bytes.len() >= limits.request_head_bytes => Cause::TooLarge,
             Ok(None) => {
@@ -47,7 +48,26 @@ pub(super) async fn read(client: &mut Client, limits: &Limits) -> Result<(), Ask
         return Err(if bytes.is_empty() {
             Ask::Nothing(cause)
         } else {
-            Ask::Refused(request_failed(cause), bytes.freeze())
+            Ask::Refused(request_failed(cause), kept(bytes.freeze()))
         });
     }
 }
+
+/// What is recorded of a refused beginning: nothing that may hold a password. What is behind a
+/// malformed header, and what a SOCKS5 client says, is not read here, so it is not kept either.
+fn kept(bytes: Bytes) -> Bytes {
+    let length = match bytes.first() {
+        Some(&SOCKS5) => 0,
+        _ if bytes.starts_with(b"PROXY ") => {
+            bytes.iter().position(|byte| *byte == b'\n').map_or(bytes.len(), |end| end + 1)
+        }
+        _ if bytes.starts_with(b"\r\n") => bytes.len().min(BINARY_HEADER_BYTES),
+        _ => bytes.len(),
+    };
+    without_passwords(bytes.slice(..length))
+}
+
+/// The first byte of a SOCKS5 client.
+const SOCKS5: u8 = 5;
+/// Bytes of a binary header without its addresses.
+const BINARY_HEADER_BYTES: usize = 16;

@@ -56,6 +56,8 @@ pub(crate) struct Options {
     pub(crate) origin_of: Origin,
     pub(crate) outgoing: Outgoing,
     pub(crate) on_malformed: OnMalformed,
+    /// The name server.
+    pub(crate) resolver: SocketAddr,
 }
 
 impl Options {
@@ -72,6 +74,7 @@ impl Options {
             origin_of: Origin::default(),
             outgoing: Outgoing::default(),
             on_malformed: OnMalformed::Relay,
+            resolver: (Ipv4Addr::LOCALHOST, 9).into(),
         }
     }
 }
@@ -89,7 +92,7 @@ pub(crate) async fn start(options: Options) -> Running {
     let addresses = places.iter().map(|(address, _)| *address).collect();
     let answer = resolver::Override { cnames: Vec::new(), addresses };
     let names = resolver::Config {
-        servers: vec!["127.0.0.1:9".parse().unwrap()],
+        servers: vec![options.resolver],
         overrides: BTreeMap::from([(name, answer)]),
     };
     let limits = options.limits;

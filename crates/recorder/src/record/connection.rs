@@ -424,6 +424,7 @@ fn blocked_word(why: &BlockedWhy) -> &'static str {
         BlockedWhy::SocksMethods => "socks-methods",
         BlockedWhy::Rule(_) => "rule",
         BlockedWhy::Distrusted { .. } => "distrusted",
+        BlockedWhy::DatagramsNotProxied => "datagrams-not-proxied",
         BlockedWhy::DeviceLimit => "device-limit",
         BlockedWhy::RecordingStopped => "recording-stopped",
     }
