@@ -8,6 +8,7 @@ use crate::config::{
 use flow::network::Network;
 use proxy::Rule;
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 
 /// Options of `landfall run`.
@@ -74,7 +75,7 @@ pub(crate) struct RunArgs {
     pub(crate) transparent_mode: Option<TransparentMode>,
     /// Mark of Landfall's own connections, by which the rules leave them alone.
     #[arg(long, value_name = "NUMBER", value_parser = mark)]
-    pub(crate) transparent_mark: Option<u32>,
+    pub(crate) transparent_mark: Option<NonZeroU32>,
     /// Proxy through which upstreams are dialled: http, socks5 or socks5h://HOST:PORT. Other users
     /// of the machine see a password that is written here.
     #[arg(long, value_name = "URL", value_parser = hidden)]
@@ -107,12 +108,12 @@ pub(crate) enum LiveFormat {
 }
 
 /// A mark as netfilter writes it: decimal, or hexadecimal with `0x`; 0 is no mark.
-pub(super) fn mark(text: &str) -> Result<u32, String> {
+pub(super) fn mark(text: &str) -> Result<NonZeroU32, String> {
     let parsed = match text.strip_prefix("0x") {
         Some(digits) => u32::from_str_radix(digits, 16),
         None => text.parse(),
     };
-    parsed.ok().filter(|mark| *mark != 0).ok_or_else(|| "not a number such as 0x4c46".to_owned())
+    parsed.ok().and_then(NonZeroU32::new).ok_or_else(|| "not a number such as 0x4c46".to_owned())
 }
 
 /// Takes any text: the error of another one would show it.

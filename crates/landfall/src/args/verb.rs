@@ -5,6 +5,7 @@ use super::{ExportArgs, OutputArgs, RunArgs};
 use crate::config::{AuthorityKey, TransparentMode};
 use flow::id::FlowId;
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 
 /// What to do.
@@ -267,7 +268,7 @@ pub(crate) struct TransparentArgs {
     /// Take this machine's own connections too, except those with this mark (see `landfall run
     /// --transparent-mark`).
     #[arg(long, value_name = "NUMBER", value_parser = mark)]
-    pub(crate) mark: Option<u32>,
+    pub(crate) mark: Option<NonZeroU32>,
     /// Print the commands that take it all back.
     #[arg(long)]
     pub(crate) undo: bool,

@@ -8,6 +8,7 @@ use crate::context::Context;
 use crate::error::{Error, Exit};
 use std::io::Write;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::num::NonZeroU32;
 
 /// Prints the rules of a gateway.
 ///
@@ -16,7 +17,7 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 pub(super) fn transparent(context: &Context, args: TransparentArgs) -> Result<Exit, Error> {
     let configured = &context.settings.transparent;
     let mode = args.mode.unwrap_or(configured.mode);
-    let mark = args.mark.or(configured.mark.filter(|_| args.uid.is_none()));
+    let mark = args.mark.map(NonZeroU32::get).or(configured.mark.filter(|_| args.uid.is_none()));
     let except = args.uid.map(Except::User).or(mark.map(Except::Mark));
     if mode == TransparentMode::Tproxy && (args.uid.is_some() || args.mark.is_some()) {
         return Err(Error::usage("tproxy cannot take this machine's own connections")

@@ -97,6 +97,7 @@ mod tests {
         );
         refused("[limits]\nconnections = \"10MiB\"", "line 2", &["expected a whole number"]);
         refused("[limits]\nconnections = -1", "line 2", &["expected a whole number"]);
+        refused("[transparent]\nmark = 0", "line 2", &["whole number"]);
         refused("allow-local = 1", "line 1", &["true or false"]);
         refused("allow = \"10.0.0.0/8\"", "line 1", &["expected a list"]);
         refused("listen = \"abc\"", "line 1", &["hint: write", "\"127.0.0.1:8080\""]);

@@ -20,6 +20,7 @@ use flow::limits::Limits;
 use proxy::{DialTable, Rule, Rules, UpstreamProxy};
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -159,7 +160,7 @@ impl Settings {
             transparent: Transparent {
                 listen: run.transparent.into_iter().chain(written.transparent.listen).collect(),
                 mode: run.transparent_mode.or(written.transparent.mode).unwrap_or_default(),
-                mark: run.transparent_mark.or(written.transparent.mark),
+                mark: run.transparent_mark.or(written.transparent.mark).map(NonZeroU32::get),
             },
             upstream_proxy,
             upstream_proxy_credentials: upstream_proxy_credentials.flatten(),

@@ -14,6 +14,7 @@ use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 
 /// `landfall.toml`. The keys at the top are those of `landfall run`'s options.
@@ -103,7 +104,7 @@ pub(super) struct TransparentTable {
     pub(super) listen: Vec<SocketAddr>,
     pub(super) mode: Option<TransparentMode>,
     /// `SO_MARK` of outgoing sockets.
-    pub(super) mark: Option<u32>,
+    pub(super) mark: Option<NonZeroU32>,
 }
 
 /// How the kernel hands over connections that were meant for somebody else.
