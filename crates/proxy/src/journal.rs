@@ -261,7 +261,8 @@ impl Journal {
         }
         if let (Leg::Relay, Some(observer)) = (leg, &mut state.observer) {
             observer.feed(direction, at, &bytes, &mut state.observed);
-            let lost = |event: &Event| matches!(event, Event::LostSync { .. });
+            // What cannot be read inside one exchange ends that exchange's messages alone.
+            let lost = |event: &Event| matches!(event, Event::LostSync { lost, .. } if lost.exchange.is_none());
             if self.on_malformed == OnMalformed::Close && state.observed.iter().any(lost) {
                 self.refused.store(true, Ordering::Relaxed);
             }
