@@ -10,6 +10,7 @@ use crate::ingress::ask::{Ask, Forwarded};
 use crate::journal::Journal;
 use crate::relay::{self, End};
 use crate::reply;
+use crate::response_end::ResponseEnd;
 use crate::setup::Setup;
 use crate::wire::Wire;
 use crate::{forward_head, last_hop, upstream};
@@ -76,18 +77,27 @@ async fn conversation(
             }
             () = journal.idle(limits.idle_time) => Err(Broken::Transport(Outcome::IdleTimeout)),
         };
-        match exchanged {
-            Ok(rest) => client.wire.unread(rest),
+        let (rest, answered) = match exchanged {
+            Ok(exchanged) => exchanged,
             Err(Broken::Recorder(gone)) => return Err(gone),
             Err(Broken::Transport(outcome)) => {
                 end_as(&outcome, &mut client.wire, limits).await;
                 return Ok(outcome);
             }
-        }
-        if journal.switched().await {
-            let socket = client.wire.socket().clone();
-            let client = End { stream: &mut client.wire, socket };
-            return relay::run(journal, client, End::plain(upstream), limits).await;
+        };
+        client.wire.unread(rest);
+        match answered {
+            Answered::Whole => {}
+            Answered::WithMore => {
+                // The response is whole, so that the client may have it in peace.
+                end(&mut client.wire, limits).await;
+                return Ok(Outcome::Malformed);
+            }
+            Answered::Switched => {
+                let socket = client.wire.socket().clone();
+                let client = End { stream: &mut client.wire, socket };
+                return relay::run(journal, client, End::plain(upstream), limits).await;
+            }
         }
         // Only waiting may be given up for the upstream's close, reading may not.
         let upstream_is_gone = tokio::select! {
@@ -98,12 +108,12 @@ async fn conversation(
         };
         if upstream_is_gone {
             end(&mut client.wire, limits).await;
-            return Ok(Outcome::Completed);
+            return leave(journal, &mut upstream).await;
         }
         match ingress::http::read(client, setup).await {
             Ask::Nothing(_) => {
                 end(&mut client.wire, limits).await;
-                return Ok(Outcome::Completed);
+                return leave(journal, &mut upstream).await;
             }
             Ask::Forward(more)
                 if more.target == target
@@ -117,7 +127,7 @@ async fn conversation(
             }
             other => {
                 *next = Some(other);
-                return Ok(Outcome::Completed);
+                return leave(journal, &mut upstream).await;
             }
         }
     }
@@ -159,6 +169,37 @@ async fn is_gone(upstream: &Wire) -> bool {
     }
 }
 
+/// Ends the record of an upstream between two requests. What it said unasked is recorded and goes
+/// nowhere.
+async fn leave(journal: &Journal, upstream: &mut Wire) -> Result<Outcome, RecorderGone> {
+    let mut buffer = BytesMut::with_capacity(READ_BYTES);
+    let read = tokio::select! {
+        biased;
+        read = upstream.read_buf(&mut buffer) => read,
+        () = tokio::task::yield_now() => Ok(0),
+    };
+    let mut outcome = Outcome::Completed;
+    match read {
+        Ok(0) => journal.ended(Direction::Down).await?,
+        Ok(_) => journal.passed(Leg::Relay, Direction::Down, buffer.freeze()).await?,
+        Err(error) => match Broken::transport(Side::Upstream, &error) {
+            Broken::Recorder(gone) => return Err(gone),
+            Broken::Transport(why) => outcome = why,
+        },
+    }
+    journal.ended(Direction::Up).await?;
+    Ok(outcome)
+}
+
+/// What came in answer to a request.
+enum Answered {
+    Whole,
+    /// A whole response, and bytes behind it that nobody asked for.
+    WithMore,
+    /// The protocol that the client asked for.
+    Switched,
+}
+
 /// One request and its response, both directions at once. Returns what the client sent after it.
 async fn exchange(
     client: &mut Wire,
@@ -166,21 +207,20 @@ async fn exchange(
     journal: &Journal,
     request: &Forwarded,
     limits: &Limits,
-) -> Result<Bytes, Broken> {
-    let before = journal.exchanges_ended().await;
+) -> Result<(Bytes, Answered), Broken> {
     let head = forward_head::rewritten(request);
     journal.passed(Leg::Relay, Direction::Up, head.clone()).await?;
     let sent = upstream.write_all(&head).await;
     sent.map_err(|error| Broken::transport(Side::Upstream, &error))?;
     let body = MessageBody::new(request.body, limits.request_head_bytes);
+    let response = ResponseEnd::new(request, limits);
     let sent_all = Notify::new();
     let (client_reader, client_writer) = tokio::io::split(client);
     let (upstream_reader, upstream_writer) = tokio::io::split(upstream);
-    let (rest, ()) = tokio::try_join!(
+    tokio::try_join!(
         send_body(journal, body, client_reader, upstream_writer, &sent_all),
-        receive(journal, before, upstream_reader, client_writer, &sent_all),
-    )?;
-    Ok(rest)
+        receive(journal, response, upstream_reader, client_writer, &sent_all),
+    )
 }
 
 /// Passes the request's body on; returns the bytes after it.
@@ -218,36 +258,52 @@ async fn send_body(
     Ok(rest)
 }
 
-/// Passes the response on until the observer has seen the exchange end, or the protocol switch.
+/// Passes the response on, to its end and no further.
 async fn receive(
     journal: &Journal,
-    before: u32,
+    mut response: ResponseEnd,
     mut upstream: ReadHalf<&mut Wire>,
     mut client: WriteHalf<&mut Wire>,
     sent_all: &Notify,
-) -> Result<(), Broken> {
-    while journal.exchanges_ended().await == before && !journal.switched().await {
+) -> Result<Answered, Broken> {
+    let mut sent = false;
+    while !(response.is_whole() && sent) {
         let mut buffer = BytesMut::with_capacity(READ_BYTES);
         let read = tokio::select! {
+            biased;
+            () = sent_all.notified(), if !sent => {
+                sent = true;
+                continue;
+            }
             read = upstream.read_buf(&mut buffer) => read,
-            () = sent_all.notified() => continue,
         };
         if read.map_err(|error| Broken::transport(Side::Upstream, &error))? == 0 {
             journal.ended(Direction::Down).await?;
+            if sent {
+                journal.ended(Direction::Up).await?;
+            }
             return Err(Broken::Transport(Outcome::Completed));
         }
-        let bytes = buffer.freeze();
+        let mut bytes = buffer.freeze();
         journal.passed(Leg::Relay, Direction::Down, bytes.clone()).await?;
         if journal.refuses() {
             return Err(Broken::Transport(Outcome::Malformed));
         }
-        let sent = async {
+        let fed = response.feed(&bytes);
+        let behind = bytes.split_off(fed.as_ref().map_or_else(|broken| broken.at, |taken| *taken));
+        let passing = async {
             client.write_all(&bytes).await?;
             client.flush().await
         };
-        sent.await.map_err(|error| Broken::transport(Side::Client, &error))?;
+        passing.await.map_err(|error| Broken::transport(Side::Client, &error))?;
+        match fed {
+            Ok(_) if response.has_switched() => return Ok(Answered::Switched),
+            Ok(_) if behind.is_empty() => {}
+            Ok(_) if sent => return Ok(Answered::WithMore),
+            _ => return Err(Broken::Transport(Outcome::Malformed)),
+        }
     }
-    Ok(())
+    Ok(Answered::Whole)
 }
 
 const READ_BYTES: usize = 32 * 1024;

@@ -46,7 +46,7 @@ fn hops_left(head: &RequestHeadParts, field: &Field) -> Option<u64> {
 
 /// Whether the client asks to turn the connection into a WebSocket (RFC 6455 section 4.1). Other
 /// upgrades are between the client and its proxy, which offers none.
-fn asks_for_websocket(head: &RequestHeadParts) -> bool {
+pub(crate) fn asks_for_websocket(head: &RequestHeadParts) -> bool {
     let has = |name: &str, token: &[u8]| {
         let of_name = |f: &&Field| f.name.eq_ignore_ascii_case(name.as_bytes());
         let mut tokens = head.fields.iter().filter(of_name).flat_map(tokens);

@@ -43,13 +43,10 @@ struct State {
     relayed: BTreeMap<StreamKey, u64>,
     timings: Timings,
     treated: bool,
-    exchanges_ended: u32,
     /// The upstream address that was reached last.
     reached: Option<SocketAddr>,
     /// Called with the first bytes that the client sends through the relay.
     client_speaks: Option<Box<dyn FnOnce() + Send>>,
-    /// A response said that the connection speaks another protocol from there on (101).
-    switched: bool,
 }
 
 impl Journal {
@@ -201,16 +198,6 @@ impl Journal {
         }
     }
 
-    /// Exchanges that ended so far, as the observer saw them.
-    pub(crate) async fn exchanges_ended(&self) -> u32 {
-        self.state().exchanges_ended
-    }
-
-    /// Whether a response switched protocols, as the observer saw it.
-    pub(crate) async fn switched(&self) -> bool {
-        self.state().switched
-    }
-
     /// Bytes relayed so far in this direction.
     pub(crate) async fn relayed(&self, direction: Direction) -> u64 {
         let key = self.key(Leg::Relay, direction);
@@ -297,19 +284,6 @@ impl Journal {
 impl State {
     /// Puts what was observed into the queue.
     fn take(&mut self) {
-        for event in self.observed.drain(..) {
-            match &event {
-                Event::ExchangeEnded { .. } => {
-                    self.exchanges_ended = self.exchanges_ended.saturating_add(1);
-                }
-                Event::Response { head, .. } if head.status == SWITCHING_PROTOCOLS => {
-                    self.switched = true;
-                }
-                _ => {}
-            }
-            self.queue.push_back(event);
-        }
+        self.queue.extend(self.observed.drain(..));
     }
 }
-
-const SWITCHING_PROTOCOLS: u16 = 101;

@@ -11,6 +11,7 @@ use feed::RecorderGone;
 use flow::stream::{Direction, Leg};
 use flow::treatment::{Outcome, PlaintextWhy, Treatment};
 use observe::Observer;
+use observe::http1::framing::BodyLength;
 use tokio::io::AsyncWriteExt;
 use tokio::time::timeout;
 
@@ -26,6 +27,11 @@ pub(crate) async fn answer(
     journal.passed(Leg::Relay, Direction::Up, request.received.raw.clone()).await?;
     let response = response(request);
     journal.passed(Leg::Relay, Direction::Down, response.clone()).await?;
+    journal.ended(Direction::Down).await?;
+    // A body is not waited for: it is cut.
+    if request.body == BodyLength::None {
+        journal.ended(Direction::Up).await?;
+    }
     let sending = async {
         client.write_all(&response).await?;
         reply::linger(client).await

@@ -34,6 +34,7 @@ mod policy;
 mod received;
 mod relay;
 mod reply;
+mod response_end;
 mod rule;
 mod setup;
 mod tls_failure;

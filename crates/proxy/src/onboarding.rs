@@ -11,6 +11,7 @@ use flow::address::{Host, Target};
 use flow::stream::{Direction, Leg};
 use flow::treatment::Outcome;
 use observe::Observer;
+use observe::http1::framing::{BodyLength, request_framing};
 use observe::http1::head::RequestHeadParts;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::timeout;
@@ -49,6 +50,11 @@ pub(crate) async fn answer<S: AsyncRead + AsyncWrite + Unpin>(
     journal.passed(Leg::Relay, Direction::Up, received.raw.clone()).await?;
     let response = respond(&setup.authority, &received.head);
     journal.passed(Leg::Relay, Direction::Down, response.clone()).await?;
+    journal.ended(Direction::Down).await?;
+    // A body is not waited for: it is cut.
+    if request_framing(&received.head) == Ok(BodyLength::None) {
+        journal.ended(Direction::Up).await?;
+    }
     let sending = async {
         stream.write_all(&response).await?;
         stream.shutdown().await?;

@@ -54,6 +54,26 @@ async fn one_client_connection_may_ask_several_targets_in_turn() {
     drop(client);
     let story = proxy.finish().await;
     assert_eq!(story.outcomes(), [&Outcome::Completed, &Outcome::Completed]);
+    let ends = |event: &&Event| matches!(event, Event::StreamEnded { .. });
+    assert_eq!(story.0.iter().filter(ends).count(), 4, "both streams of both ended in order");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_an_idle_upstream_says_unasked_is_recorded_and_not_passed_on() {
+    let (listener, address) = listen().await;
+    let proxy = start(Options::with_origin(address)).await;
+    let mut client = asking(&proxy, &format!("GET http://{ORIGIN}/ HTTP/1.1\r\n\r\n")).await;
+    let (mut upstream, _) = listener.accept().await.unwrap();
+    read_until(&mut upstream, b"\r\n\r\n").await;
+    upstream.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").await.unwrap();
+    read_until(&mut client, b"\r\n\r\n").await;
+    let unasked = b"HTTP/1.1 408 Request Timeout\r\n\r\n";
+    upstream.write_all(unasked).await.unwrap();
+    let mut got = Vec::new();
+    tokio::time::timeout(SOON, client.read_to_end(&mut got)).await.unwrap().unwrap();
+    assert_eq!(got, b"");
+    let story = proxy.finish().await;
+    assert!(story.stream(Leg::Relay, Direction::Down).ends_with(unasked));
 }
 
 /// A body larger than all buffers on the way, echoed while it is sent.
