@@ -98,7 +98,7 @@ impl Tunnel<'_> {
                 OnDistrust::Keep => {}
             }
         }
-        match memory.certificate_demand(now, self.target) {
+        match memory.certificate_demand(now, self.target, &asked.name) {
             Some(on) => {
                 let fact = format!("{CERTIFICATE_DEMANDED} (seen on {on})");
                 Plan::Passthrough(PassthroughWhy::UpstreamIncompatible(fact))
@@ -178,7 +178,8 @@ async fn late(
             if alert == tls_failure::CERTIFICATE_REQUIRED && !answered_with_certificate =>
         {
             let now = journal.now().mono;
-            setup.memory.demanded_certificate(now, target, journal.connection());
+            let on = journal.connection();
+            setup.memory.demanded_certificate(now, target, &asked.name, on);
             Ok(())
         }
         _ => Ok(()),

@@ -26,7 +26,8 @@ struct State {
     /// Device and name for which it refused our leaf with an alert.
     refused: Recent<(IpAddr, String), ()>,
     refusals: Recent<Asked, (MonoNanos, Refusal)>,
-    demands: Recent<Target, (MonoNanos, ConnectionId)>,
+    /// By the name as well: at one address of a network of servers, each name has its own rules.
+    demands: Recent<(Target, String), (MonoNanos, ConnectionId)>,
 }
 
 /// What stands for one app of one device that asks for one name.
@@ -90,19 +91,27 @@ impl Memory {
         self.is_recent(at, *since).then_some(*refusal)
     }
 
-    /// The upstream ended a finished handshake for want of a client certificate.
-    pub(crate) fn demanded_certificate(&self, at: MonoNanos, target: &Target, on: ConnectionId) {
-        self.state().demands.put(target.clone(), (at, on));
+    /// The upstream ended a finished handshake for want of a client certificate. `name` is the one
+    /// in the ClientHello, else the target's host.
+    pub(crate) fn demanded_certificate(
+        &self,
+        at: MonoNanos,
+        target: &Target,
+        name: &str,
+        on: ConnectionId,
+    ) {
+        self.state().demands.put((target.clone(), name.to_owned()), (at, on));
     }
 
-    /// The connection on which the upstream lately demanded a client certificate.
+    /// The connection on which the upstream lately demanded a client certificate for this name.
     pub(crate) fn certificate_demand(
         &self,
         at: MonoNanos,
         target: &Target,
+        name: &str,
     ) -> Option<ConnectionId> {
         let state = self.state();
-        let (since, on) = state.demands.get(target)?;
+        let (since, on) = state.demands.get(&(target.clone(), name.to_owned()))?;
         self.is_recent(at, *since).then_some(*on)
     }
 
@@ -220,12 +229,14 @@ mod tests {
     }
 
     #[test]
-    fn a_demanded_certificate_is_about_one_target() {
+    fn a_demanded_certificate_is_about_one_target_and_name() {
         let memory = memory(2);
-        let target = |port| Target { host: "a.example".parse().unwrap(), port };
-        memory.demanded_certificate(seconds(0), &target(443), ConnectionId(4));
-        assert_eq!(memory.certificate_demand(seconds(1), &target(443)), Some(ConnectionId(4)));
-        assert_eq!(memory.certificate_demand(seconds(1), &target(444)), None);
-        assert_eq!(memory.certificate_demand(seconds(601), &target(443)), None);
+        let target = |port| Target { host: "192.0.2.1".parse().unwrap(), port };
+        memory.demanded_certificate(seconds(0), &target(443), "a.example", ConnectionId(4));
+        let demand = |at, port, name| memory.certificate_demand(seconds(at), &target(port), name);
+        assert_eq!(demand(1, 443, "a.example"), Some(ConnectionId(4)));
+        assert_eq!(demand(1, 444, "a.example"), None);
+        assert_eq!(demand(1, 443, "b.example"), None);
+        assert_eq!(demand(601, 443, "a.example"), None);
     }
 }
