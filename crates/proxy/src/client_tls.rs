@@ -62,7 +62,11 @@ pub(crate) async fn secure(
     Ok(Err(Failure { stage: Stage::ClientTls, side: Side::Client, cause }))
 }
 
-async fn leaf(
+/// Our leaf for `host`, with a key of this kind.
+///
+/// # Errors
+/// Why there is none.
+pub(crate) async fn leaf(
     setup: &Setup,
     host: &Host,
     key: KeyKind,

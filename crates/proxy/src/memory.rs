@@ -1,13 +1,14 @@
 //! What devices and upstreams did earlier in the run that decides over later connections: which
 //! device accepted or refused our leaf for whom, and who demanded a client certificate. Bounded in
-//! entries and in time; nothing of it outlives the run.
+//! entries. What decides over a connection is also bounded in time; the names that a device accepted
+//! or refused, which only say what a refusal means, count to the end of the run. Nothing outlives it.
 
 use flow::address::Target;
 use flow::distrust::Distrust;
 use flow::id::ConnectionId;
 use flow::limits::Limits;
 use flow::time::MonoNanos;
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::hash::Hash;
 use std::net::IpAddr;
@@ -130,33 +131,36 @@ impl fmt::Debug for Memory {
     }
 }
 
-/// A map of so many entries at most; past it the oldest is forgotten.
+/// A map of so many entries at most; past it the one that was put longest ago is forgotten.
 struct Recent<K, V> {
     entries: usize,
-    map: HashMap<K, V>,
-    /// The keys of `map`, the oldest first.
-    order: VecDeque<K>,
+    /// Each with its number in `order`.
+    map: HashMap<K, (u64, V)>,
+    /// The keys of `map`, by when they were last put.
+    order: BTreeMap<u64, K>,
+    puts: u64,
 }
 
 impl<K: Clone + Eq + Hash, V> Recent<K, V> {
     fn new(entries: usize) -> Self {
-        Self { entries, map: HashMap::new(), order: VecDeque::new() }
+        Self { entries, map: HashMap::new(), order: BTreeMap::new(), puts: 0 }
     }
 
     fn put(&mut self, key: K, value: V) {
-        if self.map.insert(key.clone(), value).is_some() {
-            return;
+        self.puts += 1;
+        if let Some((earlier, _)) = self.map.insert(key.clone(), (self.puts, value)) {
+            self.order.remove(&earlier);
         }
-        self.order.push_back(key);
+        self.order.insert(self.puts, key);
         if self.order.len() > self.entries
-            && let Some(oldest) = self.order.pop_front()
+            && let Some((_, oldest)) = self.order.pop_first()
         {
             self.map.remove(&oldest);
         }
     }
 
     fn get(&self, key: &K) -> Option<&V> {
-        self.map.get(key)
+        self.map.get(key).map(|(_, value)| value)
     }
 
     fn count(&self, is: impl Fn(&K) -> bool) -> u64 {
@@ -226,6 +230,19 @@ mod tests {
         assert_eq!(known, [false, true, true]);
         assert_eq!(memory.state().refused.order.len(), 2);
         assert_eq!(memory.state().refusals.map.len(), 2);
+    }
+
+    #[test]
+    fn what_was_put_longest_ago_is_forgotten_first() {
+        let memory = memory(2);
+        let apps = ["a", "b", "c"].map(|name| asked("10.0.0.1", name, "t13d"));
+        let [a, b, c] = &apps;
+        for app in [a, b, a, c] {
+            memory.refused(seconds(0), app, ConnectionId(1), 48);
+        }
+        let known = apps.each_ref().map(|app| memory.refusal(seconds(0), app).is_some());
+        assert_eq!(known, [true, false, true]);
+        assert_eq!(memory.state().refusals.order.len(), 2);
     }
 
     #[test]
