@@ -35,13 +35,14 @@ pub(crate) async fn secure(
 ) -> Result<Result<TlsStream<Wire>, Failure>, RecorderGone> {
     let secrets = Arc::new(SecretCollector::new(Leg::Client));
     let leaf = leaf(setup, host, needs.key, journal.now()).await;
-    let config = match leaf.and_then(|leaf| config(setup, leaf, alpn, &needs, &secrets)) {
+    let mut config = match leaf.and_then(|leaf| config(setup, leaf, alpn, &needs)) {
         Ok(config) => config,
         Err(reason) => {
             let cause = Cause::Io(reason);
             return Ok(Err(Failure { stage: Stage::ClientTls, side: Side::Landfall, cause }));
         }
     };
+    config.key_log = Arc::<SecretCollector>::clone(&secrets);
     let started = journal.now();
     let accepting = TlsAcceptor::from(Arc::new(config)).accept(wire.under_tls());
     let finished = timeout(setup.limits.tls_time, accepting).await;
@@ -85,12 +86,15 @@ pub(crate) async fn leaf(
     minted.map_err(|error| error.to_string())
 }
 
-fn config(
+/// Our side of a handshake with a client. Its secrets go nowhere.
+///
+/// # Errors
+/// What the TLS library refused.
+pub(crate) fn config(
     setup: &Setup,
     leaf: Arc<CertifiedKey>,
     alpn: Option<&[u8]>,
     needs: &ClientNeeds,
-    secrets: &Arc<SecretCollector>,
 ) -> Result<ServerConfig, String> {
     let mut config = ServerConfig::builder_with_provider(Arc::clone(setup.trust.provider()))
         .with_safe_default_protocol_versions()
@@ -101,7 +105,6 @@ fn config(
     // Ours goes: a client that offers AES-256 first takes AES-128 as well, at a tenth less.
     config.ignore_client_order = true;
     config.max_fragment_size = needs.most_record_bytes.map(|bytes| bytes + RECORD_HEADER_BYTES);
-    config.key_log = Arc::<SecretCollector>::clone(secrets);
     // Each connection is on its own: no ticket outlives it.
     config.send_tls13_tickets = 0;
     config.session_storage = Arc::new(NoServerSessionStorage {});

@@ -341,6 +341,25 @@ async fn tls_to_the_proxy_holds_any_protocol_and_another_tls() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn tls_to_the_proxy_suits_a_client_that_can_only_do_rsa() {
+    let proxy = start(Options::with_origin(closed().await)).await;
+    let mut rsa_only = provider().as_ref().clone();
+    let schemes = rsa_only.signature_verification_algorithms.mapping.iter();
+    let pss = schemes.filter(|(scheme, _)| *scheme == rustls::SignatureScheme::RSA_PSS_SHA256);
+    rsa_only.signature_verification_algorithms.mapping = pss.copied().collect::<Vec<_>>().leak();
+    let mut roots = RootCertStore::empty();
+    roots.add(proxy.authority.clone()).unwrap();
+    let config = ClientConfig::builder_with_provider(Arc::new(rsa_only))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    let tcp = TcpStream::connect(proxy.proxy).await.unwrap();
+    let name = ServerName::try_from("proxy.example").unwrap();
+    TlsConnector::from(Arc::new(config)).connect(name, tcp).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn plain_requests_over_tls_to_the_proxy_keep_the_connection() {
     let (listener, address) = listen().await;
     tokio::spawn(async move {

@@ -3,6 +3,8 @@
 
 use super::ask::{Ask, malformed};
 use crate::client::{Client, Speaks};
+use crate::client_needs::ClientNeeds;
+use crate::client_tls;
 use crate::opening::{self, Opening};
 use crate::setup::Setup;
 use crate::tls_failure;
@@ -11,10 +13,7 @@ use flow::address::Host;
 use flow::tls::ClientHello;
 use flow::treatment::{Cause, Failure, Side, Stage, Treatment};
 use rustls::ServerConfig;
-use rustls::server::{NoServerSessionStorage, ResolvesServerCert};
-use rustls::sign::CertifiedKey;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
@@ -34,7 +33,7 @@ pub(super) async fn take_off(client: &mut Client, setup: &Setup) -> Result<(), A
             return Err(Ask::Refused(malformed("a TLS record without a ClientHello"), raw));
         }
     };
-    let config = match config(client, setup, &hello) {
+    let config = match config(client, setup, &hello).await {
         Ok(config) => config,
         Err(reason) => return Err(failed(client, &hello, Side::Landfall, Cause::Io(reason))),
     };
@@ -59,29 +58,14 @@ fn failed(client: &mut Client, hello: &ClientHello, side: Side, cause: Cause) ->
     Ask::Refused(Treatment::Failed(failure), hello.raw.clone())
 }
 
-fn config(client: &Client, setup: &Setup, hello: &ClientHello) -> Result<ServerConfig, String> {
+async fn config(
+    client: &Client,
+    setup: &Setup,
+    hello: &ClientHello,
+) -> Result<ServerConfig, String> {
     let named = hello.server_name.as_deref().and_then(|name| name.parse::<Host>().ok());
     let host = named.unwrap_or_else(|| Host::Ip(client.listener.ip()));
-    let now = SystemTime::UNIX_EPOCH + Duration::from_nanos(setup.clock.now().wall.0);
-    let leaf = setup.leaves.leaf(&host, certs::KeyKind::P256, now);
-    let leaf = leaf.map_err(|error| error.to_string())?;
-    let mut config = ServerConfig::builder_with_provider(Arc::clone(setup.trust.provider()))
-        .with_safe_default_protocol_versions()
-        .map_err(|error| error.to_string())?
-        .with_no_client_auth()
-        .with_cert_resolver(Arc::new(OneLeaf(leaf)));
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    config.send_tls13_tickets = 0;
-    config.session_storage = Arc::new(NoServerSessionStorage {});
-    Ok(config)
-}
-
-/// Answers with one leaf, whatever is asked: the name was read before.
-#[derive(Debug)]
-struct OneLeaf(Arc<CertifiedKey>);
-
-impl ResolvesServerCert for OneLeaf {
-    fn resolve(&self, _hello: rustls::server::ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        Some(Arc::clone(&self.0))
-    }
+    let needs = ClientNeeds::of(hello);
+    let leaf = client_tls::leaf(setup, &host, needs.key, setup.clock.now()).await?;
+    client_tls::config(setup, leaf, Some(b"http/1.1"), &needs)
 }
