@@ -36,6 +36,11 @@ pub(super) fn welcome(
         let mode = settings.transparent.mode.word();
         say(&format!("  {mode:<9}  {address} (rules: landfall setup transparent)"));
     }
+    if let Some(note) =
+        unasked(!settings.users.is_empty() || !settings.credentials_files.is_empty(), taken)
+    {
+        say(note);
+    }
     if let Some(hop) = &settings.upstream_proxy {
         say(&format!("  through    {hop}"));
     }
@@ -54,6 +59,12 @@ pub(super) fn welcome(
         say(&format!("  stops      by itself after {}", crate::config::DurationText(duration)));
     }
     say("  Ctrl-C ends the recording.");
+}
+
+/// That the passwords do not hold everywhere, if so.
+fn unasked(has_credentials: bool, transparent: &[SocketAddr]) -> Option<&'static str> {
+    (has_credentials && !transparent.is_empty())
+        .then_some("  NOTE       transparent listeners ask nobody for a password")
 }
 
 /// The line for programs that wait for the proxy. Always printed.
@@ -177,6 +188,14 @@ fn say(line: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn transparent_listeners_beside_credentials_are_told_of() {
+        let listener = "127.0.0.1:8081".parse().unwrap();
+        assert!(unasked(true, &[listener]).is_some());
+        assert_eq!(unasked(true, &[]), None);
+        assert_eq!(unasked(false, &[listener]), None);
+    }
 
     #[test]
     fn a_failed_recovery_is_told_down_to_its_first_cause() {
