@@ -1,7 +1,8 @@
 //! The effective configuration as canonical text: a `landfall.toml` with every key that has a value,
-//! in a fixed order. Equal settings give equal text, and the text means the settings.
+//! in a fixed order. Equal settings give equal text, and the text means the settings, but
+//! for the passwords: in their place stands a word that is refused as one.
 
-use super::credentials::User;
+use super::credentials::{REDACTED, User};
 use super::settings::{CertificateFiles, Settings, Transparent};
 use super::unit::{DurationText, SizeText};
 use super::written::{OnFull, OnMalformed, UpstreamVerify};
@@ -129,7 +130,7 @@ fn limits(limits: &Limits) -> Value {
 
 /// Without the passwords, in whose place stands that they are left out.
 fn proxy(settings: &Settings) -> Value {
-    let user = |user: &User| json!({"user": user.user, "password": "[redacted]"});
+    let user = |user: &User| json!({"user": user.user, "password": REDACTED});
     json!({
         "credentials": settings.users.iter().map(user).collect::<Vec<_>>(),
         "credentials-file": paths(&settings.credentials_files),
@@ -252,7 +253,14 @@ mod tests {
         assert!(!text.contains("sunny"), "{text}");
         let table: toml::Table = text.parse().unwrap();
         assert_eq!(table.get("limits").and_then(|limits| limits.as_table()).unwrap().len(), 33);
-        assert_eq!(canonical(&settings(&text, None)).unwrap(), text);
+        // The recorded text is refused until it has real passwords again.
+        let refused = parse(&text, Path::new("landfall.toml")).map(|written| {
+            let data = DataDir::new(Some("data".into())).unwrap();
+            Settings::new(File { path: None, written }, RunArgs::default(), data).is_err()
+        });
+        assert!(refused.unwrap_or(true), "{text}");
+        let again = text.replace("[redacted]", "sunny");
+        assert_eq!(canonical(&settings(&again, None)).unwrap(), text);
     }
 
     #[test]

@@ -76,9 +76,18 @@ impl User {
         if self.user.contains(':') || self.user.chars().any(char::is_control) {
             return Err("a user name must hold neither a colon nor control characters");
         }
+        // A recorded configuration that is used again must not open the proxy to a known password.
+        if self.password == REDACTED {
+            return Err(
+                "the password is [redacted], as recorded configurations have it: give the real one",
+            );
+        }
         Ok(self)
     }
 }
+
+/// What stands in a recorded configuration in the place of a password.
+pub(super) const REDACTED: &str = "[redacted]";
 
 /// SOCKS5 writes lengths as one byte (RFC 1929 section 2).
 const LONGEST_BYTES: usize = 255;
@@ -114,6 +123,7 @@ mod tests {
         check("a:\n", Err("1 to 255 bytes"));
         check(":secret\n", Err("1 to 255 bytes"));
         check("\u{7}:secret\n", Err("control"));
+        check("a:[redacted]\n", Err("give the real one"));
         check("# nobody\n", Err("holds none"));
         let user = User { user: "a".to_owned(), password: "secret".to_owned() };
         assert!(!format!("{user:?}").contains("secret"));
