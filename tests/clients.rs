@@ -1,13 +1,13 @@
 //! Real clients through the proxy to real servers: none of them is ours, none of them notices.
 
+use harness::browser;
 use harness::case::Case;
 use harness::device::Device;
 use harness::forwarder::Forwarder;
 use harness::landfall::Landfall;
 use harness::pattern::{self, Noise};
-use harness::server::Server;
+use harness::server::{self, Server};
 use harness::tool::{self, SHORT};
-use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -151,7 +151,7 @@ async fn h2load_with_many_streams() {
 
 fn python_client(script: &str, case: &Case, landfall: &Landfall) {
     let mut python = tool::python();
-    python.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("python").join(script));
+    python.arg(server::script(script));
     python.arg(landfall.proxy_url()).arg(case.authority()).arg(format!("https://{HOST}"));
     assert_eq!(tool::run(&mut python, SHORT).expect_success().text(), "ok\n");
 }
@@ -195,36 +195,8 @@ fn chromium_loads_a_page_and_runs_its_script() {
     let server = Server::http2(&case, &[HOST, "localhost"], &documents(&case));
     case.place(HOST, ADDRESS, server.socket());
     let landfall = case.start();
-    let home = case.path("home");
-    let store = home.join(".pki/nssdb");
-    std::fs::create_dir_all(&store).unwrap();
-    let store = format!("sql:{}", store.display());
-    let certutil = |arguments: &[&str]| {
-        let mut certutil = tool::command("certutil");
-        certutil.args(["-d", &store]).args(arguments);
-        tool::run(&mut certutil, SHORT).expect_success();
-    };
-    certutil(&["-N", "--empty-password"]);
-    let authority = case.authority();
-    certutil(&["-A", "-n", "landfall", "-t", "C,,", "-i", &authority.to_string_lossy()]);
-
-    let mut chromium = tool::command("chromium");
-    chromium.env("HOME", &home).env("XDG_CONFIG_HOME", home.join("config"));
-    chromium.args([
-        "--headless",
-        "--no-sandbox",
-        "--disable-gpu",
-        "--disable-quic",
-        "--disable-dev-shm-usage",
-        "--no-first-run",
-        "--disable-background-networking",
-        "--disable-component-update",
-        "--disable-default-apps",
-        "--disable-extensions",
-        "--disable-sync",
-        "--dump-dom",
-    ]);
-    chromium.arg(format!("--user-data-dir={}", home.join("profile").display()));
+    let chromium = tool::command("chromium");
+    let mut chromium = browser::headless(chromium, &case.path("home"), &case.authority());
     chromium.arg(format!("--proxy-server={}", landfall.proxy()));
     chromium.arg("https://origin.example/index.html");
     let output = tool::run(&mut chromium, Duration::from_secs(120));

@@ -7,6 +7,7 @@ use harness::device::read_head;
 use harness::landfall::Landfall;
 use harness::origin::Origin;
 use harness::pattern::Noise;
+use harness::server;
 use harness::tool::{self, Output, SHORT};
 use serde_json::Value;
 use std::path::Path;
@@ -187,7 +188,10 @@ async fn a_forwarder_says_whose_connection_it_is() {
     let said = refused(&case, &["--proxy", &http], PLAIN_URL).await;
     assert!(said.contains("400"), "{said}");
     let mut python = tool::python();
-    python.arg(script("proxy_protocol.py")).arg(landfall.proxy().to_string()).arg(PLAIN_HOST);
+    python
+        .arg(server::script("proxy_protocol.py"))
+        .arg(landfall.proxy().to_string())
+        .arg(PLAIN_HOST);
     let by_hand = run(python).await.expect_success();
     assert!(by_hand.stdout == body(), "{}", by_hand.error_text());
     assert!(landfall.stop().status.success());
@@ -198,10 +202,6 @@ async fn a_forwarder_says_whose_connection_it_is() {
     let flow = case.flow("device:127.0.0.1 status:200");
     assert!(opening(&case, &flow)["forwarded_by"].is_string());
     assert_eq!(case.flows("why:*forwarder*").len(), 1);
-}
-
-fn script(name: &str) -> std::path::PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("python").join(name)
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -217,7 +217,10 @@ async fn datagrams_of_a_socks_client_keep_their_boundaries_and_their_bytes() {
     });
     let landfall = case.start();
     let mut python = tool::python();
-    python.arg(script("socks_datagrams.py")).arg(landfall.proxy().to_string()).arg("dns.example");
+    python
+        .arg(server::script("socks_datagrams.py"))
+        .arg(landfall.proxy().to_string())
+        .arg("dns.example");
     let output = run(python).await.expect_success();
     assert_eq!(output.text().trim(), "100 datagrams came back");
     assert!(landfall.stop().status.success());

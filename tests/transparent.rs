@@ -3,108 +3,34 @@
 //! prints. Needs root; without it these tests fail and say so.
 
 use harness::case::Case;
-use harness::landfall::Landfall;
-use harness::network::{Family, Network, PUBLIC_PHONE, Place, V4, V6};
+use harness::field::Field;
+use harness::network::{Family, PUBLIC_PHONE, Place, V4, V6};
 use harness::tool::{self, Output, SHORT};
-use serde_json::Value;
-use std::io::{BufRead, BufReader};
-use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 
 const HOST: &str = "origin.example";
 
-/// A network with its servers, and a case whose Landfall is to run on the gateway.
-struct Field {
-    case: Case,
-    authority: PathBuf,
-    // Processes go before the network that they are in.
-    _servers: Vec<Server>,
-    network: Network,
+/// A field with servers of HTTP/1.1 and HTTP/2, and the rules of `mode` in force, made with these
+/// further options.
+fn field(mode: &str, options: &[&str]) -> Field {
+    let mut field = Field::new(&[HOST], mode);
+    field.serve_http1();
+    field.serve_http2();
+    field.enforce(options);
+    field
 }
 
-/// A server process; killed when dropped.
-struct Server(Child);
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        self.0.kill().ok();
-        self.0.wait().ok();
-    }
-}
-
-impl Field {
-    /// With the rules of `mode` in force, made with these further options.
-    fn new(mode: &str, options: &[&str]) -> Self {
-        let network = Network::new();
-        let mut case = Case::new();
-        for flag in ["--transparent", "0.0.0.0:8081", "--transparent", "[::]:8081"] {
-            case.flag(flag);
-        }
-        case.flag(&format!("--transparent-mode={mode}"));
-        let servers = vec![http1(&case, &network), http2(&case, &network)];
-        let authority = case.authority();
-        let field = Self { case, authority, _servers: servers, network };
-        field.network.shell(Place::Gateway, &field.rules(mode, options));
-        field
-    }
-
-    fn rules(&self, mode: &str, options: &[&str]) -> String {
-        let all = [&["setup", "transparent", "--mode", mode, "--interface", "phones"], options];
-        self.case.cli(&all.concat()).expect_success().text()
-    }
-
-    fn start(&self) -> Landfall {
-        self.case.start_under(self.network.exec(Place::Gateway))
-    }
-
-    fn curl(&self, place: Place, family: Family, url: &str) -> Command {
-        let address = if family.server.contains(':') {
-            format!("[{}]", family.server)
-        } else {
-            family.server.to_owned()
-        };
-        let mut curl = self.network.command(place, "curl");
-        curl.args(["--silent", "--show-error", "--fail", "--max-time", "30"]);
-        curl.arg("--connect-to").arg(format!("::{address}:")).arg("--cacert").arg(&self.authority);
-        curl.arg(url);
-        curl
-    }
-
-    /// The one flow of a server's port and the phone's family, and its connection's records.
-    #[track_caller]
-    fn flow(&self, family: Family, port: u16) -> (Value, Value) {
-        let flow = self.case.flow(&format!("address:{} port:{port}", family.server));
-        let detail = self.detail(&flow);
-        (flow, detail)
-    }
-
-    #[track_caller]
-    fn detail(&self, flow: &Value) -> Value {
-        let id = flow["id"].as_str().unwrap().to_owned();
-        self.case.rows(&["flow", "show", &id]).remove(0)
-    }
-}
-
-fn http1(case: &Case, network: &Network) -> Server {
-    let files = case.ca().write_pem(&[HOST], &case.path(""));
-    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/python/namespace_server.py");
-    let mut python = network.command(Place::Server, "/usr/bin/python3");
-    python.arg(script).arg(files.certificate).arg(files.key).stdout(Stdio::piped());
-    let mut child = python.spawn().unwrap();
-    let mut line = String::new();
-    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-    assert_eq!(line, "ready\n");
-    Server(child)
-}
-
-fn http2(case: &Case, network: &Network) -> Server {
-    let files = case.ca().write_pem(&[HOST], &case.path(""));
-    std::fs::write(case.path("index.html"), "over HTTP/2").unwrap();
-    let mut nghttpd = network.command(Place::Server, "nghttpd");
-    nghttpd.arg("--htdocs").arg(case.path("")).arg("8443").arg(files.key).arg(files.certificate);
-    let server = Server(nghttpd.stdout(Stdio::null()).spawn().unwrap());
-    network.wait_for(Place::Server, 8443);
-    server
+fn curl(field: &Field, place: Place, family: Family, url: &str) -> Command {
+    let address = if family.server.contains(':') {
+        format!("[{}]", family.server)
+    } else {
+        family.server.to_owned()
+    };
+    let mut curl = field.network.command(place, "curl");
+    curl.args(["--silent", "--show-error", "--fail", "--max-time", "30"]);
+    curl.arg("--connect-to").arg(format!("::{address}:")).arg("--cacert").arg(&field.authority);
+    curl.arg(url);
+    curl
 }
 
 #[test]
@@ -118,7 +44,7 @@ fn tproxy_takes_every_kind_of_connection_of_both_families() {
 }
 
 fn check_mode(mode: &str) {
-    let field = Field::new(mode, &[]);
+    let field = field(mode, &[]);
     let landfall = field.start();
     for family in [V4, V6] {
         http1_over_tls(&field, family);
@@ -134,24 +60,24 @@ fn check_mode(mode: &str) {
     for family in [V4, V6] {
         recorded(&field, family, mode);
     }
-    undone(&field, mode);
+    undone(&field);
 }
 
 fn http1_over_tls(field: &Field, family: Family) {
-    let mut curl = field.curl(Place::Phone, family, &format!("https://{HOST}/one"));
+    let mut curl = curl(field, Place::Phone, family, &format!("https://{HOST}/one"));
     let text = tool::run(curl.arg("--http1.1"), SHORT).expect_success().text();
     assert!(text.starts_with("GET /one HTTP/1.1\n"), "{text}");
 }
 
 fn http2_over_tls(field: &Field, family: Family) {
-    let mut curl = field.curl(Place::Phone, family, &format!("https://{HOST}:8443/index.html"));
+    let mut curl = curl(field, Place::Phone, family, &format!("https://{HOST}:8443/index.html"));
     curl.args(["--http2", "--write-out", " %{http_version}"]);
     assert_eq!(tool::run(&mut curl, SHORT).expect_success().text(), "over HTTP/2 2");
 }
 
 /// The request is in origin form already: the server gets it as it was sent.
 fn plain_http(field: &Field, family: Family) {
-    let mut curl = field.curl(Place::Phone, family, &format!("http://{HOST}/plain"));
+    let mut curl = curl(field, Place::Phone, family, &format!("http://{HOST}/plain"));
     let text = tool::run(&mut curl, SHORT).expect_success().text();
     assert!(text.starts_with("GET /plain HTTP/1.1\n"), "{text}");
     assert!(text.contains("Host: origin.example") && !text.contains("Via:"), "{text}");
@@ -182,7 +108,7 @@ fn server_speaks_first(field: &Field, family: Family) {
 
 /// Nobody listens on the port: the phone sees its connection reset, as by the server.
 fn refused_destination(field: &Field, family: Family) {
-    let mut curl = field.curl(Place::Phone, family, &format!("http://{HOST}:9/"));
+    let mut curl = curl(field, Place::Phone, family, &format!("http://{HOST}:9/"));
     is_reset(&tool::run(&mut curl, SHORT));
 }
 
@@ -199,7 +125,7 @@ fn the_listener_itself(field: &Field, family: Family) {
 }
 
 fn refused_client(field: &Field) {
-    let mut curl = field.curl(Place::Phone, V4, &format!("http://{HOST}/"));
+    let mut curl = curl(field, Place::Phone, V4, &format!("http://{HOST}/"));
     is_reset(&tool::run(curl.args(["--interface", PUBLIC_PHONE]), SHORT));
 }
 
@@ -242,13 +168,13 @@ fn recorded(field: &Field, family: Family, mode: &str) {
 }
 
 /// Without the rules the phone sees the server's own certificate.
-fn undone(field: &Field, mode: &str) {
-    let undo = field.rules(mode, &["--undo"]);
+fn undone(field: &Field) {
+    let undo = field.rules(&["--undo"]);
     field.network.shell(Place::Gateway, &undo);
     let rest = field.network.shell(Place::Gateway, "nft list ruleset; ip rule; ip -6 rule").text();
     assert!(!rest.contains("landfall") && !rest.contains("19526"), "{rest}");
     for family in [V4, V6] {
-        let mut curl = field.curl(Place::Phone, family, &format!("https://{HOST}/direct"));
+        let mut curl = curl(field, Place::Phone, family, &format!("https://{HOST}/direct"));
         curl.arg("--cacert").arg(field.case.path("upstream-ca.pem"));
         tool::run(&mut curl, SHORT).expect_success();
     }
@@ -257,7 +183,7 @@ fn undone(field: &Field, mode: &str) {
 /// The gateway's own connections, but not Landfall's: else it would take those too, without end.
 #[test]
 fn the_mark_keeps_landfall_s_own_connections_out() {
-    let mut field = Field::new("redirect", &["--mark", "0x4c46"]);
+    let mut field = field("redirect", &["--mark", "0x4c46"]);
     field.case.flag("--transparent-mark=0x4c46");
     let landfall = field.start();
     for family in [V4, V6] {
@@ -270,7 +196,7 @@ fn the_mark_keeps_landfall_s_own_connections_out() {
 }
 
 fn http1_over_tls_at(field: &Field, place: Place, family: Family) {
-    let mut curl = field.curl(place, family, &format!("https://{HOST}/one"));
+    let mut curl = curl(field, place, family, &format!("https://{HOST}/one"));
     tool::run(&mut curl, SHORT).expect_success();
 }
 

@@ -5,45 +5,13 @@ use harness::case::Case;
 use harness::device::{Device, read_head};
 use harness::h2;
 use harness::origin::Origin;
+use harness::server::{self, Server};
 use harness::tool::{self, SHORT};
 use serde_json::Value;
-use std::io::{BufRead, BufReader};
-use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Stdio};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 const HOST: &str = "origin.example";
 const ADDRESS: &str = "8.136.0.1";
-
-/// Python's echoing server; killed when dropped.
-struct Server {
-    child: Child,
-    socket: SocketAddr,
-}
-
-impl Server {
-    fn start(case: &Case) -> Self {
-        let files = case.ca().write_pem(&[HOST], &case.path(""));
-        let mut python = tool::python();
-        python.arg(script("websocket_server.py")).arg(files.certificate).arg(files.key);
-        let mut child = python.stdout(Stdio::piped()).spawn().unwrap();
-        let mut port = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut port).unwrap();
-        Self { child, socket: SocketAddr::from(([127, 0, 0, 1], port.trim().parse().unwrap())) }
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        self.child.kill().ok();
-        self.child.wait().ok();
-    }
-}
-
-fn script(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("python").join(name)
-}
 
 /// A message in a line, without its payload.
 fn line(message: &Value) -> String {
@@ -68,11 +36,14 @@ fn messages(case: &Case, filter: &str) -> Vec<Value> {
 
 fn speaks_with(compression: &str) {
     let mut case = Case::new();
-    let server = Server::start(&case);
-    case.place(HOST, ADDRESS, server.socket);
+    let server = Server::websocket(&case, &[HOST]);
+    case.place(HOST, ADDRESS, server.socket());
     let landfall = case.start();
     let mut client = tool::python();
-    client.arg(script("websocket_client.py")).arg(landfall.proxy_url()).arg(case.authority());
+    client
+        .arg(server::script("websocket_client.py"))
+        .arg(landfall.proxy_url())
+        .arg(case.authority());
     client.arg(format!("wss://{HOST}/chat")).arg(compression);
     assert_eq!(tool::run(&mut client, SHORT).expect_success().text(), "ok\n");
     assert!(landfall.stop().status.success());

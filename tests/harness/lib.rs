@@ -3,8 +3,10 @@
 //! programs ([`tool`]). It knows the product from outside only: its command line, its ports and its
 //! files.
 
+pub mod browser;
 pub mod case;
 pub mod device;
+pub mod field;
 pub mod forwarder;
 pub mod h2;
 pub mod landfall;

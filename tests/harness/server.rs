@@ -4,8 +4,8 @@ use crate::case::Case;
 use crate::tool;
 use std::io::{BufRead, BufReader};
 use std::net::{SocketAddr, TcpStream};
-use std::path::Path;
-use std::process::{Child, Stdio};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 /// A server process; killed when dropped.
@@ -24,16 +24,23 @@ impl Server {
         self.socket
     }
 
+    /// A process that prints its port, of loopback, when it serves.
+    pub fn announced(command: &mut Command) -> Self {
+        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let port = line.trim().parse().unwrap_or_else(|_| panic!("{command:?} said {line:?}"));
+        Self { child, socket: SocketAddr::from(([127, 0, 0, 1], port)) }
+    }
+
     /// Python's own server: HTTP/1.1.
     pub fn http1(case: &Case, names: &[&str]) -> Self {
-        let files = case.ca().write_pem(names, &case.path(""));
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("python/http1_server.py");
-        let mut python = tool::python();
-        python.arg(script).arg(files.certificate).arg(files.key).stdout(Stdio::piped());
-        let mut child = python.spawn().unwrap();
-        let mut port = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut port).unwrap();
-        Self { child, socket: SocketAddr::from(([127, 0, 0, 1], port.trim().parse().unwrap())) }
+        Self::python("http1_server.py", case, names)
+    }
+
+    /// Python's echoing WebSocket server.
+    pub fn websocket(case: &Case, names: &[&str]) -> Self {
+        Self::python("websocket_server.py", case, names)
     }
 
     /// nghttpd: HTTP/2, files of a directory, and what is uploaded back.
@@ -54,6 +61,18 @@ impl Server {
         }
         panic!("nghttpd does not listen");
     }
+
+    fn python(name: &str, case: &Case, names: &[&str]) -> Self {
+        let files = case.ca().write_pem(names, &case.path(""));
+        let mut python = tool::python();
+        python.arg(script(name)).arg(files.certificate).arg(files.key);
+        Self::announced(&mut python)
+    }
+}
+
+/// One of the tests' Python programs.
+pub fn script(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("python").join(name)
 }
 
 impl Drop for Server {

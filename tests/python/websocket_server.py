@@ -1,5 +1,6 @@
 """A WebSocket server over TLS that sends back what it gets. Prints its port. Arguments: certificate
-file, key file."""
+file, key file, and the address and port, without which it takes a free one of loopback. On /greet it
+speaks first, and closes without waiting for a word."""
 
 import asyncio
 import ssl
@@ -10,6 +11,10 @@ from websockets.exceptions import ConnectionClosedError
 
 
 async def echo(socket):
+    if socket.request.path == "/greet":
+        await socket.send("hello")
+        socket.transport.close()
+        return
     try:
         await echo_all(socket)
     except ConnectionClosedError:
@@ -27,9 +32,10 @@ async def echo_all(socket):
 
 
 async def main():
+    address, port = sys.argv[3:] or ("127.0.0.1", "0")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(sys.argv[1], sys.argv[2])
-    async with serve(echo, "127.0.0.1", 0, ssl=context, max_size=None) as server:
+    async with serve(echo, address, int(port), ssl=context, max_size=None) as server:
         print(server.sockets[0].getsockname()[1], flush=True)
         await server.serve_forever()
 
