@@ -55,19 +55,30 @@ async fn conversation(
     next: &mut Option<Ask>,
 ) -> Result<Outcome, RecorderGone> {
     let setup = &served.setup;
-    let app = client.app.clone();
-    let target = first.target.clone();
-    journal.targeted(target.clone()).await?;
+    journal.targeted(first.target.clone()).await?;
     journal.passed(Leg::Client, Direction::Up, first.received.raw.clone()).await?;
     if forward_head::ends_here(&first) {
         return last_hop::answer(&mut client.wire, setup, journal, &first).await;
     }
-    let mut upstream = match upstream::reach(setup, journal, &target, &client.own).await? {
+    let upstream = match upstream::reach(setup, journal, &first.target, &client.own).await? {
         Ok(upstream) => upstream,
         Err(treatment) => return refuse(client, setup, journal, treatment).await,
     };
     journal.treated(Treatment::Plaintext(PlaintextWhy::Http)).await?;
     journal.observe(Observer::http1(journal.connection(), &setup.limits)).await;
+    exchanges(first, client, upstream, setup, journal, next).await
+}
+
+/// One exchange after the other on one upstream connection.
+async fn exchanges(
+    first: Forwarded,
+    client: &mut Client,
+    mut upstream: Wire,
+    setup: &Setup,
+    journal: &Journal,
+    next: &mut Option<Ask>,
+) -> Result<Outcome, RecorderGone> {
+    let (app, target) = (client.app.clone(), first.target.clone());
     let mut request = first;
     loop {
         let limits = &setup.limits;
