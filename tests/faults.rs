@@ -285,7 +285,9 @@ impl Network {
     /// From here on nothing comes out of it, no RST either.
     fn vanish(&self) {
         let mut drop = tool::command("ip");
-        drop.args(["netns", "exec", &self.name, "iptables", "-A", "INPUT", "-j", "DROP"]);
+        let rules = "add table inet gone; \
+                     add chain inet gone input { type filter hook input priority 0; policy drop; }";
+        drop.args(["netns", "exec", &self.name, "nft", rules]);
         tool::run(&mut drop, SHORT).expect_success();
     }
 

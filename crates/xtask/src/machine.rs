@@ -120,6 +120,7 @@ const NEEDS: &[Need] = &[
     Need { what: What::Program("ip"), package: "iproute2" },
     Need { what: What::Program("nft"), package: "nftables" },
     Need { what: What::Program("sysctl"), package: "procps" },
+    Need { what: What::Program("unzip"), package: "unzip" },
     Need { what: What::Program("certutil"), package: "libnss3-tools" },
     Need { what: What::File(PYTHON), package: "python3" },
     Need { what: What::PythonModule("ensurepip"), package: "python3-venv" },
