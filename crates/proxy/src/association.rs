@@ -4,7 +4,7 @@
 
 use crate::broken;
 use crate::client::{Client, Served};
-use crate::datagram_flow::{self, Flow, Queued};
+use crate::datagram_flow::{self, Flow, MOST_DATAGRAM_BYTES, Queued};
 use crate::ingress::ask::Associate;
 use crate::journal::Journal;
 use crate::reply;
@@ -254,8 +254,6 @@ impl<'a> Sorting<'a> {
     }
 }
 
-/// Bytes of the longest UDP datagram.
-const MOST_DATAGRAM_BYTES: usize = u16::MAX as usize;
 /// What a datagram that waits counts for beside its payload.
 const DATAGRAM_COST_BYTES: usize = 128;
 /// Datagrams that wait for one destination.

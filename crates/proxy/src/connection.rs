@@ -2,7 +2,6 @@
 //! function that returns a value, and no step calls the next.
 
 use crate::association;
-use crate::broken::Broken;
 use crate::client::{Client, Served, Speaks};
 use crate::client_needs::ClientNeeds;
 use crate::ingress;
@@ -15,11 +14,10 @@ use crate::relay::{self, End};
 use crate::setup::Setup;
 use crate::upstream_tls::asked_host;
 use crate::wire::Wire;
-use crate::{client_tls, forward, onboarding, reply, tls_failure, upstream};
+use crate::{broken, client_tls, forward, onboarding, reply, tls_failure, upstream};
 use feed::RecorderGone;
 use flow::address::{Host, Target};
 use flow::event::{Event, Ingress};
-use flow::limits::Limits;
 use flow::stream::{Direction, Leg};
 use flow::treatment::{BlockedWhy, Cause, Failure, Outcome, PlaintextWhy, Side, Stage, Treatment};
 use observe::Observer;
@@ -72,7 +70,7 @@ async fn not_recorded(client: &mut Client, served: &Served) {
 /// A client connection that is one conversation, which is every kind but plain forwarding.
 async fn single(
     ask: Ask,
-    client: Client,
+    mut client: Client,
     accepted: flow::time::Stamp,
     served: &Served,
 ) -> Result<(), RecorderGone> {
@@ -107,9 +105,10 @@ async fn single(
                     }
                     journal.passed(Leg::Client, Direction::Up, raw).await?;
                     let limits = &served.setup.limits;
-                    refuse(client.wire, client.speaks, limits, &journal, treatment).await
+                    reply::refuse(&mut client.wire, client.speaks, limits, &journal, treatment)
+                        .await
                 }
-                Ask::Nothing(cause) => not_relayed(&journal, request_failed(cause)).await,
+                Ask::Nothing(cause) => journal.not_relayed(request_failed(cause)).await,
                 Ask::Forward(_) | Ask::Associate(_) => Ok(Outcome::NotRelayed),
             }
         };
@@ -135,11 +134,13 @@ async fn tunnel(
     }
     let upstream = match upstream::reach(setup, journal, target, &own).await? {
         Ok(upstream) => upstream,
-        Err(treatment) => return refuse(client, speaks, &setup.limits, journal, treatment).await,
+        Err(treatment) => {
+            return reply::refuse(&mut client, speaks, &setup.limits, journal, treatment).await;
+        }
     };
     let bound = upstream.socket().local_address();
     if let Err(error) = reply::established(&mut client, speaks, bound).await {
-        return not_relayed(journal, client_gone(&error)).await;
+        return journal.not_relayed(client_gone(&error)).await;
     }
     let why = match opening::read(&mut client, Some(&upstream), &setup.limits).await {
         Opening::Tls(hello) => {
@@ -178,7 +179,7 @@ async fn own_pages(
     device: IpAddr,
 ) -> Result<Outcome, RecorderGone> {
     if let Err(error) = reply::established(&mut client, speaks, None).await {
-        return not_relayed(journal, client_gone(&error)).await;
+        return journal.not_relayed(client_gone(&error)).await;
     }
     let failure = match opening::read(&mut client, None, &setup.limits).await {
         Opening::Tls(hello) => {
@@ -202,7 +203,7 @@ async fn own_pages(
             return onboarding::serve(client, setup, journal).await;
         }
     };
-    not_relayed(journal, Treatment::Failed(failure)).await
+    journal.not_relayed(Treatment::Failed(failure)).await
 }
 
 /// Ends a tunnel as its upstream did, before anything was relayed.
@@ -216,10 +217,7 @@ async fn upstream_gone(
     journal.passed(Leg::Client, Direction::Up, unread).await?;
     journal.treated(Treatment::Plaintext(why)).await?;
     client.socket().reset_on_close();
-    match Broken::transport(Side::Upstream, error) {
-        Broken::Transport(outcome) => Ok(outcome),
-        Broken::Recorder(gone) => Err(gone),
-    }
+    Ok(broken::outcome(Side::Upstream, error))
 }
 
 /// Keeps what there is of a ClientHello, and tells the client that it was none.
@@ -231,28 +229,7 @@ async fn hello_failed(
 ) -> Result<Outcome, RecorderGone> {
     journal.passed(Leg::Client, Direction::Up, client.take_unread()).await?;
     reply::alert(&mut client, tls_failure::NOT_A_CLIENT_HELLO, &setup.limits).await;
-    not_relayed(journal, Treatment::Failed(failure)).await
-}
-
-/// Says no, in the record and to the client.
-async fn refuse(
-    mut client: Wire,
-    speaks: Speaks,
-    limits: &Limits,
-    journal: &Journal,
-    treatment: Treatment,
-) -> Result<Outcome, RecorderGone> {
-    journal.treated(treatment.clone()).await?;
-    reply::refused(&mut client, speaks, &treatment, limits).await;
-    Ok(match speaks {
-        Speaks::ToTheServer => Outcome::NotRelayedReset,
-        _ => Outcome::NotRelayed,
-    })
-}
-
-async fn not_relayed(journal: &Journal, treatment: Treatment) -> Result<Outcome, RecorderGone> {
-    journal.treated(treatment).await?;
-    Ok(Outcome::NotRelayed)
+    journal.not_relayed(Treatment::Failed(failure)).await
 }
 
 fn client_gone(error: &std::io::Error) -> Treatment {

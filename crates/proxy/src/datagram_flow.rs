@@ -183,4 +183,4 @@ impl DatagramUpstream {
     }
 }
 
-const MOST_DATAGRAM_BYTES: usize = u16::MAX as usize;
+pub(crate) const MOST_DATAGRAM_BYTES: usize = u16::MAX as usize;

@@ -3,7 +3,7 @@
 //! client sent it is recorded beside the one that was sent on. A connection that turns into a
 //! WebSocket is relayed as a tunnel from there on.
 
-use crate::broken::Broken;
+use crate::broken::{self, Broken};
 use crate::client::{Client, Served};
 use crate::ingress;
 use crate::ingress::ask::{Ask, Forwarded};
@@ -62,7 +62,10 @@ async fn conversation(
     }
     let upstream = match upstream::reach(setup, journal, &first.target, &client.own).await? {
         Ok(upstream) => upstream,
-        Err(treatment) => return refuse(client, setup, journal, treatment).await,
+        Err(treatment) => {
+            let Client { wire, speaks, .. } = client;
+            return reply::refuse(wire, *speaks, &setup.limits, journal, treatment).await;
+        }
     };
     journal.treated(Treatment::Plaintext(PlaintextWhy::Http)).await?;
     journal.observe(Observer::http1(journal.connection(), &setup.limits)).await;
@@ -144,18 +147,6 @@ async fn exchanges(
     }
 }
 
-/// Says no, in the record and to the client.
-async fn refuse(
-    client: &mut Client,
-    setup: &Setup,
-    journal: &Journal,
-    treatment: Treatment,
-) -> Result<Outcome, RecorderGone> {
-    journal.treated(treatment.clone()).await?;
-    reply::refused(&mut client.wire, client.speaks, &treatment, &setup.limits).await;
-    Ok(Outcome::NotRelayed)
-}
-
 /// Ends the client's connection as the upstream's ended.
 async fn end_as(outcome: &Outcome, client: &mut Wire, limits: &Limits) {
     if *outcome == Outcome::Completed {
@@ -193,10 +184,7 @@ async fn leave(journal: &Journal, upstream: &mut Wire) -> Result<Outcome, Record
     match read {
         Ok(0) => journal.ended(Direction::Down).await?,
         Ok(_) => journal.passed(Leg::Relay, Direction::Down, buffer.freeze()).await?,
-        Err(error) => match Broken::transport(Side::Upstream, &error) {
-            Broken::Recorder(gone) => return Err(gone),
-            Broken::Transport(why) => outcome = why,
-        },
+        Err(error) => outcome = broken::outcome(Side::Upstream, &error),
     }
     journal.ended(Direction::Up).await?;
     Ok(outcome)

@@ -127,7 +127,7 @@ impl Tunnel<'_> {
             Err(Unsecured { failure, .. }) => {
                 let alert = tls_failure::alert_record(&failure.cause);
                 reply::alert(&mut client, alert, &setup.limits).await;
-                return not_relayed(journal, Treatment::Failed(failure)).await;
+                return journal.not_relayed(Treatment::Failed(failure)).await;
             }
         };
         let host = asked_host(&hello, &target.host).unwrap_or_else(|| target.host.clone());
@@ -138,7 +138,7 @@ impl Tunnel<'_> {
             Ok(client) => client,
             Err(failure) => {
                 let failure = judged(failure, &asked, setup, journal);
-                return not_relayed(journal, Treatment::Failed(failure)).await;
+                return journal.not_relayed(Treatment::Failed(failure)).await;
             }
         };
         journal.treated(Treatment::Intercepted).await?;
@@ -224,7 +224,7 @@ async fn redial(
         Ok(upstream) => splice(client, upstream, setup, journal, why).await,
         Err(treatment) => {
             reply::alert(&mut client, tls_failure::INTERNAL_ERROR, &setup.limits).await;
-            not_relayed(journal, treatment).await
+            journal.not_relayed(treatment).await
         }
     }
 }
@@ -239,9 +239,4 @@ async fn observe(journal: &Journal, alpn: Option<&[u8]>, setup: &Setup) {
         }
         Some(_) => {}
     }
-}
-
-async fn not_relayed(journal: &Journal, treatment: Treatment) -> Result<Outcome, RecorderGone> {
-    journal.treated(treatment).await?;
-    Ok(Outcome::NotRelayed)
 }

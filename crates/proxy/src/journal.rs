@@ -95,6 +95,12 @@ impl Journal {
         self.drain().await
     }
 
+    /// The same of a connection of which nothing is relayed.
+    pub(crate) async fn not_relayed(&self, treatment: Treatment) -> Result<Outcome, RecorderGone> {
+        self.treated(treatment).await?;
+        Ok(Outcome::NotRelayed)
+    }
+
     pub(crate) async fn secrets(&self, secrets: Vec<Secret>) -> Result<(), RecorderGone> {
         let event = |secret| Event::Secret { connection: self.connection, secret };
         self.state().queue.extend(secrets.into_iter().map(event));

@@ -3,7 +3,7 @@
 //!
 //! Nothing here knows a protocol; the journal's observer reads along.
 
-use crate::broken::Broken;
+use crate::broken::{self, Broken};
 use crate::journal::Journal;
 use crate::tls_failure;
 use crate::wire::{Socket, Wire};
@@ -239,7 +239,7 @@ impl Pump<'_> {
                 writer.flush().await
             };
             if let Err(error) = written.await {
-                return self.unwritable(&error);
+                return Ok(self.unwritable(&error));
             }
         }
         // A reset that a write has been told of already reads like an end. What an upstream sent
@@ -256,7 +256,9 @@ impl Pump<'_> {
         self.journal.ended(self.direction).await?;
         match writer.shutdown().await {
             // The other side may have closed first, which its own direction reports.
-            Err(error) if error.kind() != io::ErrorKind::NotConnected => self.unwritable(&error),
+            Err(error) if error.kind() != io::ErrorKind::NotConnected => {
+                Ok(self.unwritable(&error))
+            }
             _ => Ok(Ended::InOrder),
         }
     }
@@ -274,14 +276,10 @@ impl Pump<'_> {
     }
 
     /// What a failed write says of the side that it goes to.
-    fn unwritable(&self, error: &io::Error) -> Result<Ended, Broken> {
-        match Broken::transport(self.to, error) {
-            Broken::Transport(outcome) => {
-                self.unwritable.note(self.to, &outcome);
-                Ok(Ended::Unwritable(outcome))
-            }
-            gone @ Broken::Recorder(_) => Err(gone),
-        }
+    fn unwritable(&self, error: &io::Error) -> Ended {
+        let outcome = broken::outcome(self.to, error);
+        self.unwritable.note(self.to, &outcome);
+        Ended::Unwritable(outcome)
     }
 }
 

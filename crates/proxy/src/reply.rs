@@ -2,10 +2,12 @@
 //! fault it was; after a refusal the connection is closed in a way that lets the answer arrive.
 
 use crate::client::Speaks;
+use crate::journal::Journal;
 use crate::wire::Wire;
 use bytes::BytesMut;
+use feed::RecorderGone;
 use flow::limits::Limits;
-use flow::treatment::{BlockedWhy, Cause, Failure, Stage, Treatment};
+use flow::treatment::{BlockedWhy, Cause, Failure, Outcome, Stage, Treatment};
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use tokio::io::AsyncWriteExt;
@@ -30,6 +32,22 @@ pub(crate) async fn established(
 pub(crate) async fn alert(client: &mut Wire, record: [u8; 7], limits: &Limits) {
     // A client that has gone needs no alert; the record says what happened in either case.
     drop(timeout(limits.answer_time, client.write_all(&record)).await);
+}
+
+/// Says no, in the record and to the client.
+pub(crate) async fn refuse(
+    client: &mut Wire,
+    speaks: Speaks,
+    limits: &Limits,
+    journal: &Journal,
+    treatment: Treatment,
+) -> Result<Outcome, RecorderGone> {
+    journal.treated(treatment.clone()).await?;
+    refused(client, speaks, &treatment, limits).await;
+    Ok(match speaks {
+        Speaks::ToTheServer => Outcome::NotRelayedReset,
+        _ => Outcome::NotRelayed,
+    })
 }
 
 /// Says no in the client's own protocol, as far as that has words for why, and closes.
