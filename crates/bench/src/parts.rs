@@ -59,10 +59,13 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Problem> {
     show("exchanges, logged and indexed", recorded.exchanges / recorded.seconds, "exchanges/s");
     let cpu_us = recorded.cpu.as_secs_f64() * 1e6 / recorded.exchanges;
     show("CPU of it", cpu_us * 1e3, "ns/exchange");
-    let begun = Instant::now();
+    let (begun, before) = (Instant::now(), Cost::of_this());
     recorder::index::reindex(&recorded.directory)?;
     let seconds = begun.elapsed().as_secs_f64();
+    let cpu = Cost::of_this().cpu.saturating_sub(before.cpu);
     show("index made from the log, one core", recorded.exchanges / seconds, "exchanges/s");
+    let cpu_us = cpu.as_secs_f64() * 1e6 / recorded.exchanges;
+    show("CPU of it", cpu_us * 1e3, "ns/exchange");
     Ok(())
 }
 

@@ -4,7 +4,7 @@
 //! This module is the format alone (`docs/FORMAT.md`): it opens no files.
 
 use crate::merkle::Hash;
-use aws_lc_rs::{digest, hmac};
+use aws_lc_rs::hmac;
 use flow::id::ConnectionId;
 use flow::stream::{Direction, Leg, StreamKey};
 use flow::time::{MonoNanos, Stamp, WallNanos};
@@ -142,12 +142,7 @@ impl FrameSeed {
     /// index as 8 bytes, big-endian.
     pub fn hash(&self, index: u64, header: &[u8; HEADER_BYTES], payload: &[u8]) -> Hash {
         let salt = hmac::sign(&self.0, &index.to_be_bytes());
-        let mut context = digest::Context::new(&digest::SHA256);
-        context.update(&[FRAME_PREFIX]);
-        context.update(salt.as_ref());
-        context.update(header);
-        context.update(payload);
-        Hash::from_digest(&context.finish())
+        Hash::of_parts(&[&[FRAME_PREFIX], salt.as_ref(), header, payload])
     }
 }
 
@@ -212,6 +207,7 @@ const FRAME_PREFIX: u8 = 0x10;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use aws_lc_rs::digest;
     use proptest::prelude::*;
 
     fn header(index: u64) -> Header {

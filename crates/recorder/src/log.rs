@@ -63,21 +63,16 @@ impl RecordLog {
     /// would be longer than [`MAX_LINE_BYTES`] stands a `gap` that says so.
     pub(crate) fn append(&mut self, at: Stamp, body: Body) {
         let (kind, subject) = (body.kind(), body.subject());
-        let line = self.line(at, body);
-        if fits(&line) {
-            self.push(kind, &line);
-            return;
-        }
-        tracing::error!(kind, bytes = line.len(), "A record is too long and left out");
-        let gap = Body::Gap(Gap {
+        let Err(bytes) = self.push(at, body) else { return };
+        tracing::error!(kind, bytes, "A record is too long and left out");
+        let gap = Gap {
             connection: subject.map(|(connection, _)| Spelled(connection)),
             limit: Count(MAX_LINE_BYTES),
             record: Some(kind.to_owned()),
             why: GapWhy::RecordTooLong,
-        });
-        let kind = gap.kind();
-        let line = self.line(at, gap);
-        self.push(kind, &line);
+        };
+        let fits = self.push(at, Body::Gap(gap));
+        debug_assert!(fits.is_ok(), "what a gap says is short");
     }
 
     /// Appends the first record, without which a log is none.
@@ -85,27 +80,27 @@ impl RecordLog {
     /// # Errors
     /// [`Error::TextTooLong`] where its line would be longer than [`MAX_LINE_BYTES`].
     pub(crate) fn append_first(&mut self, at: Stamp, open: SessionOpen) -> Result<(), Error> {
-        let body = Body::SessionOpen(Box::new(open));
-        let kind = body.kind();
-        let line = self.line(at, body);
-        if !fits(&line) {
-            let limit = usize::try_from(MAX_LINE_BYTES).unwrap_or(usize::MAX);
-            return Err(Error::TextTooLong { bytes: line.len(), limit });
+        let limit = usize::try_from(MAX_LINE_BYTES).unwrap_or(usize::MAX);
+        self.push(at, Body::SessionOpen(Box::new(open)))
+            .map_err(|bytes| Error::TextTooLong { bytes, limit })
+    }
+
+    /// Spells a record into what is pending; gives back the bytes of a line that is too long, which
+    /// is left out.
+    fn push(&mut self, at: Stamp, body: Body) -> Result<(), usize> {
+        let (kind, seq) = (body.kind(), self.tree.size());
+        let begin = self.pending.len();
+        Record { at, nonce: self.nonces.of(seq), seq, body }.write_line(&mut self.pending);
+        let line = self.pending.get(begin..).unwrap_or_default();
+        if !fits(line) {
+            let bytes = line.len();
+            self.pending.truncate(begin);
+            return Err(bytes);
         }
-        self.push(kind, &line);
-        Ok(())
-    }
-
-    fn line(&self, at: Stamp, body: Body) -> Vec<u8> {
-        let seq = self.tree.size();
-        Record { at, nonce: self.nonces.of(seq), seq, body }.line()
-    }
-
-    fn push(&mut self, kind: &'static str, line: &[u8]) {
-        *self.counts.entry(kind).or_default() += 1;
         self.tree.push(Hash::of_leaf(line));
-        self.pending.extend_from_slice(line);
         self.pending.push(b'\n');
+        *self.counts.entry(kind).or_default() += 1;
+        Ok(())
     }
 
     /// Writes what is pending and waits until it is durable.

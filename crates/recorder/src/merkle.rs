@@ -11,18 +11,25 @@ pub struct Hash([u8; 32]);
 impl Hash {
     /// `SHA-256(0x00 || leaf)`.
     pub fn of_leaf(leaf: &[u8]) -> Self {
-        let mut context = digest::Context::new(&digest::SHA256);
-        context.update(&[LEAF_PREFIX]);
-        context.update(leaf);
-        Self::from_digest(&context.finish())
+        Self::of_parts(&[&[LEAF_PREFIX], leaf])
     }
 
     /// `SHA-256(0x01 || left || right)`.
     pub fn of_node(left: Self, right: Self) -> Self {
+        Self::of_parts(&[&[NODE_PREFIX], &left.0, &right.0])
+    }
+
+    /// Of the parts one after another. Short ones are put together first: a context costs more
+    /// than that.
+    pub(crate) fn of_parts(parts: &[&[u8]]) -> Self {
+        let length: usize = parts.iter().map(|part| part.len()).sum();
+        if length <= TOGETHER_BYTES {
+            let mut whole = Vec::with_capacity(length);
+            parts.iter().for_each(|part| whole.extend_from_slice(part));
+            return Self::from_digest(&digest::digest(&digest::SHA256, &whole));
+        }
         let mut context = digest::Context::new(&digest::SHA256);
-        context.update(&[NODE_PREFIX]);
-        context.update(&left.0);
-        context.update(&right.0);
+        parts.iter().for_each(|part| context.update(part));
         Self::from_digest(&context.finish())
     }
 
@@ -88,6 +95,8 @@ impl Tree {
     }
 }
 
+/// What is hashed in one step.
+const TOGETHER_BYTES: usize = 4 << 10;
 const LEAF_PREFIX: u8 = 0x00;
 const NODE_PREFIX: u8 = 0x01;
 

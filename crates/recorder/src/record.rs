@@ -16,7 +16,6 @@ pub mod store;
 pub mod tls;
 pub mod value;
 
-use bytes::Bytes;
 use connection::{ConnectionClose, ConnectionDial, ConnectionOpen, ConnectionTarget};
 use connection::{ConnectionTreatment, DatagramsDropped, StreamClose, StreamEnd};
 use destination::{Assessment, Claims};
@@ -31,7 +30,7 @@ use session::{Gap, Marker, Phase, Recovery, SessionClose, SessionOpen};
 use std::fmt;
 use store::Frames;
 use tls::{TlsClient, TlsClientHello, TlsUpstream};
-use value::{Base64, Count, Mono, Wall};
+use value::{Base64, Count, Mono, Nonce, Wall};
 
 /// The format version that is written and read.
 pub const VERSION: u64 = 0;
@@ -57,21 +56,26 @@ impl Record {
     /// The record's line, without the newline: the leaf of the tree.
     pub fn line(&self) -> Vec<u8> {
         let mut line = Vec::with_capacity(LINE_CAPACITY_BYTES);
+        self.write_line(&mut line);
+        line
+    }
+
+    /// Appends [`Record::line`].
+    pub(crate) fn write_line(&self, out: &mut Vec<u8>) {
         // Writing to memory cannot fail, and no shape has a key that is not a string.
         let written = serde_json::to_writer(
-            &mut line,
+            out,
             &EnvelopeOut {
                 at: Wall(self.at.wall),
                 body: &self.body,
                 kind: self.body.kind(),
                 mono: Mono(self.at.mono),
-                nonce: Base64(Bytes::copy_from_slice(&self.nonce)),
+                nonce: Nonce(&self.nonce),
                 seq: Count(self.seq),
                 v: VERSION,
             },
         );
         debug_assert!(written.is_ok(), "a shape that JSON cannot express");
-        line
     }
 
     /// Reads a line without its newline.
@@ -279,7 +283,7 @@ struct EnvelopeOut<'a> {
     body: &'a Body,
     kind: &'static str,
     mono: Mono,
-    nonce: Base64,
+    nonce: Nonce<'a>,
     seq: Count,
     v: u64,
 }

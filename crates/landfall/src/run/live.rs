@@ -104,6 +104,8 @@ impl Printer {
                         if !write_out(&mut lines) {
                             return;
                         }
+                        // Lines gather meanwhile: a wake for each costs more than the line.
+                        std::thread::sleep(GATHER_TIME);
                         continue;
                     }
                 }
@@ -254,6 +256,9 @@ fn cut(path: &str) -> String {
 }
 
 const LAST_LINES: Duration = Duration::from_secs(1);
+/// Nobody sees it, and the recorder does not make as many notices meanwhile as it holds for a slow
+/// reader.
+const GATHER_TIME: Duration = Duration::from_millis(5);
 /// Bytes of lines that are written at once.
 const TOGETHER_BYTES: usize = 32 << 10;
 const MOST_CONNECTIONS: usize = 100_000;

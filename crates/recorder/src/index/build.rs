@@ -3,6 +3,7 @@
 //! second finds the position moved.
 
 use super::cell::{InsertError, number};
+use super::entry::Entry;
 use super::error::IndexError;
 use super::exchange::Pending;
 use super::insert::{Place, insert};
@@ -10,7 +11,6 @@ use super::log::{LogLines, line_at};
 use super::schema;
 use super::writer::is_written;
 use crate::directory::{SessionDir, private_file};
-use crate::record::Record;
 use aws_lc_rs::digest::{SHA256, digest};
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 use std::io::ErrorKind;
@@ -293,19 +293,20 @@ impl Batch<'_> {
         while progress.position - begin < BATCH_BYTES {
             let Some(offset) = lines.next(committed, &mut line)? else { break };
             let path = || self.log.to_owned();
-            let record = match self.reading {
-                Reading::Checked => Record::parse(&line),
-                Reading::OwnLines => Record::parse_own(&line),
+            let entry = match self.reading {
+                Reading::Checked => Entry::checked(&line),
+                Reading::OwnLines => Entry::own(&line),
             };
-            let record =
-                record.map_err(|source| IndexError::Record { path: path(), offset, source })?;
-            if record.seq != progress.next_seq {
-                let (expected, found) = (progress.next_seq, record.seq);
+            let entry =
+                entry.map_err(|source| IndexError::Record { path: path(), offset, source })?;
+            let seq = entry.seq;
+            if seq != progress.next_seq {
+                let (expected, found) = (progress.next_seq, seq);
                 return Err(IndexError::Sequence { path: path(), offset, expected, found });
             }
             let place = Place { offset, length: line.len() as u64 };
-            insert(self.db, &mut self.pending, &record, place)
-                .map_err(|error| self.failed(error, record.seq))?;
+            insert(self.db, &mut self.pending, entry, place)
+                .map_err(|error| self.failed(error, seq))?;
             progress.position = lines.offset();
             progress.next_seq += 1;
             progress.last_offset = offset;

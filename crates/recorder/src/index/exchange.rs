@@ -2,14 +2,13 @@
 
 use super::cell::{InsertError, clean, execute, id, number};
 use super::connection;
-use crate::record::exchange::{End, ExchangeClose, ExchangeRequest, ExchangeResponse, Messages};
+use super::insert::Place;
 use crate::record::message::ExchangeMessage;
-use crate::record::value::Text;
 use flow::address::Target;
-use flow::id::ExchangeId;
+use flow::id::{ConnectionId, ExchangeId};
 use rusqlite::types::Value;
-use rusqlite::{Connection, params};
-use std::collections::BTreeMap;
+use rusqlite::{CachedStatement, Connection, params};
+use std::collections::{BTreeMap, HashMap};
 
 /// The exchanges of one batch of records. One that begins and ends within it is written once, as a
 /// whole; [`Pending::flush`] must come before the batch is committed.
@@ -20,6 +19,8 @@ pub(super) struct Pending {
     begun: BTreeMap<i64, i64>,
     /// Messages of exchanges that have not ended.
     messages: BTreeMap<(i64, u32), i64>,
+    /// The authority of each connection's last request, as far as the connection was named by it.
+    named: HashMap<i64, String>,
 }
 
 /// A row that is not written yet.
@@ -27,82 +28,134 @@ pub(super) struct Pending {
 struct Flow {
     at: i64,
     mono: i64,
+    place: Place,
+    request: Request,
+    answer: Option<(i64, Place, Answer)>,
+    close: Option<(i64, Place, Closing)>,
+}
+
+/// A request.
+#[derive(Debug)]
+pub(super) struct Request {
+    authority: Option<String>,
     protocol: Value,
     method: String,
     path: String,
-    response: Option<Answer>,
-    close: Option<Closing>,
+}
+
+impl Request {
+    pub(super) fn new(
+        authority: Option<String>,
+        method: String,
+        target: &str,
+        version: &str,
+    ) -> Self {
+        Self { authority, protocol: protocol(version), method, path: path(target) }
+    }
 }
 
 /// A final response.
 #[derive(Debug)]
-struct Answer {
+pub(super) struct Answer {
     status: u16,
     media_type: Option<String>,
-    mono: i64,
 }
 
+impl Answer {
+    pub(super) fn new(status: u16, content_type: Option<&str>) -> Self {
+        Self { status, media_type: content_type.and_then(media_type) }
+    }
+}
+
+/// The end of both bodies.
 #[derive(Debug)]
-struct Closing {
-    request_bytes: i64,
+pub(super) struct Closing {
+    pub(super) request_bytes: u64,
     /// When the request was sent.
-    sent: i64,
-    response_bytes: Option<i64>,
-    outcome: &'static str,
-    mono: i64,
-    messages: Option<i64>,
+    pub(super) sent: u64,
+    pub(super) response_bytes: Option<u64>,
+    pub(super) outcome: &'static str,
+    pub(super) messages: Option<u64>,
 }
 
 impl Pending {
     pub(super) fn request(
         &mut self,
         db: &Connection,
-        request: &ExchangeRequest,
-        at: i64,
-        mono: i64,
+        exchange: ExchangeId,
+        request: Request,
+        (at, mono): (i64, i64),
+        place: Place,
     ) -> Result<(), InsertError> {
-        let ExchangeId { connection: carrier, number } = request.exchange.0;
+        let ExchangeId { connection: carrier, number } = exchange;
         let connection = id(carrier)?;
-        if let Some(authority) = &request.authority
-            && let Ok(target) = Target::parse(&authority.to_string_lossy(), Some(0))
-        {
-            connection::named(db, carrier, &target.host.to_string())?;
+        if let Some(authority) = &request.authority {
+            self.name(db, carrier, connection, authority)?;
         }
         *self.begun.entry(connection).or_default() += 1;
         // A second request of the same number is none: the first one stays.
-        self.flows.entry((connection, number)).or_insert_with(|| Flow {
+        self.flows.entry((connection, number)).or_insert(Flow {
             at,
             mono,
-            protocol: protocol(&request.version),
-            method: request.method.to_string_lossy().into_owned(),
-            path: path(&request.target.to_string_lossy()),
-            response: None,
+            place,
+            request,
+            answer: None,
             close: None,
         });
         Ok(())
     }
 
-    pub(super) fn response(
+    /// Names the connection by the authority, unless that was done and nothing came between.
+    fn name(
         &mut self,
         db: &Connection,
-        response: &ExchangeResponse,
-        mono: i64,
+        carrier: ConnectionId,
+        connection: i64,
+        authority: &str,
     ) -> Result<(), InsertError> {
-        if !response.is_final() {
+        if self.named.get(&connection).is_some_and(|named| named == authority) {
             return Ok(());
         }
-        let ExchangeId { connection, number } = response.exchange.0;
+        self.named.insert(connection, authority.to_owned());
+        match Target::parse(authority, Some(0)) {
+            Ok(target) => connection::named(db, carrier, &target.host.to_string()),
+            Err(_) => Ok(()),
+        }
+    }
+
+    /// Something was put in about a connection: what names it may apply again.
+    pub(super) fn changed(&mut self, connection: i64) {
+        self.named.remove(&connection);
+    }
+
+    pub(super) fn answer(
+        &mut self,
+        db: &Connection,
+        exchange: ExchangeId,
+        answer: Answer,
+        mono: i64,
+        place: Place,
+    ) -> Result<(), InsertError> {
+        let ExchangeId { connection, number: exchange } = exchange;
         let connection = id(connection)?;
-        let media_type = media_type(&response.fields);
-        if let Some(flow) = self.flows.get_mut(&(connection, number)) {
-            flow.response = Some(Answer { status: response.status, media_type, mono });
+        if let Some(flow) = self.flows.get_mut(&(connection, exchange)) {
+            flow.answer = Some((mono, place, answer));
             return Ok(());
         }
         execute(
             db,
-            "UPDATE flows SET status = ?3, type = ?4, answered = ?5
+            "UPDATE flows SET status = ?3, type = ?4, answered = ?5, response_offset = ?6,
+                 response_length = ?7
              WHERE connection = ?1 AND exchange = ?2",
-            params![connection, number, response.status, media_type, mono],
+            params![
+                connection,
+                exchange,
+                answer.status,
+                answer.media_type,
+                mono,
+                number(place.offset),
+                number(place.length)
+            ],
         )
     }
 
@@ -116,38 +169,35 @@ impl Pending {
     pub(super) fn close(
         &mut self,
         db: &Connection,
-        close: &ExchangeClose,
+        exchange: ExchangeId,
+        closing: Closing,
         mono: i64,
+        place: Place,
     ) -> Result<(), InsertError> {
-        let ExchangeId { connection, number: exchange } = close.exchange.0;
+        let ExchangeId { connection, number: exchange } = exchange;
         let connection = id(connection)?;
-        let closing = Closing {
-            request_bytes: number(close.request_body.bytes.0),
-            response_bytes: close.response_body.as_ref().map(|body| number(body.bytes.0)),
-            outcome: outcome(close),
-            mono,
-            sent: number(close.request_body.mono.0.0),
-            messages: messages(close).map(number),
-        };
         self.messages.remove(&(connection, exchange));
         if let Some(flow) = self.flows.get_mut(&(connection, exchange)) {
-            flow.close = Some(closing);
+            flow.close = Some((mono, place, closing));
             return Ok(());
         }
         execute(
             db,
             "UPDATE flows SET request_bytes = ?3, response_bytes = ?4, outcome = ?5,
-                 duration = max(0, ?6 - mono), sent = ?7, messages = ?8
+                 duration = max(0, ?6 - mono), sent = ?7, messages = ?8, close_offset = ?9,
+                 close_length = ?10
              WHERE connection = ?1 AND exchange = ?2",
             params![
                 connection,
                 exchange,
-                closing.request_bytes,
-                closing.response_bytes,
+                number(closing.request_bytes),
+                closing.response_bytes.map(number),
                 closing.outcome,
-                closing.mono,
-                closing.sent,
-                closing.messages
+                mono,
+                number(closing.sent),
+                closing.messages.map(number),
+                number(place.offset),
+                number(place.length)
             ],
         )
     }
@@ -167,8 +217,9 @@ impl Pending {
                 params![connection, count],
             )?;
         }
+        let mut insert = db.prepare_cached(INSERT_FLOW)?;
         for ((connection, exchange), flow) in std::mem::take(&mut self.flows) {
-            flow.insert(db, connection, exchange)?;
+            flow.insert(&mut insert, connection, exchange)?;
         }
         for ((connection, exchange), count) in std::mem::take(&mut self.messages) {
             execute(
@@ -183,63 +234,47 @@ impl Pending {
 }
 
 impl Flow {
-    fn insert(&self, db: &Connection, connection: i64, exchange: u32) -> Result<(), InsertError> {
-        let (answer, close) = (self.response.as_ref(), self.close.as_ref());
-        execute(
-            db,
-            "INSERT OR IGNORE INTO flows (connection, exchange, time, mono, protocol, method, path,
-                 status, type, answered, request_bytes, response_bytes, sent, duration, outcome,
-                 messages)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
-            params![
-                connection,
-                exchange,
-                self.at,
-                self.mono,
-                self.protocol,
-                self.method,
-                self.path,
-                answer.map(|answer| answer.status),
-                answer.and_then(|answer| answer.media_type.as_deref()),
-                answer.map(|answer| answer.mono),
-                close.map(|close| close.request_bytes),
-                close.and_then(|close| close.response_bytes),
-                close.map(|close| close.sent),
-                close.map(|close| close.mono.saturating_sub(self.mono).max(0)),
-                close.map(|close| close.outcome),
-                close.and_then(|close| close.messages)
-            ],
-        )
+    fn insert(
+        &self,
+        insert: &mut CachedStatement<'_>,
+        connection: i64,
+        exchange: u32,
+    ) -> Result<(), InsertError> {
+        let (answer, close) = (self.answer.as_ref(), self.close.as_ref());
+        insert.execute(params![
+            connection,
+            exchange,
+            self.at,
+            self.mono,
+            self.request.protocol,
+            self.request.method,
+            self.request.path,
+            answer.map(|(_, _, answer)| answer.status),
+            answer.and_then(|(_, _, answer)| answer.media_type.as_deref()),
+            answer.map(|(mono, _, _)| mono),
+            close.map(|(_, _, close)| number(close.request_bytes)),
+            close.and_then(|(_, _, close)| close.response_bytes.map(number)),
+            close.map(|(_, _, close)| number(close.sent)),
+            close.map(|(mono, _, _)| mono.saturating_sub(self.mono).max(0)),
+            close.map(|(_, _, close)| close.outcome),
+            close.and_then(|(_, _, close)| close.messages.map(number)),
+            number(self.place.offset),
+            number(self.place.length),
+            answer.map(|(_, place, _)| number(place.offset)),
+            answer.map(|(_, place, _)| number(place.length)),
+            close.map(|(_, place, _)| number(place.offset)),
+            close.map(|(_, place, _)| number(place.length))
+        ])?;
+        Ok(())
     }
 }
 
-/// The messages of both bodies; `None` where neither was read as messages.
-fn messages(close: &ExchangeClose) -> Option<u64> {
-    let response = close.response_body.as_ref().and_then(|body| body.messages);
-    let seen = |messages: Messages| messages.seen.0;
-    match (close.request_body.messages.map(seen), response.map(seen)) {
-        (None, None) => None,
-        (up, down) => Some(up.unwrap_or(0).saturating_add(down.unwrap_or(0))),
-    }
-}
-
-/// The response's end decides, unless it is in order and the request's is not.
-fn outcome(close: &ExchangeClose) -> &'static str {
-    let Some(response) = &close.response_body else { return "no-response" };
-    match (response.end, close.request_body.end) {
-        (End::Complete, request) => end_word(request),
-        (response, _) => end_word(response),
-    }
-}
-
-fn end_word(end: End) -> &'static str {
-    match end {
-        End::Complete => "complete",
-        End::Truncated => "truncated",
-        End::Reset => "reset",
-        End::NotFollowed => "not-followed",
-    }
-}
+const INSERT_FLOW: &str = "
+INSERT OR IGNORE INTO flows (connection, exchange, time, mono, protocol, method, path, status, type,
+    answered, request_bytes, response_bytes, sent, duration, outcome, messages, request_offset,
+    request_length, response_offset, response_length, close_offset, close_length)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20,
+    ?21, ?22)";
 
 /// The ALPN name (RFC 7301) of an HTTP version.
 fn protocol(version: &str) -> Value {
@@ -263,11 +298,8 @@ fn path(target: &str) -> String {
     }
 }
 
-/// The media type of the first `Content-Type` field, without parameters (RFC 9110 section 8.3).
-fn media_type(fields: &[(Text, Text)]) -> Option<String> {
-    let is_type = |(name, _): &&(Text, Text)| name.0.eq_ignore_ascii_case(b"content-type");
-    let (_, value) = fields.iter().find(is_type)?;
-    let value = value.to_string_lossy();
+/// The media type in a `Content-Type` field, without parameters (RFC 9110 section 8.3).
+fn media_type(value: &str) -> Option<String> {
     let essence = value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     (!essence.is_empty()).then_some(essence)
 }

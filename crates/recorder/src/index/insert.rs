@@ -2,10 +2,11 @@
 //! may come in parts, and parts that never come leave NULLs.
 
 use super::cell::{InsertError, clean, execute, id, number};
+use super::entry::{Entry, Said};
 use super::exchange::Pending;
 use super::{connection, destination};
+use crate::record::Body;
 use crate::record::session::{Recovery, SessionOpen};
-use crate::record::{Body, Record};
 use rusqlite::{Connection, params};
 
 /// Where a record stands in the log.
@@ -20,27 +21,58 @@ pub(super) struct Place {
 pub(super) fn insert(
     db: &Connection,
     pending: &mut Pending,
-    record: &Record,
+    entry: Entry,
     place: Place,
 ) -> Result<(), InsertError> {
-    let subject = record.body.subject();
+    let at = number(entry.at.wall.0);
+    let mono = number(entry.at.mono.0);
+    match entry.said {
+        Said::Request(exchange, request) => {
+            pending.request(db, exchange, request, (at, mono), place)
+        }
+        Said::Answer(exchange, answer) => pending.answer(db, exchange, answer, mono, place),
+        Said::Closing(exchange, closing) => pending.close(db, exchange, closing, mono, place),
+        Said::Other(body) => {
+            let connection = recorded(db, &body, entry.seq, place)?;
+            connection.into_iter().for_each(|connection| pending.changed(connection));
+            other(db, pending, &body, entry.seq, (at, mono))
+        }
+    }
+}
+
+/// Notes where a record is; returns the connection that it is about.
+fn recorded(
+    db: &Connection,
+    body: &Body,
+    seq: u64,
+    place: Place,
+) -> Result<Option<i64>, InsertError> {
+    let subject = body.subject();
     let connection = subject.map(|(connection, _)| id(connection)).transpose()?;
     execute(
         db,
         "INSERT INTO records (seq, offset, length, kind, connection, exchange)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
         params![
-            number(record.seq),
+            number(seq),
             number(place.offset),
             number(place.length),
-            record.body.kind(),
+            body.kind(),
             connection,
             subject.map(|(_, exchange)| exchange)
         ],
     )?;
-    let at = number(record.at.wall.0);
-    let mono = number(record.at.mono.0);
-    match &record.body {
+    Ok(connection)
+}
+
+fn other(
+    db: &Connection,
+    pending: &mut Pending,
+    body: &Body,
+    seq: u64,
+    (at, mono): (i64, i64),
+) -> Result<(), InsertError> {
+    match body {
         Body::SessionOpen(open) => session_open(db, open, at),
         Body::SessionClose(_) => execute(db, "UPDATE session SET closed = ?1", params![at]),
         Body::ConnectionOpen(open) => connection::open(db, open, at, mono),
@@ -51,15 +83,16 @@ pub(super) fn insert(
         Body::TlsClientHello(hello) => connection::tls_client_hello(db, hello),
         Body::TlsClient(client) => connection::tls_client(db, client),
         Body::StreamClose(close) => connection::stream_close(db, close),
-        Body::Dns(dns) => destination::lookup(db, dns, record.seq, at),
-        Body::Claims(claims) => destination::claims(db, claims, record.seq),
-        Body::Assessment(assessment) => destination::assessment(db, assessment, record.seq),
+        Body::Dns(dns) => destination::lookup(db, dns, seq, at),
+        Body::Claims(claims) => destination::claims(db, claims, seq),
+        Body::Assessment(assessment) => destination::assessment(db, assessment, seq),
         Body::Frames(frames) => connection::frames(db, frames),
-        Body::ExchangeRequest(request) => pending.request(db, request, at, mono),
-        Body::ExchangeResponse(response) => pending.response(db, response, mono),
         Body::ExchangeMessage(message) => pending.message(message),
-        Body::ExchangeClose(close) => pending.close(db, close, mono),
-        Body::TlsUpstream(_)
+        // Those of an exchange's beginning, final response and end are not among the others.
+        Body::ExchangeRequest(_)
+        | Body::ExchangeResponse(_)
+        | Body::ExchangeClose(_)
+        | Body::TlsUpstream(_)
         | Body::LostSync(_)
         | Body::DatagramsDropped(_)
         | Body::StreamEnd(_)

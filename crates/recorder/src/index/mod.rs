@@ -6,6 +6,7 @@ pub(crate) mod build;
 pub(crate) mod cell;
 pub(crate) mod connection;
 mod destination;
+mod entry;
 mod error;
 mod exchange;
 mod indexer;

@@ -2,7 +2,7 @@
 //! NULL. Texts from peers hold no control characters and are valid UTF-8 (replaced by U+FFFD).
 
 /// Changes with every change of tables or of what is put into them; another version is rebuilt.
-pub(super) const VERSION: i64 = 5;
+pub(super) const VERSION: i64 = 6;
 
 /// Creates everything in an empty database.
 pub(super) const CREATE: &str = "
@@ -25,7 +25,8 @@ CREATE TABLE session (
     opened INTEGER NOT NULL,
     closed INTEGER
 );
--- Where each record is. `exchange` is 0 for what is about the connection itself.
+-- Where each record is, but for those that `flows` knows. `exchange` is 0 for what is about the
+-- connection itself.
 CREATE TABLE records (
     seq INTEGER PRIMARY KEY,
     offset INTEGER NOT NULL,
@@ -86,6 +87,14 @@ CREATE TABLE flows (
     outcome TEXT,
     -- WebSocket and gRPC messages and server-sent events.
     messages INTEGER,
+    -- Where the records of the request, the final response and the end are in the log. Rows of
+    -- their own in `records` would cost more than all else that is put in for an exchange.
+    request_offset INTEGER,
+    request_length INTEGER,
+    response_offset INTEGER,
+    response_length INTEGER,
+    close_offset INTEGER,
+    close_length INTEGER,
     PRIMARY KEY (connection, exchange)
 ) WITHOUT ROWID;
 CREATE INDEX flows_by_time ON flows (time);

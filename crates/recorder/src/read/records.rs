@@ -54,8 +54,16 @@ impl Records<'_> {
         exchange: u32,
         most: usize,
     ) -> Result<Vec<Record>, ReadError> {
+        // Offsets grow as the numbers do.
         let sql = "SELECT offset, length FROM records
-                   WHERE connection = ?1 AND exchange = ?2 AND kind <> ?4 ORDER BY seq LIMIT ?3";
+                   WHERE connection = ?1 AND exchange = ?2 AND kind <> ?4
+                   UNION ALL SELECT request_offset, request_length FROM flows
+                   WHERE connection = ?1 AND exchange = ?2 AND request_offset NOT NULL
+                   UNION ALL SELECT response_offset, response_length FROM flows
+                   WHERE connection = ?1 AND exchange = ?2 AND response_offset NOT NULL
+                   UNION ALL SELECT close_offset, close_length FROM flows
+                   WHERE connection = ?1 AND exchange = ?2 AND close_offset NOT NULL
+                   ORDER BY 1 LIMIT ?3";
         let places: Vec<(u64, u64)> = self
             .db
             .prepare_cached(sql)

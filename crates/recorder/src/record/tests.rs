@@ -9,6 +9,7 @@ use crate::record::session::{CloseWhy, GapWhy, Missing, Previous, SourceShape, T
 use crate::record::store::{Direction, Extent, Leg, Run};
 use crate::record::tls::{Agreed, OwnHello};
 use crate::record::value::{Spelled, Text};
+use bytes::Bytes;
 use flow::id::{ConnectionId, ExchangeId, LookupId, SessionId};
 use flow::message::{
     self, GrpcMessage, MessageDefect, MessageEnd, MessageKind, SseEvent, WebSocketMessage,

@@ -7,7 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use flow::time::{MonoNanos, WallNanos};
 use serde::de::{self, MapAccess, Visitor};
-use serde::ser::SerializeMap;
+use serde::ser::{self, SerializeMap};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::borrow::Cow;
 use std::fmt;
@@ -68,6 +68,18 @@ impl From<[u8; 32]> for Base64 {
     }
 }
 
+/// The 16 bytes of a nonce, spelled as [`Base64`] is.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Nonce<'a>(pub(crate) &'a [u8; 16]);
+
+impl Serialize for Nonce<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut text = [0; 24];
+        STANDARD.encode_slice(self.0, &mut text).map_err(ser::Error::custom)?;
+        serializer.serialize_str(std::str::from_utf8(&text).map_err(ser::Error::custom)?)
+    }
+}
+
 /// Bytes from a peer that usually are text, such as a header value: a JSON string when they are
 /// UTF-8 without control characters (general category Cc), else `{"base64":"…"}`. Every sequence
 /// of bytes has exactly one of the two forms.
@@ -78,7 +90,9 @@ impl Text {
     /// The text, when the bytes are some.
     pub fn as_str(&self) -> Option<&str> {
         let text = std::str::from_utf8(&self.0).ok()?;
-        (!text.chars().any(char::is_control)).then_some(text)
+        // Nearly all is ASCII, which is seen many bytes at once.
+        let plain = text.bytes().fold(true, |plain, byte| plain & matches!(byte, b' '..=b'~'));
+        (plain || !text.chars().any(char::is_control)).then_some(text)
     }
 
     /// The bytes for people: what is no UTF-8 or is a control character is replaced by U+FFFD.
@@ -147,18 +161,26 @@ pub struct Wall(pub WallNanos);
 
 impl fmt::Display for Wall {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let spelled = self.spelled().ok_or(fmt::Error)?;
+        f.write_str(std::str::from_utf8(&spelled).map_err(|_not_ascii| fmt::Error)?)
+    }
+}
+
+impl Wall {
+    fn spelled(self) -> Option<[u8; SHAPE.len()]> {
+        let WallNanos(nanos) = self.0;
+        let seconds = i64::try_from(nanos / NANOS_PER_SECOND).ok()?;
         // 64 bits of nanoseconds end in the year 2554, well inside what the type holds.
-        let at = OffsetDateTime::from_unix_timestamp_nanos(i128::from(self.0.0))
-            .map_err(|_out_of_range| fmt::Error)?;
-        let mut text = SHAPE.as_bytes().to_owned();
+        let at = OffsetDateTime::from_unix_timestamp(seconds).ok()?;
+        let mut text = *SHAPE;
         let parts = [
-            (0..4, u32::try_from(at.year()).unwrap_or_default()),
-            (5..7, u32::from(u8::from(at.month()))),
-            (8..10, u32::from(at.day())),
-            (11..13, u32::from(at.hour())),
-            (14..16, u32::from(at.minute())),
-            (17..19, u32::from(at.second())),
-            (20..29, at.nanosecond()),
+            (0..4, at.year() as u64),
+            (5..7, u64::from(u8::from(at.month()))),
+            (8..10, u64::from(at.day())),
+            (11..13, u64::from(at.hour())),
+            (14..16, u64::from(at.minute())),
+            (17..19, u64::from(at.second())),
+            (20..29, nanos % NANOS_PER_SECOND),
         ];
         // Digit by digit: every record has such a time, and `write!` takes as long as the rest.
         for (place, number) in parts {
@@ -168,7 +190,7 @@ impl fmt::Display for Wall {
                 left /= 10;
             }
         }
-        f.write_str(std::str::from_utf8(&text).map_err(|_not_ascii| fmt::Error)?)
+        Some(text)
     }
 }
 
@@ -181,30 +203,35 @@ impl FromStr for Wall {
 
     /// Read by hand: the parser of `time` 0.3.55 panics on a sign among the subseconds.
     fn from_str(text: &str) -> Result<Self, NotATime> {
-        let as_shaped = |(byte, shape): (u8, u8)| match shape {
+        let text: &[u8; SHAPE.len()] = text.as_bytes().try_into().map_err(|_length| NotATime)?;
+        let as_shaped = |(byte, shape): (&u8, &u8)| match shape {
             b'0' => byte.is_ascii_digit(),
             _ => byte == shape,
         };
-        if text.len() != SHAPE.len() || !text.bytes().zip(SHAPE.bytes()).all(as_shaped) {
+        if !text.iter().zip(SHAPE).all(as_shaped) {
             return Err(NotATime);
         }
-        let mut numbers = text.split(|c: char| !c.is_ascii_digit());
-        let mut number = || numbers.next().and_then(|n| n.parse::<u32>().ok()).ok_or(NotATime);
-        let (year, month, day) = (number()?, number()?, number()?);
-        let (hour, minute, second) = (number()?, number()?, number()?);
+        let number = |place: std::ops::Range<usize>| {
+            let digits = text.get(place).unwrap_or_default();
+            digits.iter().fold(0, |number, digit| number * 10 + u32::from(digit - b'0'))
+        };
         let in_range = |_range| NotATime;
-        let month = Month::try_from(month as u8).map_err(in_range)?;
-        let date = Date::from_calendar_date(year as i32, month, day as u8).map_err(in_range)?;
-        let time = Time::from_hms_nano(hour as u8, minute as u8, second as u8, number()?);
-        let at = PrimitiveDateTime::new(date, time.map_err(in_range)?).assume_utc();
-        let nanos = u64::try_from(at.unix_timestamp_nanos()).map_err(|_before| NotATime)?;
-        Ok(Self(WallNanos(nanos)))
+        let month = Month::try_from(number(5..7) as u8).map_err(in_range)?;
+        let date = Date::from_calendar_date(number(0..4) as i32, month, number(8..10) as u8);
+        let [hour, minute, second] =
+            [number(11..13), number(14..16), number(17..19)].map(|part| part as u8);
+        let time = Time::from_hms(hour, minute, second).map_err(in_range)?;
+        let at = PrimitiveDateTime::new(date.map_err(in_range)?, time).assume_utc();
+        let seconds = u64::try_from(at.unix_timestamp()).map_err(|_before| NotATime)?;
+        let nanos = seconds.checked_mul(NANOS_PER_SECOND).ok_or(NotATime)?;
+        nanos.checked_add(number(20..29).into()).map(|nanos| Self(WallNanos(nanos))).ok_or(NotATime)
     }
 }
 
 impl Serialize for Wall {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
+        let spelled = self.spelled().ok_or_else(|| ser::Error::custom("a time out of range"))?;
+        serializer.serialize_str(std::str::from_utf8(&spelled).map_err(ser::Error::custom)?)
     }
 }
 
@@ -258,7 +285,8 @@ impl<'de> Deserialize<'de> for Count {
 
 const BASE64_KEY: &str = "base64";
 /// The form of [`Wall`]; each `0` stands for a digit.
-const SHAPE: &str = "0000-00-00T00:00:00.000000000Z";
+const SHAPE: &[u8; 30] = b"0000-00-00T00:00:00.000000000Z";
+const NANOS_PER_SECOND: u64 = 1_000_000_000;
 
 #[cfg(test)]
 mod tests {

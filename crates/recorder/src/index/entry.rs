@@ -1,0 +1,290 @@
+//! What the index takes in of one line. Of an exchange it needs little, and exchanges are most of
+//! a log: their lines are not made into records first where this process has written them.
+
+use super::exchange::{Answer, Closing, Request};
+use crate::record::exchange::{BodyShape, is_final};
+use crate::record::exchange::{End, ExchangeClose, ExchangeRequest, ExchangeResponse, Messages};
+use crate::record::value::{Base64, Count, Mono, Spelled, Text, Wall};
+use crate::record::{Body, Record, RecordError, VERSION};
+use flow::id::ExchangeId;
+use flow::time::Stamp;
+use serde::Deserialize;
+use serde::de::{self, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_json::value::RawValue;
+use std::borrow::Cow;
+use std::fmt;
+
+/// One line of the log.
+#[derive(Debug)]
+pub(super) struct Entry {
+    pub(super) at: Stamp,
+    pub(super) seq: u64,
+    pub(super) said: Said,
+}
+
+/// What it says.
+#[derive(Debug)]
+pub(super) enum Said {
+    Request(ExchangeId, Request),
+    /// The final response.
+    Answer(ExchangeId, Answer),
+    Closing(ExchangeId, Closing),
+    Other(Box<Body>),
+}
+
+impl Entry {
+    /// Reads a line that anybody may have written.
+    ///
+    /// # Errors
+    /// [`RecordError`] for every line that is no record in canonical form.
+    pub(super) fn checked(line: &[u8]) -> Result<Self, RecordError> {
+        Record::parse(line).map(Self::of)
+    }
+
+    /// Reads a line that this process has just written.
+    ///
+    /// # Errors
+    /// [`RecordError`] for lines that are no records, as far as they are looked at.
+    pub(super) fn own(line: &[u8]) -> Result<Self, RecordError> {
+        let envelope: EnvelopeIn<'_> = serde_json::from_slice(line).map_err(RecordError::Syntax)?;
+        if envelope.v != VERSION {
+            return Err(RecordError::Version(envelope.v));
+        }
+        let body = envelope.body.get();
+        let said = match &*envelope.kind {
+            "exchange.request" => shape::<RequestIn<'_>>(body)?.said(),
+            "exchange.response" => match shape::<ResponseIn<'_>>(body)?.said() {
+                Some(said) => said,
+                None => return Record::parse_own(line).map(Self::of),
+            },
+            "exchange.close" => shape::<CloseIn>(body)?.said(),
+            _ => return Record::parse_own(line).map(Self::of),
+        };
+        let at = Stamp { wall: envelope.at.0, mono: envelope.mono.0 };
+        Ok(Self { at, seq: envelope.seq.0, said })
+    }
+
+    fn of(record: Record) -> Self {
+        let said = match record.body {
+            Body::ExchangeRequest(request) => RequestIn::from(&*request).said(),
+            Body::ExchangeResponse(response) if response.is_final() => answered(&response),
+            Body::ExchangeClose(close) => CloseIn::from(&*close).said(),
+            other => Said::Other(Box::new(other)),
+        };
+        Self { at: record.at, seq: record.seq, said }
+    }
+}
+
+fn answered(response: &ExchangeResponse) -> Said {
+    let is_type = |(name, _): &&(Text, Text)| name.0.eq_ignore_ascii_case(CONTENT_TYPE);
+    let value = response.fields.iter().find(is_type).map(|(_, value)| value.to_string_lossy());
+    Said::Answer(response.exchange.0, Answer::new(response.status, value.as_deref()))
+}
+
+fn shape<'a, T: Deserialize<'a>>(json: &'a str) -> Result<T, RecordError> {
+    serde_json::from_str(json).map_err(RecordError::Syntax)
+}
+
+#[derive(Deserialize)]
+struct EnvelopeIn<'a> {
+    at: Wall,
+    #[serde(borrow)]
+    body: &'a RawValue,
+    #[serde(borrow)]
+    kind: Cow<'a, str>,
+    mono: Mono,
+    seq: Count,
+    v: u64,
+}
+
+#[derive(Deserialize)]
+struct RequestIn<'a> {
+    #[serde(borrow, default)]
+    authority: Option<Lossy<'a>>,
+    exchange: Spelled<ExchangeId>,
+    #[serde(borrow)]
+    method: Lossy<'a>,
+    #[serde(borrow)]
+    target: Lossy<'a>,
+    #[serde(borrow)]
+    version: Cow<'a, str>,
+}
+
+impl<'a> From<&'a ExchangeRequest> for RequestIn<'a> {
+    fn from(request: &'a ExchangeRequest) -> Self {
+        let lossy = |text: &'a Text| Lossy(text.to_string_lossy());
+        Self {
+            authority: request.authority.as_ref().map(lossy),
+            exchange: request.exchange,
+            method: lossy(&request.method),
+            target: lossy(&request.target),
+            version: Cow::Borrowed(&request.version),
+        }
+    }
+}
+
+impl RequestIn<'_> {
+    fn said(self) -> Said {
+        let request = Request::new(
+            self.authority.map(|authority| authority.0.into_owned()),
+            self.method.0.into_owned(),
+            &self.target.0,
+            &self.version,
+        );
+        Said::Request(self.exchange.0, request)
+    }
+}
+
+#[derive(Deserialize)]
+struct ResponseIn<'a> {
+    exchange: Spelled<ExchangeId>,
+    #[serde(borrow)]
+    fields: ContentType<'a>,
+    status: u16,
+}
+
+impl ResponseIn<'_> {
+    /// `None` of an interim response.
+    fn said(self) -> Option<Said> {
+        let answer = || Answer::new(self.status, self.fields.0.as_ref().map(|value| &*value.0));
+        is_final(self.status).then(|| Said::Answer(self.exchange.0, answer()))
+    }
+}
+
+#[derive(Deserialize)]
+struct CloseIn {
+    exchange: Spelled<ExchangeId>,
+    request_body: BodyIn,
+    #[serde(default)]
+    response_body: Option<BodyIn>,
+}
+
+#[derive(Deserialize)]
+struct BodyIn {
+    bytes: Count,
+    end: End,
+    #[serde(default)]
+    messages: Option<Messages>,
+    mono: Mono,
+}
+
+impl From<&ExchangeClose> for CloseIn {
+    fn from(close: &ExchangeClose) -> Self {
+        Self {
+            exchange: close.exchange,
+            request_body: (&close.request_body).into(),
+            response_body: close.response_body.as_ref().map(BodyIn::from),
+        }
+    }
+}
+
+impl From<&BodyShape> for BodyIn {
+    fn from(body: &BodyShape) -> Self {
+        Self { bytes: body.bytes, end: body.end, messages: body.messages, mono: body.mono }
+    }
+}
+
+impl CloseIn {
+    fn said(self) -> Said {
+        let Self { exchange, request_body: request, response_body: response } = self;
+        let closing = Closing {
+            request_bytes: request.bytes.0,
+            sent: request.mono.0.0,
+            response_bytes: response.as_ref().map(|body| body.bytes.0),
+            outcome: outcome(request.end, response.as_ref().map(|body| body.end)),
+            messages: messages(request.messages, response.and_then(|body| body.messages)),
+        };
+        Said::Closing(exchange.0, closing)
+    }
+}
+
+/// The messages of both bodies; `None` where neither was read as messages.
+fn messages(request: Option<Messages>, response: Option<Messages>) -> Option<u64> {
+    match (request, response) {
+        (None, None) => None,
+        (up, down) => {
+            let seen = |messages: Option<Messages>| messages.map_or(0, |some| some.seen.0);
+            Some(seen(up).saturating_add(seen(down)))
+        }
+    }
+}
+
+/// The response's end decides, unless it is in order and the request's is not.
+fn outcome(request: End, response: Option<End>) -> &'static str {
+    match (response, request) {
+        (None, _) => "no-response",
+        (Some(End::Complete), request) => end_word(request),
+        (Some(response), _) => end_word(response),
+    }
+}
+
+fn end_word(end: End) -> &'static str {
+    match end {
+        End::Complete => "complete",
+        End::Truncated => "truncated",
+        End::Reset => "reset",
+        End::NotFollowed => "not-followed",
+    }
+}
+
+/// A [`Text`] as [`Text::to_string_lossy`] gives it, borrowed from the line where it can be.
+struct Lossy<'a>(Cow<'a, str>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Lossy<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Either;
+        impl<'de> Visitor<'de> for Either {
+            type Value = Lossy<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a string or an object with the one key \"base64\"")
+            }
+
+            fn visit_borrowed_str<E: de::Error>(self, text: &'de str) -> Result<Self::Value, E> {
+                Ok(Lossy(Cow::Borrowed(text)))
+            }
+
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Self::Value, E> {
+                Ok(Lossy(Cow::Owned(text.to_owned())))
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut bytes = Base64(bytes::Bytes::new());
+                while map.next_key::<IgnoredAny>()?.is_some() {
+                    bytes = map.next_value()?;
+                }
+                Ok(Lossy(Cow::Owned(Text(bytes.0).to_string_lossy().into_owned())))
+            }
+        }
+        deserializer.deserialize_any(Either)
+    }
+}
+
+/// The value of the first `Content-Type` field (RFC 9110 section 8.3).
+struct ContentType<'a>(Option<Lossy<'a>>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for ContentType<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct First;
+        impl<'de> Visitor<'de> for First {
+            type Value = ContentType<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("pairs of name and value")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut fields: A) -> Result<Self::Value, A::Error> {
+                let mut first = None;
+                while let Some((name, value)) = fields.next_element::<(Lossy<'_>, Lossy<'_>)>()? {
+                    if first.is_none() && name.0.as_bytes().eq_ignore_ascii_case(CONTENT_TYPE) {
+                        first = Some(value);
+                    }
+                }
+                Ok(ContentType(first))
+            }
+        }
+        deserializer.deserialize_seq(First)
+    }
+}
+
+const CONTENT_TYPE: &[u8] = b"content-type";
