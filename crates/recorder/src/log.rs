@@ -4,6 +4,7 @@
 use crate::directory::{SessionDir, private_file, sync_dir};
 use crate::entropy::Nonces;
 use crate::error::{Error, Failed};
+use crate::index::Handed;
 use crate::merkle::{Hash, Tree};
 use crate::record::session::{Gap, GapWhy, SessionOpen};
 use crate::record::value::{Count, Spelled};
@@ -26,6 +27,8 @@ pub(crate) struct RecordLog {
     /// are durable.
     pending: Vec<u8>,
     committed_bytes: u64,
+    /// What the index need not read again.
+    handed: Handed,
 }
 
 impl RecordLog {
@@ -42,6 +45,7 @@ impl RecordLog {
             counts: BTreeMap::new(),
             pending: Vec::new(),
             committed_bytes: 0,
+            handed: Handed::default(),
         })
     }
 
@@ -56,7 +60,9 @@ impl RecordLog {
         let path = directory.log_file();
         let mut file = private_file().create(true).open(&path).failed("open", &path)?;
         file.seek(SeekFrom::Start(bytes)).failed("read", &path)?;
-        Ok(Self { path, file, nonces, tree, counts, pending: Vec::new(), committed_bytes: bytes })
+        let (pending, handed) = (Vec::new(), Handed::default());
+        let committed_bytes = bytes;
+        Ok(Self { path, file, nonces, tree, counts, pending, committed_bytes, handed })
     }
 
     /// Appends a record; [`RecordLog::commit`] makes it durable. In place of a record whose line
@@ -90,7 +96,8 @@ impl RecordLog {
     fn push(&mut self, at: Stamp, body: Body) -> Result<(), usize> {
         let (kind, seq) = (body.kind(), self.tree.size());
         let begin = self.pending.len();
-        Record { at, nonce: self.nonces.of(seq), seq, body }.write_line(&mut self.pending);
+        let record = Record { at, nonce: self.nonces.of(seq), seq, body };
+        record.write_line(&mut self.pending);
         let line = self.pending.get(begin..).unwrap_or_default();
         if !fits(line) {
             let bytes = line.len();
@@ -98,6 +105,7 @@ impl RecordLog {
             return Err(bytes);
         }
         self.tree.push(Hash::of_leaf(line));
+        self.handed.add(&record, self.committed_bytes + begin as u64, line.len() as u64);
         self.pending.push(b'\n');
         *self.counts.entry(kind).or_default() += 1;
         Ok(())
@@ -119,6 +127,11 @@ impl RecordLog {
     /// Bytes of the log that are durable.
     pub(crate) fn committed_bytes(&self) -> u64 {
         self.committed_bytes
+    }
+
+    /// What was appended since the last call, as far as it is kept for the index.
+    pub(crate) fn hand_over(&mut self) -> Handed {
+        std::mem::take(&mut self.handed)
     }
 
     pub(crate) fn pending_bytes(&self) -> usize {

@@ -218,7 +218,7 @@ impl SessionWriter {
         let note = Checkpoint::new(*session, size, root).sign(signer);
         replace_file(&directory.checkpoint_file(), note.as_bytes())?;
         if let Some(indexer) = indexer.take() {
-            indexer.notify(log.committed_bytes());
+            indexer.notify(log.committed_bytes(), log.hand_over());
             // The thread has logged what went wrong, and the index can be made again.
             drop(indexer.finish());
         }
@@ -232,8 +232,9 @@ impl SessionWriter {
             log.append(clock.now(), Body::Frames(frames));
         }
         log.commit()?;
+        let handed = log.hand_over();
         if let Some(indexer) = indexer {
-            indexer.notify(log.committed_bytes());
+            indexer.notify(log.committed_bytes(), handed);
         }
         self.dirty_since = None;
         Ok(())

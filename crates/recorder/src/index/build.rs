@@ -6,6 +6,7 @@ use super::cell::{InsertError, number};
 use super::entry::Entry;
 use super::error::IndexError;
 use super::exchange::Pending;
+use super::handed::Handed;
 use super::insert::{Place, insert};
 use super::log::{LogLines, line_at};
 use super::schema;
@@ -136,7 +137,7 @@ pub(crate) fn catch_up(
     path: &Path,
     log: &Path,
     committed: u64,
-    reading: Reading,
+    mut reading: Reading,
 ) -> Result<(), IndexError> {
     let failed = |source| IndexError::Database { path: path.to_owned(), source };
     loop {
@@ -152,8 +153,8 @@ pub(crate) fn catch_up(
         let mut progress = Progress::read(&batch).map_err(failed)?;
         let before = progress.position;
         let pending = Pending::default();
-        let taken =
-            Batch { db: &batch, path, log, reading, pending }.take(&mut progress, committed);
+        let taken = Batch { db: &batch, path, log, reading: &mut reading, pending }
+            .take(&mut progress, committed);
         // A record is taken in whole or not at all; what came before a bad line stays.
         if matches!(taken, Err(IndexError::Database { .. } | IndexError::Number { .. })) {
             return taken;
@@ -168,12 +169,12 @@ pub(crate) fn catch_up(
 }
 
 /// How far the lines of a log are trusted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(crate) enum Reading {
     /// Not at all: each must be the one that would be written.
     Checked,
-    /// This process has just written them.
-    OwnLines,
+    /// This process has just written them, and has these at hand.
+    OwnLines(Handed),
 }
 
 /// How an index keeps its journal.
@@ -260,7 +261,7 @@ struct Batch<'a> {
     db: &'a Connection,
     path: &'a Path,
     log: &'a Path,
-    reading: Reading,
+    reading: &'a mut Reading,
     pending: Pending,
 }
 
@@ -270,9 +271,11 @@ impl Batch<'_> {
         if progress.position >= committed {
             return Ok(());
         }
-        let mut last = Vec::new();
-        let taken = self.take_lines(progress, &mut last, committed);
-        if !last.is_empty() {
+        let begin = progress.position;
+        let taken = self.take_lines(progress, committed);
+        if progress.position > begin {
+            let length = progress.position.saturating_sub(progress.last_offset).saturating_sub(1);
+            let last = line_at(self.log, progress.last_offset, length)?;
             progress.last_sha256 = digest(&SHA256, &last).as_ref().to_vec();
         }
         let flushed = self.pending.flush(self.db);
@@ -280,39 +283,48 @@ impl Batch<'_> {
         taken
     }
 
-    /// `last` is the last line that was taken in, where there was one.
-    fn take_lines(
-        &mut self,
-        progress: &mut Progress,
-        last: &mut Vec<u8>,
-        committed: u64,
-    ) -> Result<(), IndexError> {
+    fn take_lines(&mut self, progress: &mut Progress, committed: u64) -> Result<(), IndexError> {
         let begin = progress.position;
         let mut lines = LogLines::open(self.log, begin)?;
         let mut line = Vec::new();
         while progress.position - begin < BATCH_BYTES {
-            let Some(offset) = lines.next(committed, &mut line)? else { break };
-            let path = || self.log.to_owned();
-            let entry = match self.reading {
-                Reading::Checked => Entry::checked(&line),
-                Reading::OwnLines => Entry::own(&line),
-            };
-            let entry =
-                entry.map_err(|source| IndexError::Record { path: path(), offset, source })?;
-            let seq = entry.seq;
+            let next = self.next(&mut lines, &mut line, progress.position, committed)?;
+            let Some((place, entry)) = next else { break };
+            let (seq, offset) = (entry.seq, place.offset);
             if seq != progress.next_seq {
-                let (expected, found) = (progress.next_seq, seq);
-                return Err(IndexError::Sequence { path: path(), offset, expected, found });
+                let (path, expected, found) = (self.log.to_owned(), progress.next_seq, seq);
+                return Err(IndexError::Sequence { path, offset, expected, found });
             }
-            let place = Place { offset, length: line.len() as u64 };
             insert(self.db, &mut self.pending, entry, place)
                 .map_err(|error| self.failed(error, seq))?;
-            progress.position = lines.offset();
+            progress.position = place.end();
             progress.next_seq += 1;
             progress.last_offset = offset;
-            std::mem::swap(last, &mut line);
         }
         Ok(())
+    }
+
+    /// What the line at the position says, where a whole one is committed.
+    fn next(
+        &mut self,
+        lines: &mut LogLines,
+        line: &mut Vec<u8>,
+        position: u64,
+        committed: u64,
+    ) -> Result<Option<(Place, Entry)>, IndexError> {
+        if let Reading::OwnLines(handed) = self.reading
+            && let Some(entry) = handed.take(position, committed)
+        {
+            return Ok(Some(entry));
+        }
+        lines.skip_to(position)?;
+        let Some(offset) = lines.next(committed, line)? else { return Ok(None) };
+        let entry = match self.reading {
+            Reading::Checked => Entry::checked(line),
+            Reading::OwnLines(_) => Entry::own(line),
+        };
+        let failed = |source| IndexError::Record { path: self.log.to_owned(), offset, source };
+        Ok(Some((Place { offset, length: line.len() as u64 }, entry.map_err(failed)?)))
     }
 
     fn failed(&self, error: InsertError, seq: u64) -> IndexError {

@@ -53,5 +53,10 @@ pub(super) fn id(connection: ConnectionId) -> Result<i64, InsertError> {
 
 /// A text without control characters, which would end comparisons early or upset terminals.
 pub(super) fn clean(text: &str) -> Value {
-    Value::Text(text.replace(char::is_control, "\u{fffd}"))
+    Value::Text(clean_text(text))
+}
+
+/// As [`clean`], not yet a value.
+pub(super) fn clean_text(text: &str) -> String {
+    text.replace(char::is_control, "\u{fffd}")
 }

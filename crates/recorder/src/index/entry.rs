@@ -1,5 +1,6 @@
 //! What the index takes in of one line. Of an exchange it needs little, and exchanges are most of
-//! a log: their lines are not made into records first where this process has written them.
+//! a log: whoever writes the log hands that over, and their lines are not read again; and where
+//! they are read, they are not made into records first if this process has written them.
 
 use super::exchange::{Answer, Closing, Request};
 use crate::record::exchange::{BodyShape, is_final};
@@ -15,7 +16,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 /// One line of the log.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub(super) struct Entry {
     pub(super) at: Stamp,
     pub(super) seq: u64,
@@ -23,7 +24,7 @@ pub(super) struct Entry {
 }
 
 /// What it says.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub(super) enum Said {
     Request(ExchangeId, Request),
     /// The final response.
@@ -64,14 +65,23 @@ impl Entry {
         Ok(Self { at, seq: envelope.seq.0, said })
     }
 
-    fn of(record: Record) -> Self {
-        let said = match record.body {
-            Body::ExchangeRequest(request) => RequestIn::from(&*request).said(),
-            Body::ExchangeResponse(response) if response.is_final() => answered(&response),
-            Body::ExchangeClose(close) => CloseIn::from(&*close).said(),
-            other => Said::Other(Box::new(other)),
+    /// What a record says of the beginning, the final response or the end of an exchange; `None` of
+    /// all others.
+    pub(super) fn of_exchange(record: &Record) -> Option<Self> {
+        let said = match &record.body {
+            Body::ExchangeRequest(request) => RequestIn::from(&**request).said(),
+            Body::ExchangeResponse(response) if response.is_final() => answered(response),
+            Body::ExchangeClose(close) => CloseIn::from(&**close).said(),
+            _ => return None,
         };
-        Self { at: record.at, seq: record.seq, said }
+        Some(Self { at: record.at, seq: record.seq, said })
+    }
+
+    fn of(record: Record) -> Self {
+        Self::of_exchange(&record).unwrap_or_else(|| {
+            let said = Said::Other(Box::new(record.body));
+            Self { at: record.at, seq: record.seq, said }
+        })
     }
 }
 
@@ -288,3 +298,38 @@ impl<'de: 'a, 'a> Deserialize<'de> for ContentType<'a> {
 }
 
 const CONTENT_TYPE: &[u8] = b"content-type";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::index::testing::{Made, body, exchange};
+    use flow::http::Framing;
+
+    /// Every line of a log says the same, whoever reads it.
+    #[track_caller]
+    fn check(made: &Made) {
+        let log = std::fs::read(made.session.log_file()).unwrap();
+        for line in log.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
+            let checked = Entry::checked(line).unwrap();
+            assert_eq!(Entry::own(line).unwrap(), checked);
+            match Entry::of_exchange(&Record::parse(line).unwrap()) {
+                Some(handed) => assert_eq!(handed, checked),
+                None => assert!(matches!(checked.said, Said::Other(_))),
+            }
+        }
+    }
+
+    #[test]
+    fn lines_say_the_same_to_every_reader() {
+        let mut made = Made::new();
+        made.request(exchange(1, 1), 1, "GET", "/a?b=\"c\"&d=\u{e9}");
+        made.response(exchange(1, 1), 103, "text/plain");
+        made.response(exchange(1, 1), 200, "Text/HTML; charset=\"utf-8\"");
+        made.end(exchange(1, 1), 2, body(Framing::None, 1, 1, 0), None);
+        made.request(exchange(1, 2), 1, "G\u{1}T", "/\u{85}\n");
+        made.response(exchange(1, 2), 404, "a\tb");
+        let five = body(Framing::Identity, 19, 24, 5);
+        made.end(exchange(1, 2), 3, body(Framing::None, 1, 1, 0), Some(five));
+        check(&made);
+    }
+}

@@ -1,13 +1,13 @@
 //! Records about exchanges into the tables.
 
-use super::cell::{InsertError, clean, execute, id, number};
+use super::cell::{InsertError, clean_text, execute, id, number};
 use super::connection;
 use super::insert::Place;
 use crate::record::message::ExchangeMessage;
 use flow::address::Target;
 use flow::id::{ConnectionId, ExchangeId};
-use rusqlite::types::Value;
 use rusqlite::{CachedStatement, Connection, params};
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 
 /// The exchanges of one batch of records. One that begins and ends within it is written once, as a
@@ -35,10 +35,10 @@ struct Flow {
 }
 
 /// A request.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub(super) struct Request {
     authority: Option<String>,
-    protocol: Value,
+    protocol: Cow<'static, str>,
     method: String,
     path: String,
 }
@@ -55,7 +55,7 @@ impl Request {
 }
 
 /// A final response.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub(super) struct Answer {
     status: u16,
     media_type: Option<String>,
@@ -68,7 +68,7 @@ impl Answer {
 }
 
 /// The end of both bodies.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub(super) struct Closing {
     pub(super) request_bytes: u64,
     /// When the request was sent.
@@ -277,12 +277,12 @@ VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?
     ?21, ?22)";
 
 /// The ALPN name (RFC 7301) of an HTTP version.
-fn protocol(version: &str) -> Value {
+fn protocol(version: &str) -> Cow<'static, str> {
     match version {
-        "HTTP/1.0" => clean("http/1.0"),
-        "HTTP/1.1" => clean("http/1.1"),
-        "HTTP/2" => clean("h2"),
-        other => clean(other),
+        "HTTP/1.0" => "http/1.0".into(),
+        "HTTP/1.1" => "http/1.1".into(),
+        "HTTP/2" => "h2".into(),
+        other => clean_text(other).into(),
     }
 }
 

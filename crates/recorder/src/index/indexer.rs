@@ -3,6 +3,7 @@
 
 use super::build::{self, Journal, Reading, State};
 use super::error::IndexError;
+use super::handed::Handed;
 use crate::directory::SessionDir;
 use rusqlite::Connection;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
@@ -46,10 +47,12 @@ impl Indexer {
         Ok(Self { shared, thread: Some(thread) })
     }
 
-    /// Says that the first `committed` bytes of the log are whole lines and stay.
-    pub fn notify(&self, committed: u64) {
+    /// Says that the first `committed` bytes of the log are whole lines and stay, and hands over what
+    /// need not be read of them.
+    pub(crate) fn notify(&self, committed: u64, handed: Handed) {
         let mut wanted = self.shared.lock();
         wanted.committed = wanted.committed.max(committed);
+        wanted.handed.extend(handed);
         self.shared.changed.notify_one();
     }
 
@@ -83,23 +86,28 @@ struct Shared {
     changed: Condvar,
 }
 
-/// The latest wish; older ones are covered by it, so that nothing queues up.
-#[derive(Clone, Copy, Debug, Default)]
+/// The latest wish; older ones are covered by it, so that nothing queues up beyond what
+/// [`Handed`] holds.
+#[derive(Debug, Default)]
 struct Wanted {
     committed: u64,
+    handed: Handed,
     ended: bool,
 }
 
 impl Shared {
     fn lock(&self) -> std::sync::MutexGuard<'_, Wanted> {
-        // Two numbers are always consistent.
+        // Each part is consistent by itself.
         self.wanted.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Waits for a wish beyond `done`, or the end.
     fn next(&self, done: u64) -> Wanted {
         let waiting = |wanted: &mut Wanted| wanted.committed <= done && !wanted.ended;
-        *self.changed.wait_while(self.lock(), waiting).unwrap_or_else(PoisonError::into_inner)
+        let mut wanted =
+            self.changed.wait_while(self.lock(), waiting).unwrap_or_else(PoisonError::into_inner);
+        let handed = std::mem::take(&mut wanted.handed);
+        Wanted { committed: wanted.committed, handed, ended: wanted.ended }
     }
 }
 
@@ -114,8 +122,8 @@ fn follow(shared: &Shared, session: &SessionDir) -> Result<(), IndexError> {
                 Some(open) => open,
                 None => open_to_follow(session, wanted.committed)?,
             };
-            let to = wanted.committed;
-            match build::catch_up(db.insert(open), &path, &log, to, Reading::OwnLines) {
+            let (to, reading) = (wanted.committed, Reading::OwnLines(wanted.handed));
+            match build::catch_up(db.insert(open), &path, &log, to, reading) {
                 Ok(()) => done = wanted.committed,
                 // Somebody holds it; there is time until the end.
                 Err(error) if error.is_busy() && !wanted.ended => {}

@@ -17,6 +17,13 @@ pub(super) struct Place {
     pub(super) length: u64,
 }
 
+impl Place {
+    /// Where the next line begins.
+    pub(super) fn end(self) -> u64 {
+        self.offset.saturating_add(self.length).saturating_add(1)
+    }
+}
+
 /// Takes in one record.
 pub(super) fn insert(
     db: &Connection,

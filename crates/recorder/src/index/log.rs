@@ -47,9 +47,14 @@ impl LogLines {
         Ok(None)
     }
 
-    /// Where the next line begins.
-    pub(crate) fn offset(&self) -> u64 {
-        self.offset
+    /// Leaves the lines up to `offset`, where one begins, out.
+    pub(crate) fn skip_to(&mut self, offset: u64) -> Result<(), IndexError> {
+        if offset != self.offset {
+            let failed = |source| IndexError::Io { path: self.path.clone(), source };
+            self.reader.seek(SeekFrom::Start(offset)).map_err(failed)?;
+            self.offset = offset;
+        }
+        Ok(())
     }
 
     fn read_line(&mut self, most: u64, line: &mut Vec<u8>) -> Result<u64, IndexError> {

@@ -9,6 +9,7 @@ mod destination;
 mod entry;
 mod error;
 mod exchange;
+mod handed;
 mod indexer;
 mod insert;
 pub(crate) mod log;
@@ -21,4 +22,5 @@ pub(crate) mod writer;
 
 pub use build::reindex;
 pub use error::IndexError;
+pub(crate) use handed::Handed;
 pub use indexer::Indexer;

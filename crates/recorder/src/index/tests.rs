@@ -2,7 +2,8 @@
 
 use super::build::{self, State};
 use super::testing::{Made, annotation, at, body, exchange, relay};
-use super::{IndexError, Indexer, reindex};
+use super::{Handed, IndexError, Indexer, reindex};
+use crate::record::Record;
 use flow::event::Ingress;
 use flow::http::Framing;
 use flow::stream::Direction;
@@ -69,7 +70,7 @@ fn row_count(path: &Path, table: &str) -> usize {
 
 fn follow(made: &Made, committed: &[u64]) -> Result<(), IndexError> {
     let indexer = Indexer::start(&made.session).unwrap();
-    committed.iter().for_each(|length| indexer.notify(*length));
+    committed.iter().for_each(|length| indexer.notify(*length, Handed::default()));
     indexer.finish()
 }
 
@@ -120,6 +121,37 @@ fn a_torn_end_is_no_error() {
     made.append(b"{\"at\":\"2026");
     reindex(&made.session).unwrap();
     assert_eq!(dump(&made.session.index_file()), whole);
+}
+
+/// What the writer of the log hands over from the record with the number `from` on.
+fn handed(made: &Made, from: u64) -> Handed {
+    let (mut handed, mut offset) = (Handed::default(), 0);
+    let log = std::fs::read(made.session.log_file()).unwrap();
+    for line in log.split_inclusive(|byte| *byte == b'\n') {
+        let text = line.strip_suffix(b"\n").unwrap();
+        let record = Record::parse(text).unwrap();
+        if record.seq >= from {
+            handed.add(&record, offset, text.len() as u64);
+        }
+        offset += line.len() as u64;
+    }
+    handed
+}
+
+#[test]
+fn what_is_handed_over_gives_the_same_index_as_reading_it() {
+    let made = made();
+    reindex(&made.session).unwrap();
+    let expected = dump(&made.session.index_file());
+    let length = made.log_length();
+    for (from, first) in [(0, length), (0, length / 2), (30, length / 3), (30, 2 * length / 3)] {
+        std::fs::remove_file(made.session.index_file()).unwrap();
+        let indexer = Indexer::start(&made.session).unwrap();
+        indexer.notify(first, handed(&made, from));
+        indexer.notify(length, handed(&made, from));
+        indexer.finish().unwrap();
+        assert_eq!(dump(&made.session.index_file()), expected, "{from} {first}");
+    }
 }
 
 #[test]
@@ -210,10 +242,10 @@ fn notifying_never_waits_for_the_index() {
     blocker.execute_batch("BEGIN IMMEDIATE").unwrap();
     let indexer = Indexer::start(&made.session).unwrap();
     let begin = std::time::Instant::now();
-    (0..100_000).for_each(|length| indexer.notify(length));
+    (0..100_000).for_each(|length| indexer.notify(length, Handed::default()));
     assert!(begin.elapsed() < std::time::Duration::from_secs(5));
     blocker.execute_batch("ROLLBACK").unwrap();
-    indexer.notify(made.log_length());
+    indexer.notify(made.log_length(), Handed::default());
     indexer.finish().unwrap();
 }
 

@@ -2,7 +2,7 @@ use super::super::error::ReadError;
 use super::super::rows::SessionState;
 use super::super::sessions::Sessions;
 use super::*;
-use crate::index::{IndexError, reindex};
+use crate::index::{Handed, IndexError, reindex};
 use std::fs;
 
 #[test]
@@ -47,7 +47,7 @@ fn a_running_session_is_read_as_far_as_its_writer_has_indexed_it() {
     assert!(matches!(reindex(&made.session), Err(IndexError::Running { .. })));
 
     crate::index::Indexer::start(&made.session)
-        .inspect(|indexer| indexer.notify(made.log_length()))
+        .inspect(|indexer| indexer.notify(made.log_length(), Handed::default()))
         .and_then(crate::index::Indexer::finish)
         .unwrap();
     made.open(6, 50, Ingress::Connect);
@@ -64,14 +64,14 @@ fn what_a_writer_adds_is_seen_through_an_open_session() {
     let indexer = crate::index::Indexer::start(&made.session).unwrap();
     let lock = fs::File::create(made.session.lock_file()).unwrap();
     lock.lock().unwrap();
-    indexer.notify(made.log_length());
+    indexer.notify(made.log_length(), Handed::default());
     let deadline = std::time::Instant::now() + std::time::Duration::from_secs(30);
     while !made.session.index_file().exists() || open(&made).summary().is_err() {
         assert!(std::time::Instant::now() < deadline);
         std::thread::yield_now();
     }
     made.open(1, 1, Ingress::Connect);
-    indexer.notify(made.log_length());
+    indexer.notify(made.log_length(), Handed::default());
     indexer.finish().unwrap();
     assert_eq!(ids(&open(&made), ""), ["c1"]);
 }
