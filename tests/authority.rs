@@ -235,3 +235,55 @@ async fn an_authority_from_its_creation_to_its_end() {
     assert!(!certificate.exists() && !key.exists());
     case.cli(&["ca", "remove", "--yes"]).expect_success();
 }
+
+#[test]
+fn nobody_sees_half_a_rotation() {
+    let case = Case::new();
+    case.cli(&["ca", "create"]).expect_success();
+    let authority = case.data().join("authority");
+    let run = |arguments: &[&str], times: usize| {
+        let run = |_| case.cli(arguments).expect_success();
+        (0..times).map(run).collect::<Vec<_>>()
+    };
+    let (shown, exported) = std::thread::scope(|scope| {
+        let shown = scope.spawn(|| run(&["ca", "show", "-o", "jsonl"], 40));
+        let exported = scope.spawn(|| run(&["ca", "export", "--form", "pem"], 40));
+        run(&["ca", "rotate"], 8);
+        (shown.join().unwrap(), exported.join().unwrap())
+    });
+
+    let former = std::fs::read_dir(authority.join("former")).unwrap();
+    let former: Vec<_> = former.map(|entry| entry.unwrap().path()).collect();
+    assert_eq!(former.len(), 8, "one of each rotation");
+    let current = authority.join("landfall-ca.pem");
+    let all: Vec<_> = former.iter().chain([&current]).collect();
+    let prints: Vec<_> = all.iter().map(|path| print_of(path)).collect();
+    for shown in shown {
+        let row: serde_json::Value = serde_json::from_str(&shown.text()).unwrap();
+        assert!(prints.contains(&row["fingerprint"].as_str().unwrap().to_owned()), "{row}");
+    }
+    let certificates: Vec<_> = all.iter().map(|path| std::fs::read(path).unwrap()).collect();
+    assert!(exported.iter().all(|exported| certificates.contains(&exported.stdout)));
+}
+
+#[test]
+fn an_interrupted_rotation_is_finished_before_anybody_looks() {
+    let (case, other) = (Case::new(), Case::new());
+    for case in [&case, &other] {
+        case.cli(&["ca", "create"]).expect_success();
+    }
+    let (authority, next) = (case.data().join("authority"), other.data().join("authority"));
+    let old = print_of(&authority.join("landfall-ca.pem"));
+    for form in ["key", "pem"] {
+        let to = authority.join(format!("landfall-ca.next.{form}"));
+        std::fs::copy(next.join(format!("landfall-ca.{form}")), to).unwrap();
+    }
+    let doctor = case.cli(&["doctor"]);
+    assert!(doctor.text().contains("only half replaced"), "{}", doctor.text());
+    let shown = case.cli(&["ca", "show", "-o", "jsonl"]).expect_success();
+    let said = shown.error_text();
+    assert!(said.contains("had been interrupted; it is finished now"), "{said}");
+    let row: serde_json::Value = serde_json::from_str(&shown.text()).unwrap();
+    assert_eq!(row["fingerprint"], print_of(&next.join("landfall-ca.pem")));
+    assert_eq!(row["former"][0]["fingerprint"], old);
+}

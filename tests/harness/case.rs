@@ -6,6 +6,7 @@ use crate::test_ca::TestCa;
 use crate::tool::{self, Output, SHORT};
 use serde_json::Value;
 use std::fmt::Write as _;
+use std::io::Write as _;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -152,7 +153,10 @@ impl Case {
     fn write_config(&self) {
         let text =
             format!("{}\n[resolve]\n{}\n[dial]\n{}\n", self.settings, self.resolve, self.dial);
-        std::fs::write(self.path(CONFIG), text).unwrap();
+        // Whole at any time: other commands of this case may be starting.
+        let mut file = tempfile::NamedTempFile::new_in(self.directory.path()).unwrap();
+        file.write_all(text.as_bytes()).unwrap();
+        file.persist(self.path(CONFIG)).unwrap();
     }
 }
 

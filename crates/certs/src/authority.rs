@@ -6,7 +6,7 @@ use crate::fingerprint;
 use crate::key_kind::{self, KeyKind};
 use crate::pem;
 use crate::profile::{self, Validity};
-use crate::store::Store;
+use crate::store::{Store, Which};
 use rcgen::{CertificateParams, Issuer, KeyPair, PublicKeyData};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivatePkcs8KeyDer};
@@ -36,9 +36,12 @@ impl Authority {
     /// which an interrupted creation leaves, gets one. Two processes that create at once get the
     /// same one.
     ///
+    /// Callers that may meet a rotation hold the directory ([`crate::enter`]).
+    ///
     /// # Errors
     /// Files that cannot be read or written, do not fit each other or hold no authority; a key that
-    /// other users may read; a certificate whose time is over or has not begun.
+    /// other users may read; a certificate whose time is over or has not begun; a rotation that is
+    /// half done.
     pub fn load_or_create(dir: &Path, key: KeyKind, now: SystemTime) -> Result<Self, Error> {
         let store = Store::new(dir);
         let authority = match Self::load(dir)? {
@@ -56,15 +59,18 @@ impl Authority {
     /// As [`Self::load_or_create`], except for the time.
     pub fn load(dir: &Path) -> Result<Option<Self>, Error> {
         let store = Store::new(dir);
+        if store.has_certificate(Which::Next) {
+            return Err(Error::HalfRotated { dir: dir.to_owned() });
+        }
         // In this order, for the key is published first.
-        let Some(certificate) = store.read_certificate()? else { return Ok(None) };
-        let Some(key) = store.read_key()? else {
+        let Some(certificate) = store.read_certificate(Which::Current)? else { return Ok(None) };
+        let Some(key) = store.read_key(Which::Current)? else {
             return Err(Error::KeyMissing {
-                key: store.key_path(),
-                certificate: store.certificate_path(),
+                key: store.key_path(Which::Current),
+                certificate: store.certificate_path(Which::Current),
             });
         };
-        let key = parse_key(&store, &key)?;
+        let key = parse_key(&store, Which::Current, &key)?;
         Self::from_parts(&store, &certificate, key).map(Some)
     }
 
@@ -130,29 +136,29 @@ impl Authority {
     }
 
     fn create(store: &Store, kind: KeyKind, now: SystemTime) -> Result<Self, Error> {
-        let key = match store.read_key()? {
-            Some(pem) => parse_key(store, &pem)?,
+        let key = match store.read_key(Which::Current)? {
+            Some(pem) => parse_key(store, Which::Current, &pem)?,
             None => {
                 let own = kind.generate()?;
-                store.publish_key(&own.serialize_pem())?;
+                store.publish_key(Which::Current, &own.serialize_pem())?;
                 // Ours, or that of a process that was faster.
-                let published = store.read_key()?;
-                let published =
-                    published.ok_or_else(|| Error::Vanished { path: store.key_path() })?;
-                parse_key(store, &published)?
+                let published = store.read_key(Which::Current)?;
+                let vanished = || Error::Vanished { path: store.key_path(Which::Current) };
+                let published = published.ok_or_else(vanished)?;
+                parse_key(store, Which::Current, &published)?
             }
         };
         let params = profile::authority(&key.subject_public_key_info(), now)?;
         let own = params.self_signed(&key).map_err(|source| Error::Sign { source })?;
-        store.publish_certificate(&pem::certificate(own.der()))?;
-        let published = store.read_certificate()?;
-        let published =
-            published.ok_or_else(|| Error::Vanished { path: store.certificate_path() })?;
+        store.publish_certificate(Which::Current, &pem::certificate(own.der()))?;
+        let published = store.read_certificate(Which::Current)?;
+        let vanished = || Error::Vanished { path: store.certificate_path(Which::Current) };
+        let published = published.ok_or_else(vanished)?;
         Self::from_parts(store, &published, key)
     }
 
     fn from_parts(store: &Store, certificate_pem: &[u8], key: KeyPair) -> Result<Self, Error> {
-        let path = store.certificate_path();
+        let path = store.certificate_path(Which::Current);
         let Ok(certificate) = CertificateDer::from_pem_slice(certificate_pem) else {
             return Err(Error::BadCertificate { path });
         };
@@ -163,7 +169,7 @@ impl Authority {
             return Err(Error::BadCertificate { path });
         }
         if parsed.public_key().raw != key.subject_public_key_info() {
-            return Err(Error::Mismatch { certificate: path, key: store.key_path() });
+            return Err(Error::Mismatch { certificate: path, key: store.key_path(Which::Current) });
         }
         if let Some(lacks) = what_it_lacks(&parsed) {
             return Err(Error::NotAnAuthority { path, lacks });
@@ -191,8 +197,9 @@ impl fmt::Debug for Authority {
     }
 }
 
-fn parse_key(store: &Store, pem: &[u8]) -> Result<KeyPair, Error> {
-    let bad = |source| Error::BadKey { path: store.key_path(), source };
+/// The key of this text, which was read from a file of `store`.
+pub(crate) fn parse_key(store: &Store, which: Which, pem: &[u8]) -> Result<KeyPair, Error> {
+    let bad = |source| Error::BadKey { path: store.key_path(which), source };
     let der = PrivatePkcs8KeyDer::from_pem_slice(pem).map_err(|_no_key| bad(None))?;
     KeyPair::try_from(&der).map_err(|source| bad(Some(source)))
 }

@@ -28,8 +28,14 @@ pub enum Error {
     NotYetValid { path: PathBuf },
     /// There is no authority here to replace.
     NoAuthority { dir: PathBuf },
-    /// A running program works with this authority, or is replacing it.
+    /// A running program works with this authority.
     InUse { dir: PathBuf },
+    /// Another program is replacing or removing this authority.
+    BeingReplaced { dir: PathBuf },
+    /// A rotation stopped half way, or goes on right now.
+    HalfRotated { dir: PathBuf },
+    /// A file that a rotation was to write is there already, and not of its making.
+    InTheWay { path: PathBuf },
     /// A file that had just been written was gone again.
     Vanished { path: PathBuf },
     /// The machine's clock is before 1970 or after 9999.
@@ -91,6 +97,14 @@ impl Error {
             Self::NotYetValid { .. } | Self::Clock => "check the machine's date and time",
             Self::NoAuthority { .. } => "`landfall ca create` or the first run makes one",
             Self::InUse { .. } => "stop the running landfall first, with Ctrl-C",
+            Self::BeingReplaced { .. } => {
+                "wait until `landfall ca rotate` or `landfall ca remove` is done, or end it"
+            }
+            Self::HalfRotated { .. } => "the next run finishes it, and so does `landfall ca show`",
+            Self::InTheWay { .. } => {
+                "another program writes there, or the file was copied there by hand: move it away, \
+                 then say it again"
+            }
             Self::Vanished { .. } => "another program removes files there; start again",
             Self::Random | Self::TooLarge | Self::Sign { .. } | Self::LeafKey { .. } => {
                 return None;
@@ -140,6 +154,15 @@ impl fmt::Display for Error {
             Self::NoAuthority { dir } => write!(f, "there is no authority in {}", dir.display()),
             Self::InUse { dir } => {
                 write!(f, "the authority in {} is in use", dir.display())
+            }
+            Self::BeingReplaced { dir } => {
+                write!(f, "the authority in {} is being replaced or removed", dir.display())
+            }
+            Self::HalfRotated { dir } => {
+                write!(f, "the authority in {} is only half replaced", dir.display())
+            }
+            Self::InTheWay { path } => {
+                write!(f, "{} is in the way of the new authority", path.display())
             }
             Self::Vanished { path } => {
                 write!(f, "{} was removed just after it was written", path.display())

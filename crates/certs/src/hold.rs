@@ -2,10 +2,11 @@
 //! programs may share and one that replaces or removes the authority must have alone. The operating
 //! system lets go of it however a process ends.
 
+use crate::disk::open_lock;
 use crate::error::{Action, Error};
-use crate::store;
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// A share in an authority: while it is held, the authority is neither replaced nor removed.
 #[derive(Debug)]
@@ -21,32 +22,56 @@ pub struct ExclusiveHold {
 }
 
 impl Hold {
-    /// Takes a share in the authority of `dir`, which is created when it is missing.
-    ///
-    /// # Errors
-    /// The authority is being replaced or removed, or the operating system refused.
-    pub fn shared(dir: &Path) -> Result<Self, Error> {
-        Ok(Self { _lock: lock(dir, File::try_lock_shared)? })
+    /// Takes a share in the authority of `dir`, which is created when it is missing. Waits a moment
+    /// for one who replaces it.
+    pub(crate) fn shared(dir: &Path) -> Result<Self, Error> {
+        let lock = lock(dir, File::try_lock_shared, ATTEMPTS)?;
+        let lock = lock.ok_or_else(|| Error::BeingReplaced { dir: dir.to_owned() })?;
+        Ok(Self { _lock: lock })
     }
 }
 
 impl ExclusiveHold {
-    /// Takes the authority of `dir` for the caller alone.
+    /// Takes the authority of `dir` for the caller alone. Waits a moment for those who only look
+    /// at it.
     ///
     /// # Errors
     /// Somebody works with it, or the operating system refused.
     pub fn take(dir: &Path) -> Result<Self, Error> {
-        Ok(Self { dir: dir.to_owned(), _lock: lock(dir, File::try_lock)? })
+        let taken = Self::within(dir, ATTEMPTS)?;
+        taken.ok_or_else(|| Error::InUse { dir: dir.to_owned() })
+    }
+
+    /// The same without waiting; `None` when somebody works with it.
+    pub(crate) fn take_if_free(dir: &Path) -> Result<Option<Self>, Error> {
+        Self::within(dir, 1)
+    }
+
+    fn within(dir: &Path, attempts: u32) -> Result<Option<Self>, Error> {
+        let lock = lock(dir, File::try_lock, attempts)?;
+        Ok(lock.map(|lock| Self { dir: dir.to_owned(), _lock: lock }))
     }
 }
 
-fn lock(dir: &Path, try_lock: fn(&File) -> Result<(), TryLockError>) -> Result<File, Error> {
-    let failed =
-        |source| Error::Io { action: Action::Create, path: dir.join("landfall-ca.lock"), source };
-    let file = store::open_lock(dir).map_err(failed)?;
-    match try_lock(&file) {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(Error::InUse { dir: dir.to_owned() }),
-        Err(TryLockError::Error(source)) => Err(failed(source)),
+fn lock(
+    dir: &Path,
+    try_lock: fn(&File) -> Result<(), TryLockError>,
+    attempts: u32,
+) -> Result<Option<File>, Error> {
+    let path = dir.join("landfall-ca.lock");
+    let failed = |source| Error::Io { action: Action::Create, path: path.clone(), source };
+    let file = open_lock(&path).map_err(failed)?;
+    for attempt in 1..=attempts {
+        match try_lock(&file) {
+            Ok(()) => return Ok(Some(file)),
+            Err(TryLockError::WouldBlock) if attempt < attempts => std::thread::sleep(PAUSE),
+            Err(TryLockError::WouldBlock) => {}
+            Err(TryLockError::Error(source)) => return Err(failed(source)),
+        }
     }
+    Ok(None)
 }
+
+/// Together about two seconds: longer than it takes to make a key, or to look at one.
+const ATTEMPTS: u32 = 200;
+const PAUSE: Duration = Duration::from_millis(10);

@@ -5,21 +5,26 @@
 
 mod authority;
 mod cache;
+mod disk;
 mod error;
 mod export;
 mod fingerprint;
+mod former;
 mod hold;
 mod key_kind;
 mod leaf;
 mod pem;
 mod profile;
+mod removal;
+mod rotation;
 mod store;
-mod succession;
 
 pub use authority::Authority;
 pub use error::{Action, Error};
 pub use export::{Exported, Form};
+pub use former::FormerAuthority;
 pub use hold::{ExclusiveHold, Hold};
 pub use key_kind::KeyKind;
 pub use leaf::LeafMinter;
-pub use succession::{FormerAuthority, remove, rotate};
+pub use removal::remove;
+pub use rotation::{Settled, enter, rotate, settle};

@@ -1,5 +1,5 @@
-//! The two files of the authority: reading them, and publishing each of them whole or not at all.
-//! Knows nothing of what is in them.
+//! The files of the authority: where they are, reading them, and publishing each of them whole or
+//! not at all. Knows nothing of what is in them, nor in which order they change.
 //!
 //! A file is written under a temporary name, flushed, and then *linked* to its own name, which
 //! fails when somebody else was first. So no reader ever sees half a file, and of two processes that
@@ -7,9 +7,10 @@
 //! before the certificate, hence a certificate without a key is never a creation under way.
 //! Replacing and removing is for who holds the directory alone ([`crate::hold`]).
 
+use crate::disk::{self, create_private_dir, open_to_scrub, read_bounded, scrub, sync_dir};
 use crate::error::{Action, Error};
-use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{self, Read, Write};
+use std::fs::{self, File};
+use std::io;
 use std::path::{Path, PathBuf};
 
 /// The authority's directory.
@@ -17,134 +18,189 @@ pub(crate) struct Store {
     dir: PathBuf,
 }
 
+/// Which of the authorities that a directory can hold at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Which {
+    /// The one that is in use.
+    Current,
+    /// The one that a rotation puts in its place.
+    Next,
+}
+
+/// What came of publishing a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Published {
+    New,
+    /// Somebody was first; their file is left as it is.
+    ThereAlready,
+}
+
 impl Store {
     pub(crate) fn new(dir: &Path) -> Self {
         Self { dir: dir.to_owned() }
     }
 
-    pub(crate) fn certificate_path(&self) -> PathBuf {
-        self.dir.join("landfall-ca.pem")
+    pub(crate) fn dir(&self) -> &Path {
+        &self.dir
     }
 
-    pub(crate) fn key_path(&self) -> PathBuf {
-        self.dir.join("landfall-ca.key")
+    pub(crate) fn certificate_path(&self, which: Which) -> PathBuf {
+        self.dir.join(match which {
+            Which::Current => "landfall-ca.pem",
+            Which::Next => "landfall-ca.next.pem",
+        })
+    }
+
+    pub(crate) fn key_path(&self, which: Which) -> PathBuf {
+        self.dir.join(match which {
+            Which::Current => "landfall-ca.key",
+            Which::Next => "landfall-ca.next.key",
+        })
     }
 
     /// The certificate file, or `None` when there is none.
-    pub(crate) fn read_certificate(&self) -> Result<Option<Vec<u8>>, Error> {
-        let path = self.certificate_path();
+    pub(crate) fn read_certificate(&self, which: Which) -> Result<Option<Vec<u8>>, Error> {
+        let path = self.certificate_path(which);
         match File::open(&path) {
             Ok(file) => read_bounded(file).map(Some),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error),
         }
-        .map_err(|source| Error::Io { action: Action::Read, path, source })
+        .map_err(failed(Action::Read, &path))
     }
 
     /// The key file, or `None` when there is none. A key that other users may read is refused, for
     /// it may have been copied, and then anybody can read the traffic of the devices that trust it.
-    pub(crate) fn read_key(&self) -> Result<Option<Vec<u8>>, Error> {
-        let path = self.key_path();
-        let failed = |source| Error::Io { action: Action::Read, path: path.clone(), source };
+    pub(crate) fn read_key(&self, which: Which) -> Result<Option<Vec<u8>>, Error> {
+        let path = self.key_path(which);
         let file = match File::open(&path) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(failed(error)),
+            Err(error) => return Err(failed(Action::Read, &path)(error)),
         };
-        let mode = permission_bits(&file).map_err(failed)?;
+        let mode = disk::permission_bits(&file).map_err(failed(Action::Read, &path))?;
         if mode & 0o077 != 0 {
             return Err(Error::KeyExposed { path, mode });
         }
-        read_bounded(file).map(Some).map_err(failed)
+        read_bounded(file).map(Some).map_err(failed(Action::Read, &path))
+    }
+
+    pub(crate) fn has_certificate(&self, which: Which) -> bool {
+        self.certificate_path(which).exists()
+    }
+
+    pub(crate) fn has_key(&self, which: Which) -> bool {
+        self.key_path(which).exists()
     }
 
     /// Creates the key file, readable by its owner alone, unless there is one already.
-    pub(crate) fn publish_key(&self, pem: &str) -> Result<(), Error> {
-        self.publish(&self.key_path(), pem, 0o600)
+    pub(crate) fn publish_key(&self, which: Which, pem: &str) -> Result<Published, Error> {
+        self.publish(&self.key_path(which), pem, 0o600)
     }
 
     /// Creates the certificate file, unless there is one already.
-    pub(crate) fn publish_certificate(&self, pem: &str) -> Result<(), Error> {
-        self.publish(&self.certificate_path(), pem, 0o644)
+    pub(crate) fn publish_certificate(&self, which: Which, pem: &str) -> Result<Published, Error> {
+        self.publish(&self.certificate_path(which), pem, 0o644)
     }
 
-    /// Puts a new key in the old one's place, whose bytes are overwritten (see [`scrub`]).
-    pub(crate) fn replace_key(&self, pem: &str) -> Result<(), Error> {
-        let path = self.key_path();
-        let failed = |source| Error::Io { action: Action::Replace, path: path.clone(), source };
-        let temporary = self.temporary()?;
-        let old = open_to_scrub(&path).map_err(failed)?;
-        let replaced = write_new(&temporary, pem, 0o600)
-            .and_then(|()| fs::rename(&temporary, &path))
-            .and_then(|()| sync_dir(&self.dir));
-        if replaced.is_err() {
-            // It is only there when it was written and not renamed.
-            drop(fs::remove_file(&temporary));
-        }
-        replaced.and_then(|()| old.map_or(Ok(()), scrub)).map_err(failed)
+    /// Overwrites the bytes of the current key (see [`scrub`]), if it is there.
+    pub(crate) fn scrub_key(&self) -> Result<(), Error> {
+        let path = self.key_path(Which::Current);
+        let scrubbed = open_to_scrub(&path).and_then(|key| key.map_or(Ok(()), scrub));
+        scrubbed.map_err(failed(Action::Replace, &path))
     }
 
-    /// Destroys the key, and what interrupted creations left of one.
-    pub(crate) fn destroy_keys(&self) -> Result<(), Error> {
-        for path in self.leftovers()?.into_iter().chain([self.key_path()]) {
-            let destroyed = open_to_scrub(&path)
-                .and_then(|key| key.map_or(Ok(()), scrub))
-                .and_then(|()| remove_if_there(&path))
-                .and_then(|()| sync_dir(&self.dir));
-            destroyed.map_err(|source| Error::Io { action: Action::Remove, path, source })?;
-        }
-        Ok(())
+    /// Puts the next key in the current one's place.
+    pub(crate) fn promote_key(&self) -> Result<(), Error> {
+        self.promote(&self.key_path(Which::Next), &self.key_path(Which::Current))
     }
 
-    pub(crate) fn remove_certificate(&self) -> Result<(), Error> {
-        let path = self.certificate_path();
-        remove_if_there(&path).and_then(|()| sync_dir(&self.dir)).map_err(|source| Error::Io {
-            action: Action::Remove,
-            path,
-            source,
-        })
+    /// Puts the next certificate in the current one's place.
+    pub(crate) fn promote_certificate(&self) -> Result<(), Error> {
+        self.promote(&self.certificate_path(Which::Next), &self.certificate_path(Which::Current))
+    }
+
+    /// Destroys a key, if it is there.
+    pub(crate) fn destroy_key(&self, which: Which) -> Result<(), Error> {
+        self.destroy(&self.key_path(which))
+    }
+
+    /// Destroys what interrupted writing left under temporary names, keys perhaps; returns how
+    /// much there was. For who holds the directory alone: nobody is writing one.
+    pub(crate) fn destroy_leftovers(&self) -> Result<usize, Error> {
+        let leftovers = self.leftovers()?;
+        leftovers.iter().try_for_each(|path| self.destroy(path))?;
+        Ok(leftovers.len())
+    }
+
+    pub(crate) fn remove_certificate(&self, which: Which) -> Result<(), Error> {
+        let path = self.certificate_path(which);
+        disk::remove_if_there(&path)
+            .and_then(|()| sync_dir(&self.dir))
+            .map_err(failed(Action::Remove, &path))
     }
 
     /// Keeps a certificate that is no longer in use, so that it can be told which one a device
     /// still trusts, or an old session was recorded with.
     pub(crate) fn keep_former(&self, name: &str, pem: &str) -> Result<(), Error> {
-        self.publish(&self.dir.join(FORMER).join(format!("{name}.pem")), pem, 0o644)
+        let path = self.dir.join(FORMER).join(format!("{name}.pem"));
+        if self.publish(&path, pem, 0o644)? == Published::New {
+            return Ok(());
+        }
+        // An interrupted rotation has kept it already, unless it is something else.
+        let kept = File::open(&path).and_then(read_bounded).map_err(failed(Action::Read, &path))?;
+        if kept == pem.as_bytes() { Ok(()) } else { Err(Error::InTheWay { path }) }
     }
 
     /// The certificates that are no longer in use, each with its path.
     pub(crate) fn former(&self) -> Result<Vec<(PathBuf, Vec<u8>)>, Error> {
-        let failed = |path: &Path| {
-            let path = path.to_owned();
-            |source| Error::Io { action: Action::Read, path, source }
-        };
         let dir = self.dir.join(FORMER);
         let mut former = Vec::new();
-        for path in entries(&dir).map_err(failed(&dir))? {
+        for path in disk::entries(&dir).map_err(failed(Action::Read, &dir))? {
             if path.extension().is_some_and(|extension| extension == "pem") {
-                let bytes = File::open(&path).and_then(read_bounded).map_err(failed(&path))?;
-                former.push((path, bytes));
+                let read = File::open(&path).and_then(read_bounded);
+                former.push((path.clone(), read.map_err(failed(Action::Read, &path))?));
             }
         }
         Ok(former)
     }
 
-    fn publish(&self, path: &Path, contents: &str, mode: u32) -> Result<(), Error> {
+    /// Files under temporary names: of a writer at work, or of one that was interrupted.
+    pub(crate) fn leftovers(&self) -> Result<Vec<PathBuf>, Error> {
+        let all = disk::entries(&self.dir).map_err(failed(Action::Read, &self.dir))?;
+        let is_ours = |path: &PathBuf| {
+            path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(TEMPORARY))
+        };
+        Ok(all.into_iter().filter(is_ours).collect())
+    }
+
+    fn publish(&self, path: &Path, contents: &str, mode: u32) -> Result<Published, Error> {
         let temporary = self.temporary()?;
         let dir = path.parent().unwrap_or(&self.dir);
         let linked = create_private_dir(dir)
-            .and_then(|()| write_new(&temporary, contents, mode))
+            .and_then(|()| disk::write_new(&temporary, contents, mode))
             .and_then(|()| fs::hard_link(&temporary, path));
         // It is only there when it was written; the link, not this name, is what counts.
         drop(fs::remove_file(&temporary));
         match linked {
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-            linked => linked.and_then(|()| sync_dir(dir)),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                return Ok(Published::ThereAlready);
+            }
+            linked => linked.and_then(|()| sync_dir(dir)).map(|()| Published::New),
         }
-        .map_err(|source| Error::Io {
-            action: Action::Create,
-            path: path.to_owned(),
-            source,
-        })
+        .map_err(failed(Action::Create, path))
+    }
+
+    fn promote(&self, from: &Path, to: &Path) -> Result<(), Error> {
+        fs::rename(from, to).and_then(|()| sync_dir(&self.dir)).map_err(failed(Action::Replace, to))
+    }
+
+    fn destroy(&self, path: &Path) -> Result<(), Error> {
+        open_to_scrub(path)
+            .and_then(|key| key.map_or(Ok(()), scrub))
+            .and_then(|()| disk::remove_if_there(path))
+            .and_then(|()| sync_dir(&self.dir))
+            .map_err(failed(Action::Remove, path))
     }
 
     /// A name that nobody else uses.
@@ -153,28 +209,6 @@ impl Store {
         aws_lc_rs::rand::fill(&mut random).map_err(|_unspecified| Error::Random)?;
         Ok(self.dir.join(format!("{TEMPORARY}{:016x}", u64::from_ne_bytes(random))))
     }
-
-    /// Files under temporary names. Nobody is writing one: the caller holds the directory alone.
-    fn leftovers(&self) -> Result<Vec<PathBuf>, Error> {
-        let all = entries(&self.dir).map_err(|source| Error::Io {
-            action: Action::Read,
-            path: self.dir.clone(),
-            source,
-        })?;
-        let is_ours = |path: &PathBuf| {
-            path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(TEMPORARY))
-        };
-        Ok(all.into_iter().filter(is_ours).collect())
-    }
-}
-
-/// Opens or creates the file that holders of a directory lock.
-pub(crate) fn open_lock(dir: &Path) -> io::Result<File> {
-    create_private_dir(dir)?;
-    let mut options = OpenOptions::new();
-    options.read(true).write(true).create(true).truncate(false);
-    set_mode(&mut options, 0o600);
-    options.open(dir.join("landfall-ca.lock"))
 }
 
 /// The directory of certificates that are no longer in use.
@@ -182,98 +216,6 @@ const FORMER: &str = "former";
 /// How temporary names begin.
 const TEMPORARY: &str = ".landfall-ca.";
 
-/// All files of a directory in the order of their names; none when there is no directory.
-fn entries(dir: &Path) -> io::Result<Vec<PathBuf>> {
-    let mut all = match fs::read_dir(dir) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        found => found?.map(|entry| Ok(entry?.path())).collect::<io::Result<Vec<_>>>()?,
-    };
-    all.sort();
-    Ok(all)
-}
-
-fn open_to_scrub(path: &Path) -> io::Result<Option<File>> {
-    match OpenOptions::new().write(true).open(path) {
-        Ok(file) => Ok(Some(file)),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(error),
-    }
-}
-
-/// Overwrites a key's bytes where they lie. Disks and file systems that write elsewhere (SSDs,
-/// copy-on-write, snapshots, backups) may keep them: only encryption of the disk helps there.
-fn scrub(mut key: File) -> io::Result<()> {
-    let length = usize::try_from(key.metadata()?.len().min(MAX_FILE_BYTES)).unwrap_or_default();
-    key.write_all(&vec![0; length])?;
-    key.sync_all()
-}
-
-fn remove_if_there(path: &Path) -> io::Result<()> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        removed => removed,
-    }
-}
-
-/// A file of ours has some hundred bytes; what is far larger is not ours.
-const MAX_FILE_BYTES: u64 = 64 * 1024;
-
-fn read_bounded(file: File) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    file.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes)?;
-    match bytes.len() as u64 > MAX_FILE_BYTES {
-        true => Err(io::Error::new(io::ErrorKind::InvalidData, "the file is larger than 64 KiB")),
-        false => Ok(bytes),
-    }
-}
-
-fn write_new(path: &Path, contents: &str, mode: u32) -> io::Result<()> {
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true);
-    set_mode(&mut options, mode);
-    let mut file = options.open(path)?;
-    file.write_all(contents.as_bytes())?;
-    file.sync_all()
-}
-
-#[cfg(unix)]
-fn create_private_dir(dir: &Path) -> io::Result<()> {
-    use std::os::unix::fs::DirBuilderExt;
-    DirBuilder::new().recursive(true).mode(0o700).create(dir)
-}
-
-#[cfg(unix)]
-fn set_mode(options: &mut OpenOptions, mode: u32) {
-    use std::os::unix::fs::OpenOptionsExt;
-    options.mode(mode);
-}
-
-#[cfg(unix)]
-fn permission_bits(file: &File) -> io::Result<u32> {
-    use std::os::unix::fs::PermissionsExt;
-    Ok(file.metadata()?.permissions().mode() & 0o7777)
-}
-
-#[cfg(unix)]
-fn sync_dir(dir: &Path) -> io::Result<()> {
-    File::open(dir)?.sync_all()
-}
-
-// Elsewhere a file's readers follow from its directory, the user's profile.
-#[cfg(not(unix))]
-fn create_private_dir(dir: &Path) -> io::Result<()> {
-    DirBuilder::new().recursive(true).create(dir)
-}
-
-#[cfg(not(unix))]
-fn set_mode(_options: &mut OpenOptions, _mode: u32) {}
-
-#[cfg(not(unix))]
-fn permission_bits(_file: &File) -> io::Result<u32> {
-    Ok(0o600)
-}
-
-#[cfg(not(unix))]
-fn sync_dir(_dir: &Path) -> io::Result<()> {
-    Ok(())
+fn failed(action: Action, path: &Path) -> impl Fn(io::Error) -> Error + '_ {
+    move |source| Error::Io { action, path: path.to_owned(), source }
 }

@@ -2,6 +2,7 @@
 //! What the commands do is in [`commands`] and [`run`]; this file decides nothing else.
 
 mod args;
+mod authority;
 mod clock;
 mod commands;
 mod config;

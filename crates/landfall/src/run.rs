@@ -11,6 +11,7 @@ mod tool;
 mod trust;
 
 use crate::args::LiveFormat;
+use crate::authority;
 use crate::clock::{self, SystemClock};
 use crate::config;
 use crate::config::settings::Settings;
@@ -72,7 +73,7 @@ async fn serve(
     let clock: SharedClock = Arc::new(SystemClock::start());
     let authority_dir = settings.data.authority();
     // Until the end of the run: devices are shown leaves of this authority.
-    let _hold = certs::Hold::shared(&authority_dir)?;
+    let _hold = authority::enter(context)?;
     let now = SystemTime::now();
     let authority =
         Arc::new(Authority::load_or_create(&authority_dir, settings.authority_key, now)?);

@@ -1,12 +1,13 @@
 //! `landfall ca`: the certificate that devices are told to trust.
 
 use crate::args::OutputArgs;
+use crate::authority;
 use crate::clock;
 use crate::config::AuthorityKey;
 use crate::context::Context;
 use crate::error::{Error, Exit};
 use crate::output::row::{Column, Kind, Row};
-use certs::{Authority, FormerAuthority};
+use certs::{Authority, FormerAuthority, Hold};
 use evidence::shape::SCHEMA;
 use recorder::record::value::Wall;
 use serde::Serialize;
@@ -16,7 +17,7 @@ use std::time::SystemTime;
 
 /// Prints what the authority is and how a device gets to trust it.
 pub(crate) fn show(context: &Context, output: OutputArgs) -> Result<Exit, Error> {
-    let authority = open(context)?;
+    let (_hold, authority) = open(context)?;
     let former = FormerAuthority::all(&context.settings.data.authority())?;
     let row = AuthorityRow::new(&authority, &certificate_path(context), &former);
     context.output(output).one(&row, |page| {
@@ -59,6 +60,7 @@ pub(crate) fn show(context: &Context, output: OutputArgs) -> Result<Exit, Error>
 pub(crate) fn create(context: &Context, key: Option<AuthorityKey>) -> Result<Exit, Error> {
     context.no_rows()?;
     let directory = context.settings.data.authority();
+    let _hold = authority::enter(context)?;
     if let Some(authority) = Authority::load(&directory)? {
         return Err(Error::usage("there is an authority already")
             .at(authority.name())
@@ -70,11 +72,13 @@ pub(crate) fn create(context: &Context, key: Option<AuthorityKey>) -> Result<Exi
     Ok(Exit::Ok)
 }
 
-/// The authority, made if there is none.
-pub(super) fn open(context: &Context) -> Result<Authority, Error> {
+/// The authority, made if there is none, with a share in it.
+pub(super) fn open(context: &Context) -> Result<(Hold, Authority), Error> {
     let settings = &context.settings;
     let directory = settings.data.authority();
-    Ok(Authority::load_or_create(&directory, settings.authority_key, SystemTime::now())?)
+    let hold = authority::enter(context)?;
+    let now = SystemTime::now();
+    Ok((hold, Authority::load_or_create(&directory, settings.authority_key, now)?))
 }
 
 fn certificate_path(context: &Context) -> PathBuf {

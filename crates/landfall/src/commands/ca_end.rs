@@ -2,6 +2,7 @@
 //! the devices that trust it.
 
 use super::ca::fingerprint;
+use crate::authority::say_settled;
 use crate::config::AuthorityKey;
 use crate::context::Context;
 use crate::error::{Error, Exit};
@@ -15,6 +16,7 @@ pub(crate) fn rotate(context: &Context, key: Option<AuthorityKey>) -> Result<Exi
     context.no_rows()?;
     let hold = ExclusiveHold::take(&context.settings.data.authority())?;
     let key = key.map_or(context.settings.authority_key, Into::into);
+    say_settled(context, certs::settle(&hold)?.as_ref());
     let (old, new) = certs::rotate(&hold, key, SystemTime::now())?;
     context.say(&format!("The authority {} is replaced, its key destroyed", title(&old)));
     context.say(&format!("The new one is {} ({})", new.name(), new.key_text()));
