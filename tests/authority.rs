@@ -176,6 +176,37 @@ async fn phones_fetch_every_form_through_the_proxy() {
     assert!(landfall.stop().status.success());
 }
 
+/// Prints the certificate in this form to a terminal.
+fn export_to_terminal(case: &Case, form: &str) -> Output {
+    let command = case.command(&["ca", "export", "--form", form]);
+    let mut terminal = tool::command("python3");
+    terminal
+        .arg("-c")
+        .arg("import os, pty, sys; sys.exit(os.waitstatus_to_exitcode(pty.spawn(sys.argv[1:])))");
+    terminal.arg(command.get_program()).args(command.get_args());
+    tool::run(&mut terminal, SHORT)
+}
+
+#[test]
+fn a_terminal_is_given_text_alone() {
+    let case = Case::new();
+    for (form, begins) in [
+        ("pem", "-----BEGIN CERTIFICATE-----"),
+        ("android", "-----BEGIN CERTIFICATE-----"),
+        ("mobileconfig", "<?xml"),
+    ] {
+        let printed = export_to_terminal(&case, form).expect_success().text();
+        assert!(printed.starts_with(begins), "{form}: {printed}");
+    }
+    for form in ["der", "p12", "magisk"] {
+        let output = export_to_terminal(&case, form);
+        let printed = output.text();
+        assert_eq!(output.status.code(), Some(2), "{form}");
+        assert!(printed.starts_with("error: ") && printed.contains("hint: name a file"), "{form}");
+        assert!(printed.is_ascii() && printed.lines().count() == 2, "{form}: {printed}");
+    }
+}
+
 #[track_caller]
 fn refused(output: &Output, says: &str) {
     let said = output.error_text();

@@ -77,7 +77,8 @@ pub(crate) enum CaVerb {
     Export {
         #[arg(long, visible_alias = "format", value_name = "FORM", default_value = "pem")]
         form: CertificateForm,
-        /// File to write, or a directory, in which it gets its usual name; `-` for stdout.
+        /// File to write, or a directory, in which it gets its usual name; `-` for stdout, which for
+        /// a binary form must not be a terminal.
         #[arg(short = 'o', long = "out", value_name = "FILE", default_value = "-")]
         out: PathBuf,
         /// Password of the p12 form. It protects nothing secret: the form holds no key.

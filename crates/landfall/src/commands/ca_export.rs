@@ -4,7 +4,7 @@ use crate::args::CertificateForm;
 use crate::context::Context;
 use crate::error::{Error, Exit};
 use certs::Form;
-use std::io::Write as _;
+use std::io::{IsTerminal, Write as _};
 use std::path::Path;
 
 /// Writes the certificate to a file, into a directory, or to standard output.
@@ -19,7 +19,14 @@ pub(crate) fn run(
         return Err(Error::usage("the password is too long or holds control characters")
             .hint("take a short word: it protects nothing secret"));
     }
-    let authority = super::ca::open(context)?;
+    let to_stdout = out == Path::new("-");
+    if to_stdout && is_binary(form) && std::io::stdout().is_terminal() {
+        return Err(Error::usage(
+            "this form of the certificate is binary, and stdout is a terminal",
+        )
+        .hint("name a file or a directory with -o, or pipe it into another program"));
+    }
+    let (_hold, authority) = super::ca::open(context)?;
     let file = authority.export(match form {
         CertificateForm::Pem => Form::Pem,
         CertificateForm::Der => Form::Der,
@@ -28,7 +35,7 @@ pub(crate) fn run(
         CertificateForm::Android => Form::Android,
         CertificateForm::Magisk => Form::Magisk,
     })?;
-    if out == Path::new("-") {
+    if to_stdout {
         let mut stdout = std::io::stdout().lock();
         stdout.write_all(&file.bytes).map_err(|error| Error::output(&error))?;
         return Ok(Exit::Ok);
@@ -45,6 +52,14 @@ pub(crate) fn run(
         context.say(&format!("Android finds it only under the name {}", file.file_name));
     }
     Ok(Exit::Ok)
+}
+
+/// The others are text: PEM, and a profile is XML.
+fn is_binary(form: CertificateForm) -> bool {
+    match form {
+        CertificateForm::Der | CertificateForm::P12 | CertificateForm::Magisk => true,
+        CertificateForm::Pem | CertificateForm::Mobileconfig | CertificateForm::Android => false,
+    }
 }
 
 const LONGEST_PASSWORD_BYTES: usize = 256;
