@@ -5,6 +5,7 @@
 mod checkpoint;
 mod connection;
 pub mod directory;
+mod draft;
 mod enrich;
 mod entropy;
 mod error;

@@ -1,6 +1,7 @@
 //! Opening a session: its name, its directory, its secrets and its first record.
 
-use crate::directory::{SessionDir, private_dir, replace_file, sync_dir};
+use crate::directory::{SessionDir, private_dir, replace_file};
+use crate::draft::Draft;
 use crate::enrich::{Annotator, Sources};
 use crate::entropy::Entropy;
 use crate::error::{Error, Failed};
@@ -15,7 +16,7 @@ use crate::store::StreamStore;
 use flow::id::SessionId;
 use flow::limits::Limits;
 use flow::time::SharedClock;
-use std::io::{ErrorKind, Write};
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 use time::OffsetDateTime;
@@ -62,15 +63,9 @@ pub(crate) fn begin(
     let signer = Signer::load_or_create(&setup.data_dir)?;
     let now = setup.clock.now();
     let previous = previous(&sessions)?;
-    let directory = create_directory(&sessions, setup.name.as_deref(), now.wall.0)?;
     let session = SessionId(setup.entropy.session);
-    let Some(mut lock) = directory.lock()? else {
-        return Err(Error::Busy(directory.path().to_owned()));
-    };
-    let lock_path = directory.lock_file();
-    lock.write_all(format!("{session}\n").as_bytes())
-        .and_then(|()| lock.sync_all())
-        .failed("write", &lock_path)?;
+    let name = setup.name.as_deref();
+    let (directory, lock) = create_directory(&sessions, name, session, now.wall.0)?;
     replace_file(&directory.seed_file(), &setup.entropy.frame_seed)?;
     let mut log = RecordLog::create(&directory, setup.entropy.nonces())?;
     let open = SessionOpen {
@@ -105,34 +100,23 @@ pub(crate) fn begin(
     }))
 }
 
+/// Makes the directory and takes its lock, in one: no other process finds it without.
 fn create_directory(
     sessions: &Path,
     name: Option<&str>,
+    session: SessionId,
     wall_ns: u64,
-) -> Result<SessionDir, Error> {
-    if let Some(name) = name {
-        check_name(name)?;
-        let directory = SessionDir::new(sessions.join(name));
-        return match directory.create() {
-            Err(taken) if taken.kind() == ErrorKind::AlreadyExists => {
-                Err(Error::NameTaken(directory.path().to_owned()))
-            }
-            created => {
-                created.failed("create", directory.path())?;
-                sync_dir(sessions).failed("write", sessions).map(|()| directory)
-            }
-        };
-    }
-    let base = name_of_time(wall_ns);
-    for attempt in 1..=MAX_ATTEMPTS {
+) -> Result<(SessionDir, File), Error> {
+    name.map_or(Ok(()), check_name)?;
+    let mut draft = Draft::create(sessions, session)?;
+    let base = name.map_or_else(|| name_of_time(wall_ns), str::to_owned);
+    let attempts = if name.is_some() { 1 } else { MAX_ATTEMPTS };
+    for attempt in 1..=attempts {
         let name = if attempt == 1 { base.clone() } else { format!("{base}-{attempt}") };
         let directory = SessionDir::new(sessions.join(name));
-        match directory.create() {
-            Err(taken) if taken.kind() == ErrorKind::AlreadyExists => {}
-            created => {
-                created.failed("create", directory.path())?;
-                return sync_dir(sessions).failed("write", sessions).map(|()| directory);
-            }
+        match draft.publish(&directory)? {
+            Ok(lock) => return Ok((directory, lock)),
+            Err(same) => draft = same,
         }
     }
     Err(Error::NameTaken(sessions.join(base)))

@@ -11,6 +11,7 @@ mod store_scan;
 
 use crate::checkpoint::Checkpoint;
 use crate::directory::{SessionDir, private_dir, replace_file, sync_dir};
+use crate::draft;
 use crate::entropy::Entropy;
 use crate::error::{Error, Failed};
 use crate::frame::FrameSeed;
@@ -64,7 +65,12 @@ pub fn recover_all(
     let mut directories = Vec::new();
     for entry in entries {
         let directory = SessionDir::new(entry.failed("list", &sessions)?.path());
-        if directory.log_dir().is_dir() {
+        if draft::is_draft(&directory) {
+            // One that cannot be removed is in nobody's way.
+            if let Err(error) = draft::sweep(&directory) {
+                tracing::warn!(%error, "Could not remove what an interrupted start had left");
+            }
+        } else if directory.log_dir().is_dir() {
             directories.push(directory);
         }
     }
@@ -91,6 +97,10 @@ pub fn recover(
         return Ok(None);
     }
     let Some(_lock) = directory.lock()? else { return Ok(None) };
+    // Whoever wrote it may have closed it in between.
+    if is_finished(directory)? {
+        return Ok(None);
+    }
     complete_directory(directory)?;
     let signed = signed(directory)?;
     let log = LogScan::read(directory, signed.as_ref())?;

@@ -60,7 +60,7 @@ impl Killed {
             std::fs::remove_dir_all(&path).unwrap();
         }
         let copy = SessionDir::new(path);
-        copy.create().unwrap();
+        std::fs::create_dir(copy.path()).and_then(|()| copy.create_parts()).unwrap();
         std::fs::copy(self.directory.lock_file(), copy.lock_file()).unwrap();
         std::fs::copy(self.directory.seed_file(), copy.seed_file()).unwrap();
         std::fs::write(copy.log_file(), log).unwrap();
@@ -345,4 +345,36 @@ fn only_sessions_that_nobody_writes_are_recovered() {
     assert_eq!(report.directory.name(), name);
     assert!(matches!(report.result, Ok(Recovered::Closed(_))));
     assert!(!live.parts.directory.checkpoint_file().exists());
+}
+
+#[test]
+fn runs_that_start_together_do_not_close_each_others_sessions() {
+    const RUNS: usize = 6;
+    let temp = temp();
+    for round in 1..=3 {
+        let barrier = std::sync::Barrier::new(RUNS);
+        let start = |number: u8| {
+            let clock: SharedClock = Arc::new(Ticking::default());
+            let mut setup = setup(temp.path());
+            setup.entropy.session = [number; 16];
+            barrier.wait();
+            let recovered = recover_all(temp.path(), &clock, &tool()).unwrap();
+            assert!(recovered.is_empty(), "{recovered:?}");
+            let mut writer = begin(setup, broadcast::channel(1).0).unwrap();
+            let again = recover_all(temp.path(), &clock, &tool()).unwrap();
+            assert!(again.is_empty(), "{again:?}");
+            exchange(1).into_iter().for_each(|event| writer.handle(event).unwrap());
+            let directory = writer.parts.directory.clone();
+            writer.close(CloseWhy::Finished).unwrap();
+            check_sound(&directory);
+        };
+        std::thread::scope(|scope| {
+            let start = &start;
+            let runs = (0..).take(RUNS).map(|number| scope.spawn(move || start(number)));
+            let runs: Vec<_> = runs.collect();
+            runs.into_iter().for_each(|run| run.join().unwrap());
+        });
+        let sessions = std::fs::read_dir(SessionDir::all_below(temp.path())).unwrap();
+        assert_eq!(sessions.count(), round * RUNS, "and no draft stays");
+    }
 }
