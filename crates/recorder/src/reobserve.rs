@@ -2,7 +2,8 @@
 //! log tells of them: the streams are the evidence, exchanges a view of it (`docs/FORMAT.md`).
 //!
 //! One pass over the log and the segments side by side, without the index; memory is that of the
-//! observers that were there while the session was recorded. It judges no hashes: whether the
+//! observers that were there while the session was recorded, and of a connection with missing bytes
+//! the numbers of the exchanges that they cut. It judges no hashes: whether the
 //! stores are what was committed to is another question.
 
 mod difference;
@@ -50,6 +51,7 @@ pub fn reobserve(
         limits,
         open: BTreeMap::new(),
         closing: Vec::new(),
+        cut: Vec::new(),
         found: Found { totals: Reobserved::default(), each },
     };
     let mut line = Vec::new();
@@ -70,6 +72,8 @@ struct Pass<'a> {
     open: BTreeMap<ConnectionId, Replay>,
     /// Closed in the log; their last bytes may be in the next `frames` record.
     closing: Vec<ConnectionId>,
+    /// Cut in the log; the last bytes that were kept may be in the next `frames` record.
+    cut: Vec<ConnectionId>,
     found: Found<'a>,
 }
 
@@ -91,7 +95,11 @@ impl Pass<'_> {
                     Body::StreamClose(close) if Leg::from(close.leg) == Leg::Relay => {
                         replay.kept(close.direction.into(), close.kept.0);
                     }
-                    Body::Gap(gap) => missing(replay, gap),
+                    Body::Gap(gap) => {
+                        if missing(replay, gap) {
+                            self.cut.push(connection);
+                        }
+                    }
                     Body::ConnectionClose(_) => {
                         replay.closed(at);
                         if replay.is_whole() {
@@ -134,6 +142,11 @@ impl Pass<'_> {
                 replay.expect(run.direction.into(), run.end.0);
             }
         }
+        for connection in std::mem::take(&mut self.cut) {
+            if let Some(replay) = self.open.get_mut(&connection) {
+                replay.nothing_follows();
+            }
+        }
         for connection in std::mem::take(&mut self.closing) {
             self.end(connection)?;
         }
@@ -155,9 +168,16 @@ impl Pass<'_> {
     }
 }
 
-fn missing(replay: &mut Replay, gap: Gap) {
+/// Notes what was left out; true when it is all later bytes of the connection.
+fn missing(replay: &mut Replay, gap: Gap) -> bool {
     match (gap.why, gap.record) {
-        (GapWhy::RecordTooLong, Some(kind)) => replay.unrecorded(kind),
-        _ => replay.cut(),
+        (GapWhy::RecordTooLong, Some(kind)) => {
+            replay.unrecorded(kind);
+            false
+        }
+        _ => {
+            replay.cut();
+            true
+        }
     }
 }

@@ -25,6 +25,10 @@ pub(super) struct Pairs {
     connection: ConnectionId,
     recorded: VecDeque<Timed>,
     derived: VecDeque<Timed>,
+    /// Nothing more is derived: what is recorded from here on has no counterpart to wait for.
+    is_cut: bool,
+    /// The exchanges of which records were left without their counterparts (0: the connection).
+    cut: BTreeSet<u32>,
     /// Exchanges that differ (0: the connection), and whether another version explains it.
     differ: BTreeMap<u32, bool>,
     /// The version of another observer that recorded this connection.
@@ -37,6 +41,8 @@ impl Pairs {
             connection,
             recorded: VecDeque::new(),
             derived: VecDeque::new(),
+            is_cut: false,
+            cut: BTreeSet::new(),
             differ: BTreeMap::new(),
             other_observer: None,
         }
@@ -46,6 +52,10 @@ impl Pairs {
         found.totals.exchanges += u64::from(matches!(it.1, Body::ExchangeRequest(_)));
         match take(&mut self.derived, &it.1) {
             Some(derived) => self.pair(&it, &derived, found),
+            None if self.is_cut => {
+                self.cut.insert(number(&it.1));
+                Ok(())
+            }
             None => {
                 self.recorded.push_back(it);
                 Ok(())
@@ -63,6 +73,19 @@ impl Pairs {
         }
     }
 
+    /// No record is derived any more, though the log may go on. Of those that wait, only the
+    /// exchanges that they are about are kept.
+    pub(super) fn cut(&mut self) {
+        self.is_cut = true;
+        self.cut.extend(std::mem::take(&mut self.recorded).iter().map(|(_, body)| number(body)));
+    }
+
+    /// How many records wait for their counterparts.
+    #[cfg(test)]
+    pub(super) fn waiting(&self) -> usize {
+        self.recorded.len() + self.derived.len()
+    }
+
     /// No record follows on either side. What has no counterpart differs if the connection is there
     /// from its beginning to its end, and is cut else. `unrecorded` are the kinds of records that
     /// the log says it has left out.
@@ -72,7 +95,7 @@ impl Pairs {
         mut unrecorded: Vec<String>,
         found: &mut Found<'_>,
     ) -> Result<(), ReadError> {
-        let mut cut = BTreeSet::new();
+        let mut cut = std::mem::take(&mut self.cut);
         for it in std::mem::take(&mut self.recorded) {
             if is_whole {
                 self.alone(&it, true, found)?;

@@ -112,7 +112,14 @@ impl Replay {
 
     /// So many bytes of the stream must have passed by now.
     pub(super) fn expect(&mut self, direction: Direction, bytes: u64) {
-        self.has_hole |= self.stream(direction).passed != bytes;
+        if self.stream(direction).passed != bytes {
+            self.lose();
+        }
+    }
+
+    /// All that was kept of a connection that was cut has passed.
+    pub(super) fn nothing_follows(&mut self) {
+        self.pairs.cut();
     }
 
     pub(super) fn recorded(
@@ -122,6 +129,11 @@ impl Replay {
         found: &mut Found<'_>,
     ) -> Result<(), ReadError> {
         self.pairs.recorded((at, body), found)
+    }
+
+    #[cfg(test)]
+    pub(super) fn waiting(&self) -> usize {
+        self.pairs.waiting()
     }
 
     /// The bytes of one frame.
@@ -180,11 +192,17 @@ impl Replay {
         self.observer = observer;
     }
 
+    /// What comes from here on cannot be read.
+    fn lose(&mut self) {
+        self.has_hole = true;
+        self.early = Vec::new();
+        self.pairs.cut();
+    }
+
     fn hold(&mut self, at: Stamp, bytes: &[u8]) {
         self.early_bytes += bytes.len();
         if self.early_bytes > MOST_EARLY_BYTES {
-            self.has_hole = true;
-            self.early.clear();
+            self.lose();
         } else {
             self.early.push((at, bytes.to_owned()));
         }

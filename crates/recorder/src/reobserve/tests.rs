@@ -297,3 +297,43 @@ fn a_made_up_exchange_is_no_derived_one() {
     assert_eq!(target.recorded.as_deref(), Some("\"/other\""));
     assert!(!found.is_confirmed());
 }
+
+/// A request of one of many exchanges of a connection, as it stands in the log.
+fn request(number: u32) -> Body {
+    let mut events = beginning(1);
+    let at = events.iter().position(|event| matches!(event, Event::Request { .. })).unwrap();
+    let Event::Request { mut exchange, head } = events.swap_remove(at) else { unreachable!() };
+    exchange.number = number;
+    Body::derived(&Event::Request { exchange, head }).unwrap().1
+}
+
+#[test]
+fn records_behind_a_hole_are_counted_and_not_kept() {
+    const LATER: u32 = 1_000;
+    let check = |cut: fn(&mut Replay), waiting: usize| {
+        let mut each = |_: &Difference| Ok(());
+        let mut found = Found { totals: Reobserved::default(), each: &mut each };
+        let mut replay = Replay::new(ConnectionId(1));
+        // One that waits when the bytes turn out to be missing.
+        replay.recorded(at(1), request(1), &mut found).unwrap();
+        cut(&mut replay);
+        for number in 2..=LATER {
+            replay.recorded(at(1), request(number), &mut found).unwrap();
+        }
+        assert_eq!(replay.waiting(), waiting);
+        replay.closed(at(2));
+        replay.finish(&mut found).unwrap();
+        assert_eq!(
+            (found.totals.exchanges, found.totals.cut),
+            (u64::from(LATER), u64::from(LATER))
+        );
+    };
+    check(|replay| replay.expect(Direction::Up, 7), 0);
+    let cut = |replay: &mut Replay| {
+        replay.cut();
+        replay.nothing_follows();
+    };
+    check(cut, 0);
+    // Bytes may still follow.
+    check(Replay::cut, LATER as usize);
+}
