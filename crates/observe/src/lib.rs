@@ -22,6 +22,7 @@ pub mod socks5;
 pub mod socks5_reply;
 pub mod sse;
 mod tally;
+mod undecided;
 pub mod websocket;
 
 pub use observer::Observer;

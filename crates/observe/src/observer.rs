@@ -1,8 +1,9 @@
-//! One observer for whichever HTTP version a connection speaks.
+//! One observer for whichever HTTP version a connection speaks, or for none.
 
 use crate::http1::message_body::Ending;
 use crate::http1::observer::Http1Observer;
 use crate::http2::Http2Observer;
+use crate::undecided::{Decision, Held, Undecided};
 use flow::event::Event;
 use flow::id::ConnectionId;
 use flow::limits::Limits;
@@ -17,6 +18,18 @@ use flow::time::Stamp;
 pub enum Observer {
     Http1(Box<Http1Observer>),
     Http2(Box<Http2Observer>),
+    /// Becomes one of the others with the first bytes.
+    Undecided(Box<Beginning>),
+    /// Not HTTP: bytes are not looked at.
+    Opaque,
+}
+
+/// The beginning of a connection, and what it takes to read on.
+#[derive(Debug)]
+pub struct Beginning {
+    connection: ConnectionId,
+    limits: Limits,
+    undecided: Undecided,
 }
 
 impl Observer {
@@ -30,11 +43,31 @@ impl Observer {
         Self::Http2(Box::new(Http2Observer::new(connection, limits)))
     }
 
+    /// For a connection whose first bytes have yet to say what it speaks: HTTP/1 when the client
+    /// opens with a request line, HTTP/2 when either side opens as that demands, else nothing that is
+    /// read.
+    pub fn undecided(connection: ConnectionId, limits: &Limits) -> Self {
+        let (undecided, limits) = (Undecided::default(), limits.clone());
+        Self::Undecided(Box::new(Beginning { connection, limits, undecided }))
+    }
+
+    /// Whether it reads the connection as HTTP, by what it has seen so far.
+    pub fn reads(&self) -> bool {
+        matches!(self, Self::Http1(_) | Self::Http2(_))
+    }
+
     /// Takes the next bytes of a direction.
     pub fn feed(&mut self, direction: Direction, at: Stamp, bytes: &[u8], events: &mut Vec<Event>) {
         match self {
             Self::Http1(observer) => observer.feed(direction, at, bytes, events),
             Self::Http2(observer) => observer.feed(direction, at, bytes, events),
+            Self::Undecided(beginning) => {
+                if let Some(decision) = beginning.undecided.feed(direction, at, bytes) {
+                    *self = beginning.decided(decision, events);
+                    self.feed(direction, at, bytes, events);
+                }
+            }
+            Self::Opaque => {}
         }
     }
 
@@ -44,6 +77,8 @@ impl Observer {
         match self {
             Self::Http1(observer) => observer.end(direction, Ending::Orderly, at, events),
             Self::Http2(observer) => observer.end(direction, at, events),
+            Self::Undecided(beginning) => beginning.undecided.end(direction, at),
+            Self::Opaque => {}
         }
     }
 
@@ -53,6 +88,8 @@ impl Observer {
         match self {
             Self::Http1(observer) => observer.end(direction, Ending::Cut, at, events),
             Self::Http2(observer) => observer.end(direction, at, events),
+            Self::Undecided(beginning) => beginning.undecided.cut(direction, at),
+            Self::Opaque => {}
         }
     }
 
@@ -62,6 +99,27 @@ impl Observer {
         match self {
             Self::Http1(observer) => observer.is_following(),
             Self::Http2(observer) => observer.is_following(),
+            Self::Undecided(_) => true,
+            Self::Opaque => false,
         }
+    }
+}
+
+impl Beginning {
+    /// The observer that takes over, which has seen what was held.
+    fn decided(&mut self, decision: Decision, events: &mut Vec<Event>) -> Observer {
+        let mut observer = match decision {
+            Decision::Http1 => Observer::http1(self.connection, &self.limits),
+            Decision::Http2 => Observer::http2(self.connection, &self.limits),
+            Decision::Opaque => return Observer::Opaque,
+        };
+        for (direction, at, held) in self.undecided.take_held() {
+            match held {
+                Held::Bytes(bytes) => observer.feed(direction, at, &bytes, events),
+                Held::End => observer.end(direction, at, events),
+                Held::Cut => observer.cut(direction, at, events),
+            }
+        }
+        observer
     }
 }

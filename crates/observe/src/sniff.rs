@@ -1,4 +1,4 @@
-//! Which protocol a client's first bytes begin. A guess from a bounded prefix, made with as few
+//! Which protocol first bytes begin, a client's or a server's. A guess from a bounded prefix, made with as few
 //! bytes as possible; it does not parse, and a wrong guess costs decoding, never relaying.
 
 /// What the first bytes look like.
@@ -19,6 +19,9 @@ pub enum Sniffed {
 /// The most bytes that [`sniff`] looks at.
 pub const MOST_BYTES: usize = PREFACE.len();
 
+/// The most bytes that [`sniff_server`] looks at: a frame header.
+pub const MOST_SERVER_BYTES: usize = 9;
+
 /// Judges a client's first bytes.
 pub fn sniff(bytes: &[u8]) -> Sniffed {
     match bytes {
@@ -30,6 +33,39 @@ pub fn sniff(bytes: &[u8]) -> Sniffed {
         _ if PREFACE.starts_with(bytes) => Sniffed::NeedMore,
         _ => sniff_request_line(bytes),
     }
+}
+
+/// Judges the first bytes of a server that does not wait for its client. HTTP/2 alone can begin so,
+/// with the header of a SETTINGS frame (RFC 9113 section 3.4).
+pub fn sniff_server(bytes: &[u8]) -> Sniffed {
+    let may_be = |(at, byte): (usize, &u8)| match at {
+        // Length: no larger than a frame may be before SETTINGS raised that.
+        0 => *byte == 0,
+        1 => *byte <= 0x40,
+        3 => *byte == SETTINGS,
+        // The lowest bit is ACK, and there is nothing to acknowledge; the stream is that of the
+        // connection.
+        4..MOST_SERVER_BYTES => *byte == 0,
+        _ => true,
+    };
+    let length = match bytes {
+        [_, high, low, ..] => Some(u16::from_be_bytes([*high, *low])),
+        _ => None,
+    };
+    let is_of_settings =
+        length.is_none_or(|length| length % SETTING_BYTES == 0 && length <= LARGEST_FRAME);
+    if !bytes.iter().enumerate().all(may_be) || !is_of_settings {
+        Sniffed::Other
+    } else if bytes.len() < MOST_SERVER_BYTES {
+        Sniffed::NeedMore
+    } else {
+        Sniffed::Http2Preface
+    }
+}
+
+/// Whether these bytes are the HTTP/2 connection preface as far as both go.
+pub(crate) fn begins_preface(bytes: &[u8]) -> bool {
+    bytes.iter().zip(PREFACE).all(|(got, wanted)| got == wanted)
 }
 
 /// A method, one space, and the start of a target. The target is looked at because many text
@@ -76,6 +112,11 @@ fn is_method_byte(byte: u8) -> bool {
 const TLS_HANDSHAKE: u8 = 0x16;
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 const SCHEME: &[u8] = b"http";
+/// The type of a SETTINGS frame, and the bytes of one setting (RFC 9113 section 6.5).
+const SETTINGS: u8 = 4;
+const SETTING_BYTES: u16 = 6;
+/// The initial value of SETTINGS_MAX_FRAME_SIZE.
+const LARGEST_FRAME: u16 = 1 << 14;
 /// The longest registered method, `UPDATEREDIRECTREF`, has 17 bytes; with the space and the scheme
 /// this stays below [`MOST_BYTES`].
 const LONGEST_METHOD: usize = 18;
@@ -117,6 +158,24 @@ mod tests {
         check(b"* OK IMAP\r\n", Sniffed::Other, 1);
         check(b"QUIT\r\n", Sniffed::Other, 5);
         check(b"GET  / HTTP/1.1\r\n", Sniffed::Other, 5);
+    }
+
+    #[test]
+    fn a_server_begins_http2_with_settings_alone() {
+        let check = |bytes: &[u8], expected, decided_at: usize| {
+            for length in 0..=bytes.len() {
+                let wanted = if length < decided_at { Sniffed::NeedMore } else { expected };
+                assert_eq!(sniff_server(&bytes[..length]), wanted, "{length} of {bytes:?}");
+            }
+        };
+        check(&[0, 0, 0, 4, 0, 0, 0, 0, 0, 9], Sniffed::Http2Preface, 9);
+        check(&[0, 0, 18, 4, 0, 0, 0, 0, 0], Sniffed::Http2Preface, 9);
+        check(&[0, 0x40, 2, 4], Sniffed::Other, 3);
+        check(&[0, 0, 17], Sniffed::Other, 3);
+        check(&[0, 0, 6, 4, 1], Sniffed::Other, 5);
+        check(&[0, 0, 6, 4, 0, 0, 0, 0, 1], Sniffed::Other, 9);
+        check(b"220 mail ESMTP", Sniffed::Other, 1);
+        check(b"HTTP/1.1 200", Sniffed::Other, 1);
     }
 
     proptest! {

@@ -230,13 +230,11 @@ async fn redial(
 }
 
 async fn observe(journal: &Journal, alpn: Option<&[u8]>, setup: &Setup) {
-    match alpn {
-        Some(b"h2") => {
-            journal.observe(Observer::http2(journal.connection(), &setup.limits)).await;
-        }
-        None | Some(b"http/1.1" | b"http/1.0") => {
-            journal.observe(Observer::http1(journal.connection(), &setup.limits)).await;
-        }
-        Some(_) => {}
-    }
+    let observer = match alpn {
+        Some(b"h2") => Observer::http2,
+        Some(b"http/1.1" | b"http/1.0") => Observer::http1,
+        Some(_) => return,
+        None => Observer::undecided,
+    };
+    journal.observe(observer(journal.connection(), &setup.limits)).await;
 }

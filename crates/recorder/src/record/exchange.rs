@@ -285,7 +285,7 @@ fn fields(fields: &[http::Field]) -> Vec<(Text, Text)> {
 
 /// Name and version of the observer that derives these records. It changes when the same bytes
 /// would give other records.
-pub const OBSERVER: &str = "http/1";
+pub const OBSERVER: &str = "http/2";
 
 #[cfg(test)]
 mod tests {

@@ -13,6 +13,8 @@ use observe::sniff::{Sniffed, sniff};
 pub(super) enum Protocol {
     Http1,
     Http2,
+    /// Inside TLS that negotiated nothing: what the first bytes of either side say.
+    Undecided,
     /// HTTP in the clear: HTTP/2 if the device's first bytes are its preface, else HTTP/1.
     ByFirstBytes,
     /// Nothing that is observed.
@@ -26,8 +28,9 @@ impl Protocol {
         match (treatment.treatment.as_str(), treatment.reason.as_str()) {
             ("intercepted", _) => Some(match alpn {
                 Some(b"h2") => Self::Http2,
-                None | Some(b"http/1.1" | b"http/1.0") => Self::Http1,
+                Some(b"http/1.1" | b"http/1.0") => Self::Http1,
                 Some(_) => Self::Opaque,
+                None => Self::Undecided,
             }),
             ("plaintext", "http") => Some(Self::ByFirstBytes),
             ("plaintext", "own-pages" | "last-hop") => Some(Self::Http1),
@@ -49,6 +52,7 @@ impl Protocol {
         match self {
             Self::Http1 => Some(Observer::http1(connection, limits)),
             Self::Http2 => Some(Observer::http2(connection, limits)),
+            Self::Undecided => Some(Observer::undecided(connection, limits)),
             Self::ByFirstBytes | Self::Opaque => None,
         }
     }

@@ -178,7 +178,7 @@ impl Replay {
             }
             self.compare(found)?;
         }
-        found.totals.connections += u64::from(self.observer.is_some());
+        found.totals.connections += u64::from(self.observer.as_ref().is_some_and(Observer::reads));
         self.pairs.finish(closed.is_some(), self.unrecorded, found)
     }
 

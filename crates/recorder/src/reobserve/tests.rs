@@ -34,6 +34,16 @@ impl Tap {
         Self::open(writer, connection, observer)
     }
 
+    /// A connection inside TLS that negotiated no protocol.
+    fn without_alpn(mut writer: SessionWriter, connection: u64) -> Self {
+        writer.handle(opened(connection)).unwrap();
+        let id = ConnectionId(connection);
+        let treatment = Treatment::Intercepted;
+        writer.handle(Event::Treated { connection: id, at: at(1), treatment }).unwrap();
+        let observer = Observer::undecided(id, &Limits::default());
+        Self { writer, connection, observer, now: 1_000, passed: [0; 2] }
+    }
+
     fn pass(&mut self, direction: Direction, bytes: &[u8]) -> &mut Self {
         let at = self.tick();
         let stream = stream(self.connection, direction);
@@ -167,6 +177,27 @@ fn http2_in_the_clear_is_told_by_its_preface_and_lost_sync_is_found_again() {
     tap.close().close(crate::record::session::CloseWhy::Finished).unwrap();
     let lost = std::fs::read_to_string(directory.log_file()).unwrap();
     assert_eq!(lost.matches("\"kind\":\"lost-sync\"").count(), 2);
+    let (found, differences) = run(&directory);
+    assert_eq!(differences, []);
+    assert_eq!((found.connections, found.exchanges, found.differ), (2, 2, 0));
+}
+
+#[test]
+fn without_alpn_the_first_bytes_tell_again_what_is_read() {
+    let temp = tempfile::tempdir().unwrap();
+    let writer = writer(temp.path());
+    let directory = writer.parts.directory.clone();
+    let mut greeted = Tap::without_alpn(writer, 1);
+    greeted.pass(Direction::Down, b"220 mail ESMTP\r\n").pass(Direction::Up, b"EHLO phone\r\n");
+    let mut http1 = Tap::without_alpn(greeted.close(), 2);
+    http1.pass(Direction::Up, b"GE").commit().pass(Direction::Up, b"T / HTTP/1.1\r\n\r\n");
+    let mut http2 = Tap::without_alpn(http1.close(), 3);
+    http2
+        .pass(Direction::Down, &[0, 0, 0, 4, 0, 0, 0, 0, 0])
+        .pass(Direction::Up, b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")
+        .pass(Direction::Up, &[0, 0, 0, 4, 0, 0, 0, 0, 0])
+        .pass(Direction::Up, &[0, 0, 3, 1, 5, 0, 0, 0, 1, 0x82, 0x84, 0x86]);
+    http2.close().close(crate::record::session::CloseWhy::Finished).unwrap();
     let (found, differences) = run(&directory);
     assert_eq!(differences, []);
     assert_eq!((found.connections, found.exchanges, found.differ), (2, 2, 0));
