@@ -195,6 +195,44 @@ fn the_mark_keeps_landfall_s_own_connections_out() {
     assert!(flows.iter().all(|flow| flow["treatment"] == "intercepted"), "{flows:#?}");
 }
 
+/// Datagrams and look-ups leave with the mark too, whatever is done with what has none.
+#[test]
+fn datagrams_and_look_ups_have_the_mark() {
+    const COUNTED: &str = "
+        table inet counted {
+          chain out {
+            type filter hook output priority 0; policy accept;
+            oifname != servers accept
+            udp dport 5353 meta mark 0x4c46 counter accept comment \"datagrams\"
+            udp dport 53 meta mark 0x4c46 counter accept comment \"look-ups\"
+            tcp dport 53 meta mark 0x4c46 counter accept comment \"look-ups over TCP\"
+            meta l4proto { udp, tcp } counter accept comment \"without mark\"
+          }
+        }";
+    let mut field = Field::new(&[HOST], "redirect");
+    field.serve_names();
+    field.case.flag("--transparent-mark=0x4c46");
+    field.case.setting("[resolver]\nservers = [\"10.77.2.2:53\"]");
+    field.network.shell(Place::Gateway, &format!("nft -f - <<'END'{COUNTED}\nEND\n"));
+    let landfall = field.start();
+    let proxy = landfall.proxy().to_string();
+    let mut send = field.python(Place::Gateway, "marked.py");
+    tool::run(send.args(["send", &proxy, V4.server, "sought.example"]), SHORT).expect_success();
+    landfall.stop();
+    let counted = field.network.shell(Place::Gateway, "nft list table inet counted").text();
+    let packets = |what: &str| {
+        let line = counted.lines().find(|line| line.ends_with(&format!("comment \"{what}\"")));
+        let words: Vec<_> = line.unwrap_or_default().split(' ').collect();
+        let at =
+            words.iter().position(|word| *word == "packets").unwrap_or_else(|| panic!("{counted}"));
+        words[at + 1].parse::<u32>().unwrap()
+    };
+    assert_eq!(packets("without mark"), 0, "{counted}");
+    for what in ["datagrams", "look-ups", "look-ups over TCP"] {
+        assert!(packets(what) > 0, "{what}: {counted}");
+    }
+}
+
 fn http1_over_tls_at(field: &Field, place: Place, family: Family) {
     let mut curl = curl(field, place, family, &format!("https://{HOST}/one"));
     tool::run(&mut curl, SHORT).expect_success();

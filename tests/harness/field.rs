@@ -89,6 +89,12 @@ impl Field {
         self.serve_python("stream_server.py", STREAMS);
     }
 
+    /// A name server whose every answer is too long for a datagram, and that has no TCP.
+    pub fn serve_names(&mut self) {
+        let mut python = self.python(Place::Server, "marked.py");
+        self.started(python.args(["serve", "53"]).stdout(Stdio::piped()), 53);
+    }
+
     /// One of the tests' Python programs in one of the places.
     pub fn python(&self, place: Place, script: &str) -> Command {
         let interpreter = tool::python().get_program().to_string_lossy().into_owned();

@@ -173,14 +173,16 @@ pub struct DroppedDatagrams {
     pub foreign: u64,
     /// To a destination that is blocked or cannot be reached, or was not reached before the end.
     pub refused: u64,
-    /// Past a bound: too many destinations, or too many bytes that wait.
+    /// Past a bound of the association: too many destinations, or too many bytes that wait.
     pub overflowed: u64,
+    /// To a further destination when the run had as many conversations of datagrams as it may have.
+    pub over_flow_limit: u64,
 }
 
 impl DroppedDatagrams {
     pub fn total(&self) -> u64 {
-        let Self { fragmented, malformed, foreign, refused, overflowed } = *self;
-        [fragmented, malformed, foreign, refused, overflowed].iter().sum()
+        let Self { fragmented, malformed, foreign, refused, overflowed, over_flow_limit } = *self;
+        [fragmented, malformed, foreign, refused, overflowed, over_flow_limit].iter().sum()
     }
 }
 

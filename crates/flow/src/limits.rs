@@ -54,6 +54,9 @@ pub struct Limits {
     pub fail_open_entries: usize,
     /// Time without a byte in either direction after which a relayed connection is ended.
     pub idle_time: Duration,
+    /// Conversations of datagrams, each with one destination of one association, that the whole run
+    /// has at once; datagrams to further destinations are refused and counted.
+    pub datagram_flows: usize,
     /// Destinations that one SOCKS5 association for datagrams has at once.
     pub association_destinations: usize,
     /// Bytes of datagrams of one association that wait for a look-up, or to be sent.
@@ -106,6 +109,7 @@ impl Default for Limits {
             fail_open_time: Duration::from_secs(10 * 60),
             fail_open_entries: 10_000,
             idle_time: Duration::from_secs(2 * 60 * 60),
+            datagram_flows: 4_096,
             association_destinations: 256,
             association_bytes: MIB as usize,
             datagram_idle_time: Duration::from_secs(5 * 60),

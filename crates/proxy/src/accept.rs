@@ -32,7 +32,10 @@ pub async fn serve(
     let room = Arc::new(Semaphore::new(setup.limits.connections));
     let grace = setup.limits.shutdown_grace;
     let devices = Devices::new(setup.limits.device_connections);
-    let served = Served { setup, events, numbers: Arc::default(), abort: abort.clone(), devices };
+    let most = setup.limits.datagram_flows.min(Semaphore::MAX_PERMITS);
+    let datagram_flows = Arc::new(Semaphore::new(most));
+    let (numbers, abort_all) = (Arc::default(), abort.clone());
+    let served = Served { setup, events, numbers, devices, datagram_flows, abort: abort_all };
     for turn in 0.. {
         let accepted = tokio::select! {
             biased;

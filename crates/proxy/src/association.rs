@@ -92,6 +92,12 @@ struct Sorting<'a> {
     dropped: DroppedDatagrams,
 }
 
+/// Whose bound a datagram is past.
+enum Full {
+    Association,
+    Run,
+}
+
 impl<'a> Sorting<'a> {
     fn new(
         client: &Client,
@@ -184,25 +190,29 @@ impl<'a> Sorting<'a> {
             return;
         };
         let queued = Queued { bytes: Bytes::copy_from_slice(payload), client: from, room };
-        if !self.queue(header.target, queued) {
-            self.dropped.overflowed += 1;
+        match self.queue(header.target, queued) {
+            Ok(()) => {}
+            Err(Full::Association) => self.dropped.overflowed += 1,
+            Err(Full::Run) => self.dropped.over_flow_limit += 1,
         }
     }
 
-    fn queue(&mut self, target: Target, queued: Queued) -> bool {
+    fn queue(&mut self, target: Target, queued: Queued) -> Result<(), Full> {
         let queued = match self.flows.get(&target) {
             None => queued,
             Some(flow) => match flow.try_send(queued) {
-                Ok(()) => return true,
-                Err(mpsc::error::TrySendError::Full(_)) => return false,
+                Ok(()) => return Ok(()),
+                Err(mpsc::error::TrySendError::Full(_)) => return Err(Full::Association),
                 // It has just ended: this begins another one.
                 Err(mpsc::error::TrySendError::Closed(queued)) => queued,
             },
         };
         let bound = self.served.setup.limits.association_destinations;
         if self.flows.len() >= bound && !self.flows.contains_key(&target) {
-            return false;
+            return Err(Full::Association);
         }
+        let places = Arc::clone(&self.served.datagram_flows);
+        let place = places.try_acquire_owned().map_err(|_none| Full::Run)?;
         let (sender, receiver) = mpsc::channel(QUEUED_DATAGRAMS);
         let flow = Flow {
             served: self.served.clone(),
@@ -213,9 +223,13 @@ impl<'a> Sorting<'a> {
             received: receiver,
             stop: self.stop.clone(),
         };
-        let sent = sender.try_send(queued).is_ok();
+        let sent = sender.try_send(queued).map_err(|_never| Full::Association);
         self.flows.insert(target, sender);
-        self.tasks.spawn(flow.run());
+        self.tasks.spawn(async move {
+            let ended = flow.run().await;
+            drop(place);
+            ended
+        });
         sent
     }
 

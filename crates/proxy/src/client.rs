@@ -14,6 +14,7 @@ use flow::time::Stamp;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 /// A device's connection as accepted, and what is learnt of it before it asks for something.
@@ -111,6 +112,8 @@ pub(crate) struct Served {
     pub(crate) events: Sender,
     pub(crate) numbers: Arc<Numbers>,
     pub(crate) devices: Devices,
+    /// Room for conversations of datagrams, of all associations together.
+    pub(crate) datagram_flows: Arc<Semaphore>,
     /// Cancelled when the grace time of a shutdown is over, or when recording has stopped.
     pub(crate) abort: CancellationToken,
 }

@@ -102,3 +102,44 @@ async fn datagrams_that_wait_for_a_look_up_are_counted_when_the_association_ends
     });
     assert_eq!(dropped, Some(DroppedDatagrams { refused: 3, ..DroppedDatagrams::default() }));
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_run_has_a_bound_on_conversations_of_datagrams() {
+    let origin = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let mut options = Options::with_origin(origin.local_addr().unwrap());
+    options.limits.datagram_flows = 2;
+    let proxy = start(options).await;
+    let (first, sender) = associate(&proxy).await;
+    let (second, other_sender) = associate(&proxy).await;
+    let arrives = async || timeout(SOON, origin.recv(&mut [0; 16])).await.unwrap().unwrap();
+    sender.send(&to(ORIGIN, 1)).await.unwrap();
+    arrives().await;
+    other_sender.send(&to(ORIGIN, 1)).await.unwrap();
+    arrives().await;
+    // The bound is reached, in all associations: what there is goes on, and nothing else begins.
+    for client in [&sender, &other_sender] {
+        client.send(&to(ORIGIN, 2)).await.unwrap();
+        client.send(&to(ORIGIN, 1)).await.unwrap();
+        arrives().await;
+    }
+    // An association that ends gives its place back.
+    drop(first);
+    while {
+        other_sender.send(&to(ORIGIN, 3)).await.unwrap();
+        let mut buffer = [0; 16];
+        timeout(Duration::from_millis(50), origin.recv(&mut buffer)).await.is_err()
+    } {}
+    drop(second);
+    let story = proxy.finish().await;
+    let dropped: Vec<_> = story
+        .0
+        .iter()
+        .filter_map(|event| match event {
+            Event::DatagramsDropped { dropped, .. } => Some(*dropped),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(dropped.len(), 2, "{dropped:?}");
+    let only = |dropped: &DroppedDatagrams| dropped.total() == dropped.over_flow_limit;
+    assert!(dropped.iter().all(|dropped| only(dropped) && dropped.over_flow_limit > 0));
+}

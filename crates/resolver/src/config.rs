@@ -15,6 +15,8 @@ pub struct Config {
     pub servers: Vec<SocketAddr>,
     /// Names that are answered from here, without asking anybody.
     pub overrides: BTreeMap<DnsName, Override>,
+    /// The mark of the sockets that ask (Linux `SO_MARK`), by which packet filter rules know them.
+    pub mark: Option<u32>,
 }
 
 /// A given answer.
@@ -50,7 +52,7 @@ mod tests {
         let cnames = cnames.iter().map(|name| name.parse().unwrap()).collect();
         let given = Override { cnames, addresses: Vec::new() };
         let overrides = BTreeMap::from([("a.example".parse().unwrap(), given)]);
-        let result = Config { servers: Vec::new(), overrides }.check();
+        let result = Config { overrides, ..Config::default() }.check();
         assert!(expected(&result), "{result:?}");
     }
 

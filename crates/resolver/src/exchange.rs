@@ -6,11 +6,12 @@
 //! the server: the kernel drops what others send, and a refusing server is noticed at once.
 
 use hickory_resolver::proto::op::{Message, MessageType, OpCode, Query, ResponseCode};
+use socket2::SockRef;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpStream, UdpSocket};
+use tokio::net::{TcpSocket, UdpSocket};
 use tokio::time::timeout;
 
 /// Why a server gave no usable answer.
@@ -38,15 +39,23 @@ impl Failure {
     }
 }
 
+/// Whom to ask, and how its socket is marked.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Server {
+    pub(crate) address: SocketAddr,
+    pub(crate) mark: Option<u32>,
+}
+
 /// Asks over UDP, again every second until an answer comes.
-pub(crate) async fn over_udp(server: SocketAddr, query: &Query) -> Result<Message, Failure> {
+pub(crate) async fn over_udp(server: Server, query: &Query) -> Result<Message, Failure> {
     let question = Question::new(query)?;
-    let any = match server {
+    let any = match server.address {
         SocketAddr::V4(_) => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
         SocketAddr::V6(_) => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
     };
     let socket = UdpSocket::bind((any, 0)).await.map_err(unreachable)?;
-    socket.connect(server).await.map_err(unreachable)?;
+    set_mark(&SockRef::from(&socket), server.mark).map_err(unreachable)?;
+    socket.connect(server.address).await.map_err(unreachable)?;
     loop {
         socket.send(&question.bytes).await.map_err(unreachable)?;
         if let Ok(answer) = timeout(REPEAT, question.receive(&socket)).await {
@@ -56,9 +65,15 @@ pub(crate) async fn over_udp(server: SocketAddr, query: &Query) -> Result<Messag
 }
 
 /// Asks over a TCP connection of its own.
-pub(crate) async fn over_tcp(server: SocketAddr, query: &Query) -> Result<Message, Failure> {
+pub(crate) async fn over_tcp(server: Server, query: &Query) -> Result<Message, Failure> {
     let question = Question::new(query)?;
-    let mut stream = TcpStream::connect(server).await.map_err(unreachable)?;
+    let socket = match server.address {
+        SocketAddr::V4(_) => TcpSocket::new_v4(),
+        SocketAddr::V6(_) => TcpSocket::new_v6(),
+    };
+    let socket = socket.map_err(unreachable)?;
+    set_mark(&SockRef::from(&socket), server.mark).map_err(unreachable)?;
+    let mut stream = socket.connect(server.address).await.map_err(unreachable)?;
     let length = u16::try_from(question.bytes.len()).map_err(|_overflow| Failure::Unreadable)?;
     let framed = [length.to_be_bytes().as_slice(), &question.bytes].concat();
     stream.write_all(&framed).await.map_err(unreachable)?;
@@ -66,6 +81,17 @@ pub(crate) async fn over_tcp(server: SocketAddr, query: &Query) -> Result<Messag
     let mut bytes = vec![0; usize::from(length)];
     stream.read_exact(&mut bytes).await.map_err(unreachable)?;
     question.answered_by(&bytes).unwrap_or(Err(Failure::Unreadable))
+}
+
+#[cfg(target_os = "linux")]
+fn set_mark(socket: &SockRef<'_>, mark: Option<u32>) -> io::Result<()> {
+    mark.map_or(Ok(()), |mark| socket.set_mark(mark))
+}
+
+/// Nobody can ask for a mark on another system: the proxy refuses that at the start.
+#[cfg(not(target_os = "linux"))]
+fn set_mark(_: &SockRef<'_>, _: Option<u32>) -> io::Result<()> {
+    Ok(())
 }
 
 /// A question as it is sent.

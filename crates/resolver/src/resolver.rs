@@ -52,7 +52,7 @@ impl NameResolver {
         let entries = usize::try_from(limits.dns_cache_entries).unwrap_or(usize::MAX);
         Ok(Self {
             local: Local { overrides: config.overrides, hosts },
-            servers: Servers::new(servers),
+            servers: Servers::new(servers, config.mark),
             from_system,
             cache: Mutex::new(Cache::new(entries)),
             asking: Mutex::new(HashMap::new()),

@@ -1,7 +1,7 @@
 //! Asks DNS servers, in order, until one gives a conclusive answer: addresses, or that there are
 //! none. Which server, over which transport, stays known.
 
-use crate::exchange::{self, Failure};
+use crate::exchange::{self, Failure, Server};
 use crate::reply::{Reply, Verdict};
 use crate::resolved::Resolved;
 use flow::address::DnsName;
@@ -21,11 +21,13 @@ pub(crate) struct Servers {
     addresses: Vec<SocketAddr>,
     /// The server to begin with: the one that answered last, so that a dead one costs its time once.
     first: AtomicUsize,
+    /// `SO_MARK` of the sockets.
+    mark: Option<u32>,
 }
 
 impl Servers {
-    pub(crate) fn new(addresses: Vec<SocketAddr>) -> Self {
-        Self { addresses, first: AtomicUsize::new(0) }
+    pub(crate) fn new(addresses: Vec<SocketAddr>, mark: Option<u32>) -> Self {
+        Self { addresses, first: AtomicUsize::new(0), mark }
     }
 
     pub(crate) fn addresses(&self) -> &[SocketAddr] {
@@ -44,7 +46,8 @@ impl Servers {
         let begin = self.first.load(Ordering::Relaxed);
         let order = self.addresses.iter().enumerate();
         for (index, server) in order.clone().skip(begin).chain(order.take(begin)) {
-            match ask_one(*server, name, deadline.min(Instant::now() + patience)).await {
+            match ask_one(self.server(*server), name, deadline.min(Instant::now() + patience)).await
+            {
                 Ok(resolved) => {
                     self.first.store(index, Ordering::Relaxed);
                     return resolved;
@@ -63,7 +66,7 @@ impl Servers {
             while let Some((index, server)) = silent.pop().filter(|_| Instant::now() < deadline) {
                 let left = deadline.saturating_duration_since(Instant::now());
                 let share = left / u32::try_from(silent.len() + 1).unwrap_or(u32::MAX);
-                match ask_one(server, name, Instant::now() + share).await {
+                match ask_one(self.server(server), name, Instant::now() + share).await {
                     Ok(resolved) => {
                         self.first.store(index, Ordering::Relaxed);
                         return resolved;
@@ -73,6 +76,10 @@ impl Servers {
             }
         }
         failed(name, worst)
+    }
+
+    fn server(&self, address: SocketAddr) -> Server {
+        Server { address, mark: self.mark }
     }
 }
 
@@ -112,11 +119,7 @@ fn failed(name: &DnsName, worst: Option<(SocketAddr, Refusal)>) -> Resolved {
 
 /// Asks one server over UDP and, when an answer did not fit or cannot be read, over TCP: both
 /// families again, so that one transport can be named for both.
-async fn ask_one(
-    server: SocketAddr,
-    name: &DnsName,
-    deadline: Instant,
-) -> Result<Resolved, Refusal> {
+async fn ask_one(server: Server, name: &DnsName, deadline: Instant) -> Result<Resolved, Refusal> {
     let (v4, v6) = ask_both(server, Transport::Udp, name, deadline).await;
     let cut = [&v4, &v6].into_iter().any(|half| matches!(half, Err(Failure::Unreadable)));
     let by_udp = Reply::merge(v4, v6);
@@ -138,7 +141,7 @@ async fn ask_one(
                 Verdict::NoAddresses => LookupOutcome::NoAddresses,
                 Verdict::NoSuchName => LookupOutcome::NoSuchName,
             };
-            let resolver = Resolver::Server { address: server, transport };
+            let resolver = Resolver::Server { address: server.address, transport };
             Ok(Resolved { resolver, chain, answers, outcome, lifetime })
         }
         Err(failure) => Err(Refusal { transport, failure }),
@@ -150,7 +153,7 @@ type Half = Result<Reply, Failure>;
 /// Asks for A and AAAA at once. When one has addresses, the other gets a little longer only: some
 /// servers drop questions for AAAA.
 async fn ask_both(
-    server: SocketAddr,
+    server: Server,
     transport: Transport,
     name: &DnsName,
     deadline: Instant,
@@ -179,7 +182,7 @@ async fn the_other<F: Future<Output = Half>>(done: &Half, pending: Pin<&mut F>) 
 }
 
 async fn ask_half(
-    server: SocketAddr,
+    server: Server,
     transport: Transport,
     name: &DnsName,
     kind: RecordType,

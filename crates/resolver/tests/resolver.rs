@@ -41,7 +41,7 @@ fn name(text: &str) -> DnsName {
 }
 
 fn resolver_with(servers: &[SocketAddr], time: Duration, clock: Arc<Hand>) -> NameResolver {
-    let config = Config { servers: servers.to_vec(), overrides: BTreeMap::new() };
+    let config = Config { servers: servers.to_vec(), ..Config::default() };
     let limits = Limits { resolve_time: time, ..Limits::default() };
     NameResolver::new(config, &limits, clock).unwrap()
 }
@@ -322,6 +322,7 @@ async fn overrides_are_answered_without_asking() {
             (name("www.example"), given),
             (name("none.example"), Override::default()),
         ]),
+        ..Config::default()
     };
     let clock: Arc<Hand> = Arc::default();
     let resolver = NameResolver::new(config, &Limits::default(), clock).unwrap();

@@ -87,7 +87,7 @@ fn overview(page: &mut Page, detail: &FlowDetail) {
         }
     }
     if let Some(dropped) = detail.connection.datagrams_dropped.as_ref().map(|told| &told.body) {
-        let text = format!(
+        let mut text = format!(
             "{} fragments, {} malformed, {} of others, {} refused, {} past a bound",
             dropped.fragmented.0,
             dropped.malformed.0,
@@ -95,6 +95,9 @@ fn overview(page: &mut Page, detail: &FlowDetail) {
             dropped.refused.0,
             dropped.overflowed.0
         );
+        if let Some(count) = dropped.over_flow_limit {
+            text.push_str(&format!(", {} past limits.datagram-flows of the run", count.0));
+        }
         page.inked_line("not relayed", text, Ink::Notice);
     }
     for gap in &detail.connection.gaps {

@@ -112,6 +112,7 @@ fn limits(limits: &Limits) -> Value {
         "fail-open-time": time(limits.fail_open_time),
         "fail-open-entries": limits.fail_open_entries,
         "idle-time": time(limits.idle_time),
+        "datagram-flows": limits.datagram_flows,
         "association-destinations": limits.association_destinations,
         "association-bytes": size(limits.association_bytes),
         "datagram-idle-time": time(limits.datagram_idle_time),

@@ -117,6 +117,7 @@ impl Settings {
         let databases = beside(written.geoip).chain(beside(written.geo.databases));
         let hop = outgoing::upstream_proxy(&run, written.upstream_proxy, &place)?;
         let (upstream_proxy, upstream_proxy_credentials) = hop.unzip();
+        let mark = run.transparent_mark.or(written.transparent.mark).map(NonZeroU32::get);
         Ok(Self {
             listen: run.listen.or(written.listen).unwrap_or(DEFAULT_LISTEN),
             case: place.name("case", run.case.or(written.case))?,
@@ -160,7 +161,7 @@ impl Settings {
             transparent: Transparent {
                 listen: run.transparent.into_iter().chain(written.transparent.listen).collect(),
                 mode: run.transparent_mode.or(written.transparent.mode).unwrap_or_default(),
-                mark: run.transparent_mark.or(written.transparent.mark).map(NonZeroU32::get),
+                mark,
             },
             upstream_proxy,
             upstream_proxy_credentials: upstream_proxy_credentials.flatten(),
@@ -171,6 +172,7 @@ impl Settings {
             resolver: resolver::Config {
                 servers: written.resolver.servers,
                 overrides: written.resolve.into_iter().map(resolve_override).collect(),
+                mark,
             },
             geoip: geoip::Config {
                 data_dir: data.path().to_owned(),

@@ -94,6 +94,7 @@ pub(crate) async fn start(options: Options) -> Running {
     let names = resolver::Config {
         servers: vec![options.resolver],
         overrides: BTreeMap::from([(name, answer)]),
+        mark: options.outgoing.mark,
     };
     let limits = options.limits;
     let names = resolver::NameResolver::new(names, &limits, Arc::clone(&clock)).unwrap();

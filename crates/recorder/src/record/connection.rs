@@ -331,6 +331,9 @@ pub struct DatagramsDropped {
     pub foreign: Count,
     pub fragmented: Count,
     pub malformed: Count,
+    /// Absent in sessions that knew no such bound, and where it refused nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub over_flow_limit: Option<Count>,
     pub overflowed: Count,
     pub refused: Count,
 }
@@ -342,6 +345,7 @@ impl DatagramsDropped {
             foreign: Count(dropped.foreign),
             fragmented: Count(dropped.fragmented),
             malformed: Count(dropped.malformed),
+            over_flow_limit: Some(dropped.over_flow_limit).filter(|n| *n > 0).map(Count),
             overflowed: Count(dropped.overflowed),
             refused: Count(dropped.refused),
         }

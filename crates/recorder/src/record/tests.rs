@@ -171,14 +171,17 @@ fn records_of_the_way_in_are_canonical() {
             over_tls,
         }));
     }
-    check(Body::DatagramsDropped(DatagramsDropped {
-        connection: c1(),
-        foreign: Count(1),
-        fragmented: Count(2),
-        malformed: Count(3),
-        overflowed: Count(4),
-        refused: Count(5),
-    }));
+    for over_flow_limit in [None, Some(Count(6))] {
+        check(Body::DatagramsDropped(DatagramsDropped {
+            connection: c1(),
+            foreign: Count(1),
+            fragmented: Count(2),
+            malformed: Count(3),
+            over_flow_limit,
+            overflowed: Count(4),
+            refused: Count(5),
+        }));
+    }
 }
 
 #[test]
