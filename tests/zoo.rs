@@ -20,6 +20,7 @@ use std::process::Stdio;
 use std::sync::Arc;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio_rustls::server::TlsStream;
 
 /// What the client sees.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -340,6 +341,45 @@ async fn an_upstream_that_closes_at_once() {
         "plaintext upstream-reset",
     ];
     assert!(possible.contains(&found.as_str()), "{found}");
+}
+
+/// A server that only asks for a certificate lets everybody in, and tells those without one so.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_that_misses_a_client_certificate_is_told_from_other_pages() {
+    let mut case = Case::new();
+    for version in [&rustls::version::TLS12, &rustls::version::TLS13] {
+        let name = format!("asking{:?}", version.version).to_lowercase();
+        let mut roots = RootCertStore::empty();
+        roots.add(Identity::self_signed(&["root.example"]).certificate).unwrap();
+        let verifier = WebPkiClientVerifier::builder(roots.into()).allow_unauthenticated();
+        let identity = plain_leaf(case.ca(), &name);
+        let config = ServerConfig::builder_with_protocol_versions(&[version])
+            .with_client_cert_verifier(verifier.build().unwrap())
+            .with_single_cert(vec![identity.certificate], identity.key)
+            .unwrap();
+        let serve = |mut stream: TlsStream<TcpStream>| async move {
+            read_head(&mut stream).await;
+            let page = b"HTTP/1.1 400 No required SSL certificate was sent\r\n\
+                Content-Length: 0\r\nConnection: close\r\n\r\n";
+            stream.write_all(page).await.ok();
+            stream.shutdown().await.ok();
+        };
+        let origin = Origin::tls(Arc::new(config), serve).await;
+        case.place(&name_of(&name), "8.136.2.1", origin.socket());
+        let landfall = case.start();
+        trusted(&case);
+        assert_eq!(fetch(&case, &landfall, &name), Client::Nothing);
+        assert!(landfall.stop().status.success());
+        let flow = case.flow("status:400");
+        let id = flow["id"].as_str().unwrap();
+        let detail = case.rows(&["flow", "show", id]).remove(0);
+        let tls = &detail["connection"]["upstream_tls"];
+        assert_eq!(tls["asked_for_certificate"], true, "{tls:#}");
+        assert!(tls.get("client_certificate").is_none(), "{tls:#}");
+        let page = case.cli(&["flow", "show", id, "-o", "table"]).expect_success().text();
+        assert!(page.contains("requested, none sent"), "{page}");
+        case = Case::new();
+    }
 }
 
 /// Visits all upstreams at once, and compares what came of each with its row.

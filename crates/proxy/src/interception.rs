@@ -211,7 +211,7 @@ async fn splice(
     relay::run(journal, client, upstream, &setup.limits).await
 }
 
-/// The same over a second connection, after ours could not be used.
+/// The same over a second connection to the same address, after ours could not be used.
 async fn redial(
     mut client: Wire,
     target: &Target,
@@ -220,7 +220,7 @@ async fn redial(
     journal: &Journal,
     why: PassthroughWhy,
 ) -> Result<Outcome, RecorderGone> {
-    match upstream::reach(setup, journal, target, own).await? {
+    match upstream::reach_again(setup, journal, target, own).await? {
         Ok(upstream) => splice(client, upstream, setup, journal, why).await,
         Err(treatment) => {
             reply::alert(&mut client, tls_failure::INTERNAL_ERROR, &setup.limits).await;

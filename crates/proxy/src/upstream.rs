@@ -48,20 +48,67 @@ pub(crate) async fn reach(
         Ok(upstreams) => upstreams,
         Err(treatment) => return Ok(Err(treatment)),
     };
-    let Some(proxy) = proxy else { return directly(setup, journal, &upstreams).await };
+    let reached = dialled(setup, journal, target, &upstreams, own).await?;
+    Ok(reached.map_err(|(Unreached::ByProxy(why) | Unreached::Target(why))| why))
+}
+
+/// Dials once more the address that was reached last, without a look-up: what was learnt of it holds
+/// for it alone. The target's other addresses are tried only when it cannot be reached any more.
+pub(crate) async fn reach_again(
+    setup: &Setup,
+    journal: &Journal,
+    target: &Target,
+    own: &[SocketAddr],
+) -> Result<Reached, RecorderGone> {
+    let Some(address) = journal.reached().await else {
+        // The upstream proxy was given a name.
+        return reach(setup, journal, target, own).await;
+    };
+    let upstream = Upstream { address, simulated_by: setup.dial.in_place_of(address) };
+    let treatment = match dialled(setup, journal, target, &[upstream], own).await? {
+        Ok(wire) => return Ok(Ok(wire)),
+        Err(Unreached::ByProxy(treatment)) => return Ok(Err(treatment)),
+        Err(Unreached::Target(treatment)) => treatment,
+    };
+    if matches!(target.host, Host::Ip(_)) {
+        return Ok(Err(treatment));
+    }
+    let mut others = match permitted(setup, journal, target, own).await? {
+        Ok(upstreams) => upstreams,
+        Err(treatment) => return Ok(Err(treatment)),
+    };
+    others.retain(|other| other.address != address);
+    if others.is_empty() {
+        return Ok(Err(treatment));
+    }
+    let reached = dialled(setup, journal, target, &others, own).await?;
+    Ok(reached.map_err(|(Unreached::ByProxy(why) | Unreached::Target(why))| why))
+}
+
+/// Dials addresses of the target, by way of the upstream proxy where that serves it.
+async fn dialled(
+    setup: &Setup,
+    journal: &Journal,
+    target: &Target,
+    upstreams: &[Upstream],
+    own: &[SocketAddr],
+) -> Result<Result<Wire, Unreached>, RecorderGone> {
+    let proxy = setup.outgoing.proxy.as_ref().filter(|proxy| proxy.serves(&target.host));
+    let Some(proxy) = proxy else {
+        return Ok(directly(setup, journal, upstreams).await?.map_err(Unreached::Target));
+    };
     let deadline = Instant::now() + setup.limits.upstream_proxy_time.saturating_mul(2);
     let mut refused = failed(Stage::Connect, Cause::TimedOut);
-    for upstream in upstreams {
+    for &upstream in upstreams {
         match Box::pin(through(setup, journal, proxy, target, Some(upstream), own)).await? {
-            Ok(wire) => return Ok(Ok(wire)),
-            Err(Unreached::ByProxy(treatment)) => return Ok(Err(treatment)),
             Err(Unreached::Target(treatment)) => refused = treatment,
+            reached => return Ok(reached),
         }
         if Instant::now() >= deadline {
             break;
         }
     }
-    Ok(Err(refused))
+    Ok(Err(Unreached::Target(refused)))
 }
 
 /// The addresses of the target that may be dialled, in the order in which to try them: at least one.

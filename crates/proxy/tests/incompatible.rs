@@ -11,10 +11,10 @@ use proxy::{ClientIdentity, OnUnverified, Rules};
 use rcgen::{CertificateParams, KeyPair};
 use rustls_pki_types::PrivateKeyDer;
 use std::io::{BufRead, BufReader};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use support::{Issuer, ORIGIN, Options, Running, SOON, Story, issuer, start};
+use support::{Issuer, ORIGIN, ORIGIN_ADDRESS, Options, Running, SOON, Story, issuer, start};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 /// `openssl s_server` on a free port of loopback; ends when dropped.
@@ -92,6 +92,19 @@ fn assert_incompatible(story: &Story, fact: &str) {
     assert!(said.contains(fact), "{said}");
 }
 
+/// The addresses that were dialled in order, with whether they answered.
+fn dialled(story: &Story) -> Vec<(IpAddr, bool)> {
+    let dials = story.0.iter().filter_map(|event| match event {
+        Event::Dialled(dialled) => Some((dialled.upstream?.address.ip(), dialled.result.is_ok())),
+        _ => None,
+    });
+    dials.collect()
+}
+
+fn look_ups(story: &Story) -> usize {
+    story.0.iter().filter(|event| matches!(event, Event::Looked(_))).count()
+}
+
 /// A server that our ClientHello does not suit is dialled again for the client's own.
 async fn check_spliced(options: &[&str], fact: &str) {
     let issuer = issuer();
@@ -102,7 +115,8 @@ async fn check_spliced(options: &[&str], fact: &str) {
     first_answer(&proxy).await;
     let story = proxy.finish().await;
     assert_incompatible(&story, fact);
-    assert_eq!(dials(&story), 2, "both connections are told of");
+    assert_eq!(dialled(&story), [(ORIGIN_ADDRESS, true); 2], "both connections are told of");
+    assert_eq!(look_ups(&story), 1, "what was found out is of this address, not of the name");
     let sent = story.stream(flow::stream::Leg::Relay, flow::stream::Direction::Up);
     assert_eq!(sent.first(), Some(&22), "the client's own ClientHello went on");
 }
@@ -121,6 +135,50 @@ async fn suites_of_cbc_alone_are_spliced() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_demanded_certificate_before_tls13_is_spliced() {
     check_spliced(&["-tls1_2", "-Verify", "1", "-verify_return_error"], "client certificate").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_second_connection_goes_to_another_address_only_when_the_same_is_gone() {
+    let issuer = issuer();
+    let (certificate, key) = issued(&issuer, &rcgen::PKCS_ECDSA_P256_SHA256);
+    let old = ["-tls1_1", "-cipher", "DEFAULT:@SECLEVEL=0"];
+    // It serves one connection and is gone.
+    let once = Server::start(&certificate, &key, &[&old[..], &["-naccept", "1"]].concat());
+    let other = Server::start(&certificate, &key, &old);
+    let [first, second] = [ORIGIN_ADDRESS, IpAddr::from([192, 0, 2, 11])];
+    let places = vec![(first, once.address), (second, other.address)];
+    let proxy = proxy(&once, &issuer, |options| options.places = places).await;
+    first_answer(&proxy).await;
+    let story = proxy.finish().await;
+    assert_incompatible(&story, "protocol_version");
+    let expected = [(first, true), (first, false), (second, true)];
+    assert_eq!(dialled(&story), expected);
+    assert_eq!(look_ups(&story), 2);
+}
+
+/// A server that lets a client without a certificate in, to tell it what is missing, as nginx does
+/// with `ssl_verify_client`.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_certificate_that_was_requested_and_not_sent_is_told_of_an_intercepted_connection() {
+    let issuer = issuer();
+    for version in ["-tls1_2", "-tls1_3"] {
+        let (certificate, key) = issued(&issuer, &rcgen::PKCS_ECDSA_P256_SHA256);
+        let server = Server::start(&certificate, &key, &[version, "-verify", "1"]);
+        let proxy = proxy(&server, &issuer, |_| {}).await;
+        let mut client = proxy.tls(&proxy.authority, &[]).await.unwrap();
+        client.write_all(b"GET / HTTP/1.0\r\n\r\n").await.unwrap();
+        drop(tokio::time::timeout(SOON, client.read_to_end(&mut Vec::new())).await.unwrap());
+        drop(client);
+        let story = proxy.finish().await;
+        assert_eq!(story.treatment(), &Treatment::Intercepted);
+        let told = story.0.iter().find_map(|event| match event {
+            Event::UpstreamTls { tls, .. } => {
+                Some((tls.asked_for_certificate, tls.client_certificate.clone()))
+            }
+            _ => None,
+        });
+        assert_eq!(told, Some((true, None)), "{version}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -71,7 +71,7 @@ fn upstream_tls(page: &mut Page, upstream: &TlsUpstream) {
     match &upstream.client_certificate {
         Some(der) => page.line("client certificate", certificate_text(&der.0)),
         None if upstream.asked_for_certificate => {
-            page.line("client certificate", "asked for, none configured");
+            page.inked_line("client certificate", "requested, none sent", Ink::Notice);
         }
         None => {}
     }
