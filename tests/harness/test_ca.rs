@@ -40,10 +40,20 @@ impl TestCa {
 
     /// A server's configuration for these names that agrees on one of these protocols.
     pub fn server(&self, names: &[&str], alpn: &[&str]) -> Arc<ServerConfig> {
+        self.server_of(names, alpn, rustls::ALL_VERSIONS)
+    }
+
+    /// The same with these versions of TLS alone.
+    pub fn server_of(
+        &self,
+        names: &[&str],
+        alpn: &[&str],
+        versions: &[&'static rustls::SupportedProtocolVersion],
+    ) -> Arc<ServerConfig> {
         let (certificate, key) = self.issue(names);
         let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()));
         let certificate = CertificateDer::from(certificate.der().to_vec());
-        let mut config = ServerConfig::builder()
+        let mut config = ServerConfig::builder_with_protocol_versions(versions)
             .with_no_client_auth()
             .with_single_cert(vec![certificate], key)
             .unwrap();

@@ -47,6 +47,9 @@ pub struct Limits {
     pub tls_time: Duration,
     /// Bytes of one upstream handshake that are kept, both directions together.
     pub handshake_bytes: usize,
+    /// Bytes of the ciphertext of one leg that wait for the recorder, where all of it is kept; past
+    /// them the leg waits.
+    pub waiting_ciphertext_bytes: usize,
     /// Time for which a device's refusal of our leaf, or an upstream's demand for a client
     /// certificate, decides over further connections.
     pub fail_open_time: Duration,
@@ -106,6 +109,7 @@ impl Default for Limits {
             upstream_proxy_time: Duration::from_secs(20),
             tls_time: Duration::from_secs(10),
             handshake_bytes: (256 * KIB) as usize,
+            waiting_ciphertext_bytes: (256 * KIB) as usize,
             fail_open_time: Duration::from_secs(10 * 60),
             fail_open_entries: 10_000,
             idle_time: Duration::from_secs(2 * 60 * 60),

@@ -10,10 +10,12 @@ use std::ops::Range;
 pub enum Leg {
     /// The bytes that the relay passed on: plaintext where TLS was terminated, else as they came.
     Relay,
-    /// The device's transport bytes (ciphertext), where they are kept.
+    /// What the device said to the proxy itself, and request heads before they were rewritten.
     Client,
-    /// The upstream's transport bytes (ciphertext); at least the handshake.
+    /// The upstream's TLS bytes (ciphertext): the handshake, or all of them.
     Upstream,
+    /// The device's TLS bytes (ciphertext), where they are kept.
+    ClientTls,
 }
 
 /// Which way bytes went.

@@ -15,7 +15,7 @@ use crate::authority;
 use crate::clock::{self, SystemClock};
 use crate::config;
 use crate::config::settings::Settings;
-use crate::config::{OnFull, OnMalformed, TransparentMode};
+use crate::config::{OnFull, OnMalformed, TransparentMode, Wire};
 use crate::context::Context;
 use crate::error::{Error, Exit};
 use crate::interfaces;
@@ -231,6 +231,10 @@ fn proxy_setup(
         on_malformed: match settings.on_malformed {
             OnMalformed::Relay => proxy::OnMalformed::Relay,
             OnMalformed::Close => proxy::OnMalformed::Close,
+        },
+        wire: match settings.wire {
+            Wire::Handshake => proxy::KeptWire::Handshake,
+            Wire::Full => proxy::KeptWire::Full,
         },
         clock: Arc::clone(clock),
     })

@@ -7,14 +7,14 @@ use crate::journal::Journal;
 use crate::memory::{Asked, Refusal};
 use crate::policy::{OnDistrust, Verdict};
 use crate::relay::{self, End};
-use crate::setup::Setup;
+use crate::setup::{KeptWire, Setup};
 use crate::upstream_tls::{Unsecured, asked_host};
 use crate::wire::Wire;
 use crate::{client_tls, reply, tls_failure, upstream, upstream_tls};
 use feed::RecorderGone;
 use flow::address::Target;
 use flow::event::Event;
-use flow::stream::Direction;
+use flow::stream::{Direction, Leg};
 use flow::tls::ClientHello;
 use flow::treatment::{
     BlockedWhy, Cause, Failure, Outcome, PassthroughWhy, Side, Stage, Treatment,
@@ -114,9 +114,11 @@ impl Tunnel<'_> {
         asked: Asked,
         insisted: bool,
     ) -> Result<Outcome, RecorderGone> {
-        let Self { mut client, upstream, target, own, setup, journal, .. } = self;
+        let Self { mut client, mut upstream, target, own, setup, journal, .. } = self;
         let (client_socket, upstream_socket) = (client.socket().clone(), upstream.socket().clone());
-        let secured = match upstream_tls::secure(setup, journal, upstream, &hello, target).await? {
+        keep(setup, journal, &mut upstream, Leg::Upstream, Direction::Down);
+        let securing = upstream_tls::secure(setup, journal, upstream, &hello, target);
+        let secured = match journal.recording(Box::pin(securing)).await?? {
             Ok(secured) => secured,
             Err(Unsecured { incompatible: Some(fact), .. }) if !insisted => {
                 // Some servers serve one connection at a time, and ours is over.
@@ -134,7 +136,9 @@ impl Tunnel<'_> {
         let needs = ClientNeeds::of(&hello);
         drop(hello);
         let alpn = secured.alpn.as_deref();
-        let client = match client_tls::secure(setup, journal, client, &host, alpn, needs).await? {
+        keep(setup, journal, &mut client, Leg::ClientTls, Direction::Up);
+        let securing = client_tls::secure(setup, journal, client, &host, alpn, needs);
+        let client = match journal.recording(Box::pin(securing)).await?? {
             Ok(client) => client,
             Err(failure) => {
                 let failure = judged(failure, &asked, setup, journal);
@@ -149,9 +153,17 @@ impl Tunnel<'_> {
             End { stream: client, socket: client_socket },
             End { stream: secured.stream, socket: upstream_socket },
         );
-        let outcome = relay::run(journal, ends.0, ends.1, &setup.limits).await?;
+        let relaying = relay::run(journal, ends.0, ends.1, &setup.limits);
+        let outcome = journal.recording(Box::pin(relaying)).await??;
         late(&outcome, &asked, target, secured.answered_with_certificate, setup, journal).await?;
         Ok(outcome)
+    }
+}
+
+/// Has the TLS bytes of a wire kept, where the run keeps them.
+fn keep(setup: &Setup, journal: &Journal, wire: &mut Wire, leg: Leg, read_is: Direction) {
+    if setup.wire == KeptWire::Full {
+        wire.copy_to(journal.keep(leg, read_is, setup.limits.waiting_ciphertext_bytes));
     }
 }
 

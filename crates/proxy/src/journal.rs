@@ -4,6 +4,7 @@
 //! It decides nothing about the traffic. Events wait in a queue until the recorder has room for
 //! them: a task that is cancelled while it waits loses none.
 
+use crate::ciphertext::Ciphertext;
 use crate::setup::OnMalformed;
 use bytes::Bytes;
 use feed::RecorderGone;
@@ -16,9 +17,11 @@ use flow::tls::Secret;
 use flow::treatment::{Cause, Failure, Outcome, Side, Stage, Treatment};
 use observe::Observer;
 use std::collections::{BTreeMap, VecDeque};
+use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Poll;
 use std::time::Duration;
 
 /// The record of one connection.
@@ -41,6 +44,8 @@ struct State {
     /// Where the observer puts its events; empty between two calls.
     observed: Vec<Event>,
     relayed: BTreeMap<StreamKey, u64>,
+    /// The legs whose ciphertext is kept.
+    ciphertexts: Vec<(Leg, Ciphertext)>,
     timings: Timings,
     treated: bool,
     /// The upstream address that was reached last.
@@ -151,6 +156,8 @@ impl Journal {
         }
         let all_told = {
             let mut state = self.state();
+            // Plaintext comes after the records that it was in.
+            self.take_ciphertext(&mut state);
             let at = self.now();
             self.pass(&mut state, leg, direction, at, bytes);
             self.recorder.offer(&mut state.queue)?
@@ -171,6 +178,41 @@ impl Journal {
             }
         }
         self.drain().await
+    }
+
+    /// Where a wire is to copy what passes it, to be recorded as this leg. It needs
+    /// [`Journal::recording`], or the wire waits for ever.
+    pub(crate) fn keep(&self, leg: Leg, read_is: Direction, most_bytes: usize) -> Ciphertext {
+        let ciphertext = Ciphertext::new(Arc::clone(&self.clock), read_is, most_bytes);
+        self.state().ciphertexts.push((leg, ciphertext.clone()));
+        ciphertext
+    }
+
+    /// Does `work`, and records meanwhile the ciphertext that it leaves.
+    pub(crate) async fn recording<T>(
+        &self,
+        work: impl Future<Output = T>,
+    ) -> Result<T, RecorderGone> {
+        let ciphertexts: Vec<_> =
+            self.state().ciphertexts.iter().map(|(_, ciphertext)| ciphertext.clone()).collect();
+        let keeping = async {
+            loop {
+                poll_fn(|cx| {
+                    // Each is asked, so that each wakes this task.
+                    let ready = ciphertexts.iter().filter(|one| one.poll_waiting(cx).is_ready());
+                    if ready.count() > 0 { Poll::Ready(()) } else { Poll::Pending }
+                })
+                .await;
+                self.take_ciphertext(&mut self.state());
+                if let Err(gone) = self.drain().await {
+                    return gone;
+                }
+            }
+        };
+        tokio::select! {
+            gone = keeping => Err(gone),
+            done = work => Ok(done),
+        }
     }
 
     /// One direction of the relay ended in order. One of which this is not said by the end of the
@@ -220,6 +262,7 @@ impl Journal {
         let at = self.now();
         let mut guard = self.state();
         let state = &mut *guard;
+        self.take_ciphertext(state);
         if let Some(observer) = &mut state.observer {
             observer.cut(Direction::Up, at, &mut state.observed);
             observer.cut(Direction::Down, at, &mut state.observed);
@@ -263,6 +306,18 @@ impl Journal {
         // The chunk comes before what points into it.
         state.queue.push_back(Event::Chunk(Chunk { stream, at, bytes }));
         state.take();
+    }
+
+    /// Puts the ciphertext that waits into the queue.
+    fn take_ciphertext(&self, state: &mut State) {
+        let State { ciphertexts, relayed, queue, .. } = state;
+        for (leg, ciphertext) in ciphertexts {
+            for (direction, at, bytes) in ciphertext.take() {
+                let stream = self.key(*leg, direction);
+                *relayed.entry(stream).or_default() += bytes.len() as u64;
+                queue.push_back(Event::Chunk(Chunk { stream, at, bytes }));
+            }
+        }
     }
 
     fn key(&self, leg: Leg, direction: Direction) -> StreamKey {

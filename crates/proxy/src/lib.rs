@@ -7,6 +7,7 @@
 mod accept;
 mod association;
 mod broken;
+mod ciphertext;
 mod client;
 mod client_identity;
 mod client_needs;
@@ -52,6 +53,6 @@ pub use memory::Memory;
 pub use onboarding::OWN_HOST;
 pub use policy::{OnDistrust, Rules};
 pub use rule::{NotARule, Origin, Rule};
-pub use setup::{DialTable, OnMalformed, OriginOf, Outgoing, Setup};
+pub use setup::{DialTable, KeptWire, OnMalformed, OriginOf, Outgoing, Setup};
 pub use upstream_proxy::{HopCredentials, NotAnUpstreamProxy, UpstreamProxy};
 pub use upstream_trust::{NoRoots, OnUnverified, UpstreamTrust};

@@ -34,6 +34,7 @@ pub struct Setup {
     pub outgoing: Outgoing,
     pub limits: Limits,
     pub on_malformed: OnMalformed,
+    pub wire: KeptWire,
     pub clock: SharedClock,
 }
 
@@ -72,6 +73,17 @@ impl Outgoing {
     pub fn check(&self) -> io::Result<()> {
         self.mark.map_or(Ok(()), dial::try_mark)
     }
+}
+
+/// Which TLS bytes are kept of connections that are intercepted. Of those that are not, the relayed
+/// bytes are the TLS bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum KeptWire {
+    /// Those of the handshake with the upstream.
+    #[default]
+    Handshake,
+    /// All of both legs.
+    Full,
 }
 
 /// What happens to a connection whose bytes an observer can no longer follow.

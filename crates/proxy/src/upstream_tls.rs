@@ -6,7 +6,7 @@ use crate::incompatible;
 use crate::journal::Journal;
 use crate::key_log::SecretCollector;
 use crate::rule::Destination;
-use crate::setup::Setup;
+use crate::setup::{KeptWire, Setup};
 use crate::tls_failure;
 use crate::upstream_trust::Witness;
 use crate::wire::{Capture, Captured, Wire};
@@ -81,7 +81,14 @@ pub(crate) async fn secure(
     journal.timed(|timings| timings.upstream_tls = Some(took)).await;
     let captured = capture.take();
     let ours = own_fingerprints(&captured);
-    journal.passed_at(Leg::Upstream, captured.passed).await?;
+    // Where all is kept, the handshake is kept already.
+    let handshake_not_kept = match setup.wire {
+        KeptWire::Handshake => {
+            journal.passed_at(Leg::Upstream, captured.passed).await?;
+            captured.dropped
+        }
+        KeptWire::Full => 0,
+    };
     journal.secrets(secrets.take()).await?;
     let shown = witness.take();
     let result = match (finished, &shown.verification) {
@@ -105,7 +112,7 @@ pub(crate) async fn secure(
         ours,
         asked_for_certificate: answerer.was_asked(),
         client_certificate: answerer.answer(),
-        handshake_not_kept: captured.dropped,
+        handshake_not_kept,
     };
     let answered_with_certificate = tls.client_certificate.is_some();
     let (connection, at) = (journal.connection(), journal.now());

@@ -1,6 +1,7 @@
 //! A TCP connection as the relay needs it: bytes can be put back, a handshake can be captured on
 //! its way past, and the socket stays reachable below TLS for FIN and RST. Knows no protocol.
 
+use crate::ciphertext::Ciphertext;
 use bytes::{Buf, Bytes, BytesMut};
 use flow::stream::Direction;
 use flow::time::{SharedClock, Stamp};
@@ -26,6 +27,8 @@ pub(crate) struct Wire {
     /// The last read filled its buffer: more is likely to be there already.
     streaming: bool,
     capture: Option<Capture>,
+    /// Where all that passes is copied to, and which it waits for.
+    ciphertext: Option<Ciphertext>,
 }
 
 /// The socket below a [`Wire`], for what TLS cannot express.
@@ -108,7 +111,8 @@ impl Wire {
 
     fn of(socket: Socket, outer: Option<Box<TlsStream<Self>>>) -> Self {
         let unread = Bytes::new();
-        Self { socket, outer, unread, reads_ahead: false, streaming: false, capture: None }
+        let (capture, ciphertext) = (None, None);
+        Self { socket, outer, unread, reads_ahead: false, streaming: false, capture, ciphertext }
     }
 
     /// Moves the wire out, leaving one to the same socket in its place.
@@ -177,7 +181,27 @@ impl Wire {
         self.capture = Some(capture);
     }
 
+    /// The same without an end: what passes waits while too much of it is not taken yet.
+    pub(crate) fn copy_to(&mut self, ciphertext: Ciphertext) {
+        self.ciphertext = Some(ciphertext);
+    }
+
+    /// Ready while more may pass.
+    fn poll_room(
+        &self,
+        direction: impl Fn(Direction) -> Direction,
+        cx: &mut Context<'_>,
+    ) -> Poll<()> {
+        match &self.ciphertext {
+            Some(ciphertext) => ciphertext.poll_room(direction(ciphertext.read_is()), cx),
+            None => Poll::Ready(()),
+        }
+    }
+
     fn keep(&mut self, direction: impl Fn(Direction) -> Direction, bytes: &[u8]) {
+        if let Some(ciphertext) = &self.ciphertext {
+            ciphertext.push(direction(ciphertext.read_is()), bytes);
+        }
         if let Some(capture) = &self.capture
             && !capture.keep(direction(capture.read_is), bytes)
         {
@@ -239,6 +263,7 @@ impl AsyncRead for Wire {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        ready!(self.poll_room(|read| read, cx));
         let before = buffer.filled().len();
         if self.unread.has_remaining() {
             let length = self.unread.len().min(buffer.remaining());
@@ -275,6 +300,7 @@ impl AsyncWrite for Wire {
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
+        ready!(self.poll_room(opposite, cx));
         if let Some(outer) = &mut self.outer {
             let length = ready!(Pin::new(&mut **outer).poll_write(cx, bytes))?;
             self.keep(opposite, bytes.get(..length).unwrap_or_default());
@@ -303,6 +329,7 @@ impl AsyncWrite for Wire {
             let first = slices.iter().find(|slice| !slice.is_empty());
             return self.poll_write(cx, first.map_or(&[], |slice| &**slice));
         }
+        ready!(self.poll_room(opposite, cx));
         loop {
             ready!(self.socket.0.poll_write_ready(cx))?;
             match self.socket.0.try_write_vectored(slices) {

@@ -95,7 +95,7 @@ impl Connection {
         match (stream.leg, stream.direction) {
             (Leg::Relay, Direction::Up) => self.counted.relayed_up = bytes,
             (Leg::Relay, Direction::Down) => self.counted.relayed_down = bytes,
-            (Leg::Client | Leg::Upstream, _) => {}
+            (Leg::Client | Leg::Upstream | Leg::ClientTls, _) => {}
         }
     }
 

@@ -173,6 +173,7 @@ fn leg_code(leg: Leg) -> u8 {
         Leg::Relay => 0,
         Leg::Client => 1,
         Leg::Upstream => 2,
+        Leg::ClientTls => 3,
     }
 }
 
@@ -181,6 +182,7 @@ fn leg_of(code: u8) -> Result<Leg, FrameError> {
         0 => Ok(Leg::Relay),
         1 => Ok(Leg::Client),
         2 => Ok(Leg::Upstream),
+        3 => Ok(Leg::ClientTls),
         _ => Err(FrameError::BadField),
     }
 }

@@ -121,7 +121,7 @@ impl StreamStore {
 
     /// The connection has ended: nothing will be appended to its streams.
     pub(crate) fn forget(&mut self, connection: ConnectionId) {
-        for leg in [Leg::Relay, Leg::Client, Leg::Upstream] {
+        for leg in [Leg::Relay, Leg::Client, Leg::Upstream, Leg::ClientTls] {
             for direction in [Direction::Up, Direction::Down] {
                 self.ends.remove(&StreamKey { connection, leg, direction });
             }

@@ -34,12 +34,22 @@ pub struct SessionShape<'a> {
     exchanges: u64,
     bytes_up: u64,
     bytes_down: u64,
+    /// Ciphertext, handshakes included; only where one session is shown.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tls_bytes_kept: Option<u64>,
     destinations: u64,
     flagged: u64,
     #[serde(skip_serializing_if = "is_false")]
     simulated: bool,
     /// Where its files are.
     directory: String,
+}
+
+impl SessionShape<'_> {
+    /// With what it takes a pass over the session's index to count.
+    pub fn with_tls_bytes_kept(self, bytes: u64) -> Self {
+        Self { tls_bytes_kept: Some(bytes), ..self }
+    }
 }
 
 impl<'a> From<&'a SessionSummary> for SessionShape<'a> {
@@ -63,6 +73,7 @@ impl<'a> From<&'a SessionSummary> for SessionShape<'a> {
             exchanges: session.exchanges,
             bytes_up: session.bytes_up,
             bytes_down: session.bytes_down,
+            tls_bytes_kept: None,
             destinations: session.destinations,
             flagged: session.flagged,
             simulated: session.simulated,

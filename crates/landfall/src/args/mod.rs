@@ -13,7 +13,7 @@ pub(crate) use refusal::explain;
 pub(crate) use run::{LiveFormat, RunArgs};
 pub(crate) use verb::{
     CaVerb, CertificateForm, DestVerb, FlowVerb, GeoVerb, Part, SessionVerb, SetupVerb,
-    TransparentArgs, Verb,
+    TransparentArgs, Verb, WireLeg,
 };
 
 use crate::output::colour::When;

@@ -3,7 +3,7 @@
 
 use crate::config::{
     DurationText, FilterText, Hidden, OnDistrust, OnFull, OnMalformed, TransparentMode,
-    UpstreamVerify,
+    UpstreamVerify, Wire,
 };
 use flow::network::Network;
 use proxy::Rule;
@@ -35,6 +35,9 @@ pub(crate) struct RunArgs {
     /// What to do with a connection whose bytes cannot be followed [default: relay].
     #[arg(long, value_name = "WHAT")]
     pub(crate) on_malformed: Option<OnMalformed>,
+    /// Which TLS bytes to keep of connections that are intercepted [default: handshake].
+    #[arg(long, value_name = "WHAT")]
+    pub(crate) wire: Option<Wire>,
     /// PEM file of root certificates to trust beside the platform's; repeatable.
     #[arg(long, value_name = "FILE")]
     pub(crate) upstream_ca: Vec<PathBuf>,

@@ -179,9 +179,28 @@ pub(crate) enum FlowVerb {
         #[arg(long)]
         decoded: bool,
     },
+    /// The TLS bytes of a connection as they passed, into a file or pipe: all of them where the
+    /// session was recorded with `--wire full`, else those of the handshake with the upstream.
+    Wire {
+        /// cN, or cN.M for its connection.
+        id: FlowId,
+        #[arg(long, default_value = "upstream")]
+        leg: WireLeg,
+        #[arg(long, default_value = "response")]
+        part: Part,
+    },
 }
 
-/// Which message's body.
+/// Whose TLS.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum WireLeg {
+    /// That with the device.
+    Client,
+    /// That with the upstream.
+    Upstream,
+}
+
+/// Which message's body, or which direction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Part {
     Request,

@@ -1,7 +1,7 @@
 //! The TLS of one flow for people: what the device offered, what the upstream showed, what both legs
 //! agreed on. Says what the records say; judges nothing.
 
-use super::session;
+use super::{flow_wire, session};
 use crate::output::cell::bytes;
 use crate::output::colour::Ink;
 use crate::output::page::Page;
@@ -27,6 +27,7 @@ pub(super) fn fill(page: &mut Page, connection: &ConnectionDetail) {
     if let Some(upstream) = &connection.upstream_tls {
         upstream_tls(page, &upstream.body);
     }
+    page.some("TLS bytes kept", flow_wire::kept(connection));
 }
 
 fn client_hello(page: &mut Page, hello: &TlsClientHello, asked: Option<&str>) {

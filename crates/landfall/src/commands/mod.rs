@@ -12,6 +12,7 @@ mod flow_body;
 mod flow_messages;
 mod flow_page;
 mod flow_tls;
+mod flow_wire;
 mod geo;
 mod levels;
 mod lookup;
@@ -101,6 +102,7 @@ fn of_flow(context: &Context, verb: FlowVerb) -> Result<Exit, Error> {
         FlowVerb::Show { id, output } => flow::show(context, id, output),
         FlowVerb::Messages { id, output } => flow_messages::run(context, id, output),
         FlowVerb::Body { id, part, decoded } => flow_body::run(context, id, part, decoded),
+        FlowVerb::Wire { id, leg, part } => flow_wire::run(context, id, leg, part),
     }
 }
 

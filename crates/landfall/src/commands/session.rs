@@ -47,7 +47,9 @@ pub(crate) fn show(
 ) -> Result<Exit, Error> {
     let session = context.session(named)?;
     let summary = session.summary()?;
-    context.output(output).one(&SessionShape::from(&summary), |page| {
+    let tls_bytes = session.tls_bytes_kept()?;
+    let shape = SessionShape::from(&summary).with_tls_bytes_kept(tls_bytes);
+    context.output(output).one(&shape, |page| {
         page.section(&format!("Session {}", summary.name));
         page.line("id", summary.id);
         page.inked_line("state", summary.state_text(), ink(&summary));
@@ -66,6 +68,7 @@ pub(crate) fn show(
         );
         page.line("sent", bytes(summary.bytes_up));
         page.line("received", bytes(summary.bytes_down));
+        page.line("TLS bytes kept", bytes(tls_bytes));
         page.line("directory", summary.directory.display());
     })?;
     Ok(Exit::Ok)
@@ -125,6 +128,7 @@ impl Row for SessionShape<'_> {
         Column::shown("exchanges", "exchanges", Kind::Number),
         Column::shown("bytes_up", "sent", Kind::Bytes),
         Column::shown("bytes_down", "received", Kind::Bytes),
+        Column::hidden("tls_bytes_kept", Kind::Bytes),
         Column::shown("destinations", "destinations", Kind::Number),
         Column::shown("flagged", "flagged", Kind::Number),
         Column::shown("simulated", "simulated", Kind::Text),

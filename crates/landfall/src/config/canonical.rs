@@ -5,7 +5,7 @@
 use super::credentials::{REDACTED, User};
 use super::settings::{CertificateFiles, Settings, Transparent};
 use super::unit::{DurationText, SizeText};
-use super::written::{OnFull, OnMalformed, UpstreamVerify};
+use super::written::{OnFull, OnMalformed, UpstreamVerify, Wire};
 use crate::error::Error;
 use flow::limits::Limits;
 use proxy::{OnDistrust, UpstreamProxy};
@@ -32,6 +32,10 @@ pub(crate) fn canonical(settings: &Settings) -> Result<String, Error> {
         OnMalformed::Relay => "relay",
         OnMalformed::Close => "close",
     };
+    let wire = match settings.wire {
+        Wire::Handshake => "handshake",
+        Wire::Full => "full",
+    };
     let resolve: Map<String, Value> = settings
         .resolver
         .overrides
@@ -46,6 +50,7 @@ pub(crate) fn canonical(settings: &Settings) -> Result<String, Error> {
         "upstream-verify": verify,
         "on-full": on_full,
         "on-malformed": on_malformed,
+        "wire": wire,
         "upstream-ca": paths(&settings.upstream_ca),
         "intercept": texts(&settings.rules.intercept),
         "passthrough": texts(&settings.rules.passthrough),
@@ -109,6 +114,7 @@ fn limits(limits: &Limits) -> Value {
         "upstream-proxy-time": time(limits.upstream_proxy_time),
         "tls-time": time(limits.tls_time),
         "handshake-bytes": size(limits.handshake_bytes),
+        "waiting-ciphertext-bytes": size(limits.waiting_ciphertext_bytes),
         "fail-open-time": time(limits.fail_open_time),
         "fail-open-entries": limits.fail_open_entries,
         "idle-time": time(limits.idle_time),

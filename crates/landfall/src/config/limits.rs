@@ -30,6 +30,7 @@ pub(super) struct LimitsTable {
     pub(super) upstream_proxy_time: Option<Text<DurationText>>,
     pub(super) tls_time: Option<Text<DurationText>>,
     pub(super) handshake_bytes: Option<Text<SizeText>>,
+    pub(super) waiting_ciphertext_bytes: Option<Text<SizeText>>,
     pub(super) fail_open_time: Option<Text<DurationText>>,
     pub(super) fail_open_entries: Option<usize>,
     pub(super) idle_time: Option<Text<DurationText>>,
@@ -77,6 +78,11 @@ pub(super) fn limits(written: &LimitsTable, place: &Place<'_>) -> Result<Limits,
     }
     for (key, value, limit) in [
         ("handshake-bytes", written.handshake_bytes, &mut limits.handshake_bytes),
+        (
+            "waiting-ciphertext-bytes",
+            written.waiting_ciphertext_bytes,
+            &mut limits.waiting_ciphertext_bytes,
+        ),
         ("association-bytes", written.association_bytes, &mut limits.association_bytes),
         (
             "events-in-flight-bytes",

@@ -20,7 +20,7 @@ pub(crate) use canonical::canonical;
 pub(crate) use text::FilterText;
 pub(crate) use unit::{DurationText, UnitError};
 pub(crate) use written::{
-    AuthorityKey, Hidden, OnDistrust, OnFull, OnMalformed, TransparentMode, UpstreamVerify,
+    AuthorityKey, Hidden, OnDistrust, OnFull, OnMalformed, TransparentMode, UpstreamVerify, Wire,
 };
 
 use crate::error::Error;

@@ -7,6 +7,7 @@ pub(super) const EVERYTHING: &str = r#"
         device = "d"
         upstream-verify = "record"
         on-malformed = "close"
+        wire = "full"
         upstream-ca = ["ca.pem"]
         intercept = ["a.bank.example"]
         passthrough = ["*.bank.example", "port:993"]

@@ -10,7 +10,7 @@ use super::resolve::Answer;
 use super::text::{DialKey, FilterText, Text};
 use super::written::{
     ClientCertificate, GeoOverride, OnDistrust, OnFull, OnMalformed, TransparentMode,
-    UpstreamVerify,
+    UpstreamVerify, Wire,
 };
 use crate::args::RunArgs;
 use crate::error::Error;
@@ -36,6 +36,7 @@ pub(crate) struct Settings {
     pub(crate) device: Option<String>,
     pub(crate) upstream_verify: UpstreamVerify,
     pub(crate) on_malformed: OnMalformed,
+    pub(crate) wire: Wire,
     pub(crate) upstream_ca: Vec<PathBuf>,
     /// The kind of key that an authority gets when one is made.
     pub(crate) authority_key: certs::KeyKind,
@@ -128,6 +129,7 @@ impl Settings {
                 .or(written.upstream_verify)
                 .unwrap_or(UpstreamVerify::Refuse),
             on_malformed: run.on_malformed.or(written.on_malformed).unwrap_or(OnMalformed::Relay),
+            wire: run.wire.or(written.wire).unwrap_or(Wire::Handshake),
             upstream_ca: run.upstream_ca.into_iter().chain(beside(written.upstream_ca)).collect(),
             authority_key: written.authority_key.map_or(certs::KeyKind::P256, Into::into),
             rules: Rules {

@@ -27,6 +27,7 @@ pub(crate) struct Written {
     pub(super) device: Option<String>,
     pub(super) upstream_verify: Option<UpstreamVerify>,
     pub(super) on_malformed: Option<OnMalformed>,
+    pub(super) wire: Option<Wire>,
     pub(super) upstream_ca: Vec<PathBuf>,
     pub(super) intercept: Vec<Text<Rule>>,
     pub(super) passthrough: Vec<Text<Rule>>,
@@ -61,6 +62,16 @@ pub(crate) enum UpstreamVerify {
     Refuse,
     /// The connection goes on, marked in the record.
     Record,
+}
+
+/// Which TLS bytes are kept of connections that are intercepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Wire {
+    /// Those of the handshake with the upstream.
+    Handshake,
+    /// All of both legs: about three times the bytes.
+    Full,
 }
 
 /// `[proxy]`: who may use the port.

@@ -10,8 +10,8 @@ use flow::limits::Limits;
 use flow::time::{Clock, MonoNanos, Stamp, WallNanos};
 use flow::treatment::{Outcome, Treatment};
 use proxy::{
-    ClientIdentity, Credentials, DialTable, Listener, Memory, OnMalformed, OnUnverified, Origin,
-    Outgoing, Rules, Setup, UpstreamTrust,
+    ClientIdentity, Credentials, DialTable, KeptWire, Listener, Memory, OnMalformed, OnUnverified,
+    Origin, Outgoing, Rules, Setup, UpstreamTrust,
 };
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
@@ -56,6 +56,7 @@ pub(crate) struct Options {
     pub(crate) origin_of: Origin,
     pub(crate) outgoing: Outgoing,
     pub(crate) on_malformed: OnMalformed,
+    pub(crate) wire: KeptWire,
     /// The name server.
     pub(crate) resolver: SocketAddr,
 }
@@ -74,6 +75,7 @@ impl Options {
             origin_of: Origin::default(),
             outgoing: Outgoing::default(),
             on_malformed: OnMalformed::Relay,
+            wire: KeptWire::default(),
             resolver: (Ipv4Addr::LOCALHOST, 9).into(),
         }
     }
@@ -116,6 +118,7 @@ pub(crate) async fn start(options: Options) -> Running {
         outgoing: options.outgoing,
         limits,
         on_malformed: options.on_malformed,
+        wire: options.wire,
         clock,
         authority: Arc::clone(&authority),
     });

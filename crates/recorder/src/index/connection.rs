@@ -228,6 +228,7 @@ pub(crate) fn leg_word(leg: Leg) -> &'static str {
         Leg::Relay => "relay",
         Leg::Client => "client",
         Leg::Upstream => "upstream",
+        Leg::ClientTls => "client-tls",
     }
 }
 

@@ -8,7 +8,7 @@ use super::stretch::Stretch;
 use crate::directory::SessionDir;
 use crate::index::cell::number;
 use crate::index::connection::{direction_word, leg_word};
-use flow::stream::{Extent, StreamKey};
+use flow::stream::{Extent, Leg, StreamKey};
 use rusqlite::params;
 
 /// Hands the bytes of `extent` to `sink`, in order, in pieces. An `extent` that reaches beyond
@@ -50,6 +50,24 @@ pub(super) fn copy(
         return Ok(());
     }
     Err(ReadError::Gap { stream, offset: wanted.start })
+}
+
+/// Bytes kept of a stream.
+pub(super) fn kept(records: &Records<'_>, stream: StreamKey) -> Result<u64, ReadError> {
+    let Ok(connection) = i64::try_from(stream.connection.0) else { return Ok(0) };
+    let sql = "SELECT coalesce(max(end), 0) FROM runs
+               WHERE connection = ?1 AND leg = ?2 AND direction = ?3";
+    let words = (leg_word(stream.leg.into()), direction_word(stream.direction.into()));
+    let found = records.db.query_row(sql, params![connection, words.0, words.1], |r| whole(r, 0));
+    found.map_err(|source| records.failed(source))
+}
+
+/// Bytes kept of the legs that hold ciphertext where TLS is terminated.
+pub(super) fn tls_bytes_kept(records: &Records<'_>) -> Result<u64, ReadError> {
+    let sql = "SELECT coalesce(sum(end - start), 0) FROM runs WHERE leg IN (?1, ?2)";
+    let legs = [Leg::Upstream, Leg::ClientTls].map(|leg| leg_word(leg.into()));
+    let found = records.db.query_row(sql, legs, |row| whole(row, 0));
+    found.map_err(|source| records.failed(source))
 }
 
 /// What one flush added to a stream, and where.

@@ -189,6 +189,7 @@ fn stream_text(stream: &StreamKey) -> String {
         Leg::Relay => "relay",
         Leg::Client => "client",
         Leg::Upstream => "upstream",
+        Leg::ClientTls => "client-tls",
     };
     let direction = match stream.direction {
         Direction::Up => "up",

@@ -257,6 +257,16 @@ impl Session {
         self.copy(stream, all, &mut |piece| output.write_all(piece).map_err(ReadError::Output))
     }
 
+    /// Bytes kept of a stream so far.
+    pub fn kept(&self, stream: StreamKey) -> Result<u64, ReadError> {
+        stored::kept(&self.records(), stream)
+    }
+
+    /// TLS bytes that are kept of all connections, handshakes included.
+    pub fn tls_bytes_kept(&self) -> Result<u64, ReadError> {
+        stored::tls_bytes_kept(&self.records())
+    }
+
     /// Writes a range of a stream to `output`, such as a head as it was on the wire.
     ///
     /// # Errors

@@ -53,6 +53,7 @@ pub enum Leg {
     Relay,
     Client,
     Upstream,
+    ClientTls,
 }
 
 /// See [`stream::Extent`].
@@ -87,6 +88,7 @@ impl From<stream::Leg> for Leg {
             stream::Leg::Relay => Self::Relay,
             stream::Leg::Client => Self::Client,
             stream::Leg::Upstream => Self::Upstream,
+            stream::Leg::ClientTls => Self::ClientTls,
         }
     }
 }
@@ -97,6 +99,7 @@ impl From<Leg> for stream::Leg {
             Leg::Relay => Self::Relay,
             Leg::Client => Self::Client,
             Leg::Upstream => Self::Upstream,
+            Leg::ClientTls => Self::ClientTls,
         }
     }
 }

@@ -427,7 +427,7 @@ fn store_records_are_canonical() {
         offset: Count(0),
         root: base64(&[3; 32]),
         segment: Count(1),
-        streams: [Leg::Relay, Leg::Client, Leg::Upstream].map(run).to_vec(),
+        streams: [Leg::Relay, Leg::Client, Leg::Upstream, Leg::ClientTls].map(run).to_vec(),
     }));
     check(Body::StreamEnd(StreamEnd {
         connection: c1(),

@@ -1,0 +1,77 @@
+//! `landfall flow wire`: the TLS bytes of one leg and direction of a connection as they passed, on
+//! stdout, for other programs. Never on a terminal: they are not for people.
+
+use crate::args;
+use crate::context::Context;
+use crate::error::{Error, Exit};
+use crate::output::cell::bytes;
+use flow::id::FlowId;
+use flow::stream::{Direction, Leg, StreamKey};
+use recorder::read::ConnectionDetail;
+use recorder::record::store;
+use std::io::{self, BufWriter, IsTerminal, Write};
+
+/// Writes what was kept of the leg.
+///
+/// # Errors
+/// Nothing of it was kept; stdout is a terminal.
+pub(crate) fn run(
+    context: &Context,
+    id: FlowId,
+    leg: args::WireLeg,
+    part: args::Part,
+) -> Result<Exit, Error> {
+    context.no_rows()?;
+    let connection = match id {
+        FlowId::Exchange(exchange) => exchange.connection,
+        FlowId::Connection(connection) => connection,
+    };
+    let leg = match leg {
+        args::WireLeg::Client => Leg::ClientTls,
+        args::WireLeg::Upstream => Leg::Upstream,
+    };
+    let direction = match part {
+        args::Part::Request => Direction::Up,
+        args::Part::Response => Direction::Down,
+    };
+    let session = context.session(None)?;
+    let kept = session.kept(StreamKey { connection, leg, direction })?;
+    if kept == 0 {
+        session.flow(id)?;
+        return Err(Error::runtime("no TLS bytes of this leg were kept")
+            .at(id)
+            .hint("of intercepted connections `landfall run --wire full` keeps them; of those that are passed through the relayed bytes are the TLS bytes"));
+    }
+    let stdout = io::stdout();
+    if stdout.is_terminal() {
+        return Err(Error::usage("TLS bytes are not for a terminal")
+            .at(id)
+            .hint("redirect them to a file"));
+    }
+    let mut out = BufWriter::new(stdout.lock());
+    session.raw(StreamKey { connection, leg, direction }, &mut out)?;
+    out.flush().map_err(|error| Error::output(&error))?;
+    Ok(Exit::Ok)
+}
+
+/// What is kept of a connection's TLS, leg by leg: `whole: 1.2 KiB up, 3.4 KiB down`.
+pub(super) fn kept(connection: &ConnectionDetail) -> Option<String> {
+    let of = |leg: store::Leg, direction: store::Direction| {
+        let streams = connection.streams.iter().map(|stream| &stream.body);
+        let mut found = streams.filter(|stream| (stream.leg, stream.direction) == (leg, direction));
+        found.next().map_or((0, 0), |stream| (stream.kept.0, stream.relayed.0))
+    };
+    let told = |name: &str, leg| {
+        let (up, down) = (of(leg, store::Direction::Up), of(leg, store::Direction::Down));
+        if up.1 + down.1 == 0 {
+            return None;
+        }
+        let cut = if (up.0, down.0) == (up.1, down.1) { "" } else { ", cut" };
+        Some(format!("{name} {} up, {} down{cut}", bytes(up.0), bytes(down.0)))
+    };
+    let client = told("device", store::Leg::ClientTls);
+    let name = if client.is_some() { "upstream" } else { "handshake of the upstream's leg:" };
+    let upstream = told(name, store::Leg::Upstream);
+    let parts: Vec<_> = [client, upstream].into_iter().flatten().collect();
+    (!parts.is_empty()).then(|| parts.join("; "))
+}
