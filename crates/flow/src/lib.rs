@@ -24,6 +24,7 @@
 
 pub mod address;
 pub mod annotation;
+pub mod bound;
 pub mod claim;
 pub mod distrust;
 pub mod dns;

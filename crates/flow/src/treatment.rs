@@ -1,5 +1,6 @@
 //! How a connection was treated, and why. Every connection ends up with exactly one treatment.
 
+use crate::bound::Bound;
 use crate::distrust::{Distrust, DistrustClass};
 use crate::id::ConnectionId;
 use std::fmt;
@@ -40,6 +41,30 @@ impl Treatment {
             Self::Failed(failure) => failure.to_string(),
             Self::Blocked(why) => why.to_string(),
         }
+    }
+
+    /// The bound that led to it, where one did.
+    pub fn bound(&self) -> Option<Bound> {
+        match self {
+            Self::Blocked(BlockedWhy::DeviceLimit(most)) => Some(Bound::DeviceConnections(*most)),
+            Self::Failed(Failure { cause: Cause::TooLarge(bound), .. }) => Some(*bound),
+            _ => None,
+        }
+    }
+
+    /// What can be done about it, where that is not plain from [`Self::why`]: an imperative
+    /// sentence without a full stop.
+    pub fn hint(&self) -> Option<String> {
+        let text = match self {
+            Self::Blocked(BlockedWhy::NoCredentials) => {
+                "give the client a user name and password of the proxy's users (see --credentials)"
+            }
+            Self::Blocked(BlockedWhy::WrongCredentials) => {
+                "compare what the client gives with the proxy's users (see --credentials)"
+            }
+            _ => return self.bound().map(Bound::hint),
+        };
+        Some(text.to_owned())
     }
 
     /// How the device refused our leaf, here or on the connection that this one follows from.
@@ -126,8 +151,10 @@ pub enum BlockedWhy {
     DestinationMetadata,
     /// One of Landfall's own listeners: a loop.
     OwnListener,
-    /// The proxy's user name and password are missing or wrong.
-    Credentials,
+    /// The proxy has users, and the client named none.
+    NoCredentials,
+    /// The user name and password that the client gave are those of no user of the proxy.
+    WrongCredentials,
     /// SOCKS4 has no names, no IPv6 and no passwords.
     Socks4,
     /// A SOCKS5 command other than CONNECT and UDP ASSOCIATE; its code.
@@ -146,8 +173,8 @@ pub enum BlockedWhy {
     },
     /// Datagrams to a host that is reached through the upstream proxy, which passes none.
     DatagramsNotProxied,
-    /// The device has as many connections open as one may have.
-    DeviceLimit,
+    /// The device has as many connections open as one may have; how many that are.
+    DeviceLimit(usize),
     /// Nothing can be recorded any more. Told to the client alone: there is no record to write to.
     RecordingStopped,
 }
@@ -161,6 +188,10 @@ impl fmt::Display for BlockedWhy {
                 return write!(f, "SOCKS5 has no address type {code}");
             }
             Self::Rule(rule) => return write!(f, "the block rule {rule} matches"),
+            Self::DeviceLimit(most) => {
+                let bound = Bound::DeviceConnections(*most);
+                return write!(f, "device has as many connections open as one may have ({bound})");
+            }
             Self::Distrusted { on, distrust } => {
                 let class = distrust.class;
                 return write!(
@@ -175,15 +206,13 @@ impl fmt::Display for BlockedWhy {
             Self::DestinationMulticast => "destination is a multicast or broadcast address",
             Self::DestinationMetadata => "destination is a cloud metadata service",
             Self::OwnListener => "destination is Landfall itself",
-            Self::Credentials => "the proxy's user name and password are missing or wrong",
+            Self::NoCredentials => "the proxy asks for a user name and password, none was given",
+            Self::WrongCredentials => "the user name or the password is none of the proxy's users",
             Self::Socks4 => "SOCKS4 is not offered (use SOCKS5 or an HTTP proxy)",
             Self::SocksMethods => {
                 "the SOCKS5 client offers neither no authentication nor a password"
             }
             Self::DatagramsNotProxied => "datagrams do not go through the upstream proxy",
-            Self::DeviceLimit => {
-                "device has as many connections open as one may have (see limits.device-connections)"
-            }
             Self::RecordingStopped => "recording has stopped, and nothing passes unrecorded",
         })
     }
@@ -313,7 +342,8 @@ pub enum Cause {
     Malformed(String),
     /// The peers share no version, suite or other parameter; the reason.
     Incompatible(String),
-    TooLarge,
+    /// More than this bound allows.
+    TooLarge(Bound),
     /// The proxy on the way to the upstream failed or refused; how, as a clause without subject.
     UpstreamProxy(String),
     Io(String),
@@ -335,7 +365,7 @@ impl Cause {
             Self::ResolverFailed(_) => "resolver-failed",
             Self::Malformed(_) => "malformed",
             Self::Incompatible(_) => "incompatible",
-            Self::TooLarge => "too-large",
+            Self::TooLarge(_) => "too-large",
             Self::UpstreamProxy(_) => "upstream-proxy",
             Self::Io(_) => "io",
         }
@@ -359,7 +389,7 @@ impl fmt::Display for Cause {
             Self::ResolverFailed(reason) => write!(f, "name could not be resolved: {reason}"),
             Self::Malformed(reason) => write!(f, "sent malformed data: {reason}"),
             Self::Incompatible(reason) => write!(f, "could not agree: {reason}"),
-            Self::TooLarge => f.write_str("sent more than the limit"),
+            Self::TooLarge(bound) => write!(f, "sent more than {bound}"),
             Self::UpstreamProxy(how) => write!(f, "proxy {how}"),
             Self::Io(reason) => write!(f, "failed: {reason}"),
         }

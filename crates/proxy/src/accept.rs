@@ -12,6 +12,7 @@ use flow::event::Ingress;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -30,6 +31,7 @@ pub async fn serve(
     let mut tasks = JoinSet::new();
     let abort = CancellationToken::new();
     let room = Arc::new(Semaphore::new(setup.limits.connections));
+    let crowd = Crowd { most: setup.limits.connections, told: AtomicBool::new(false) };
     let grace = setup.limits.shutdown_grace;
     let devices = Devices::new(setup.limits.device_connections);
     let most = setup.limits.datagram_flows.min(Semaphore::MAX_PERMITS);
@@ -49,7 +51,7 @@ pub async fn serve(
                 abort.cancel();
                 continue;
             }
-            accepted = accept(&listeners, turn, &room) => accepted,
+            accepted = accept(&listeners, turn, &room, &crowd) => accepted,
         };
         let (listener, tcp, device, permit) = match accepted {
             Ok(accepted) => accepted,
@@ -103,10 +105,32 @@ async fn accept<'a>(
     listeners: &'a [Listener],
     turn: usize,
     room: &Arc<Semaphore>,
+    crowd: &Crowd,
 ) -> io::Result<(&'a Listener, TcpStream, SocketAddr, OwnedSemaphorePermit)> {
+    crowd.note(room.available_permits());
     let permit = Arc::clone(room).acquire_owned().await.map_err(io::Error::other)?;
     let (listener, tcp, device) = listener::accept(listeners, turn).await?;
     Ok((listener, tcp, device, permit))
+}
+
+/// Whether as many connections are served as may be, which is told once while it lasts.
+struct Crowd {
+    most: usize,
+    told: AtomicBool,
+}
+
+impl Crowd {
+    fn note(&self, free: usize) {
+        if free == 0 && !self.told.swap(true, Ordering::Relaxed) {
+            tracing::warn!(
+                "As many connections are open as limits.connections = {} allows, further ones wait; \
+                 hint: raise it in landfall.toml if that many are meant to be served",
+                self.most
+            );
+        } else if free > self.most / 10 && self.told.swap(false, Ordering::Relaxed) {
+            tracing::warn!("There is room for connections again");
+        }
+    }
 }
 
 fn own_addresses(

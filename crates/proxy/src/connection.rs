@@ -5,7 +5,7 @@ use crate::association;
 use crate::client::{Client, Served, Speaks};
 use crate::client_needs::ClientNeeds;
 use crate::ingress;
-use crate::ingress::ask::{Ask, request_failed};
+use crate::ingress::ask::{Ask, Refusal, request_failed};
 use crate::interception::{Tunnel, judged};
 use crate::journal::Journal;
 use crate::memory::Asked;
@@ -59,12 +59,12 @@ pub(crate) async fn run(mut client: Client, served: &Served) {
 
 /// Says no to a client because nothing can be recorded any more.
 async fn not_recorded(client: &mut Client, served: &Served) {
-    if client.original.is_none() {
-        ingress::learn_what_it_speaks(client, &served.setup).await;
-    }
-    let treatment = Treatment::Blocked(BlockedWhy::RecordingStopped);
-    let limits = &served.setup.limits;
-    reply::refused(&mut client.wire, client.speaks, &treatment, limits).await;
+    let (setup, why) = (&served.setup, BlockedWhy::RecordingStopped);
+    let treatment = match client.original {
+        Some(_) => Treatment::Blocked(why),
+        None => ingress::hear_out(client, setup, why).await.treatment,
+    };
+    reply::refused(&mut client.wire, client.speaks, &treatment, &setup.limits).await;
 }
 
 /// A client connection that is one conversation, which is every kind but plain forwarding.
@@ -83,7 +83,8 @@ async fn single(
         Ask::Own(_) => Ingress::Onboarding,
         Ask::Forward(_) => Ingress::AbsoluteForm,
         Ask::Associate(_) => Ingress::Socks5,
-        Ask::Refused(..) | Ask::Nothing(_) => Ingress::Unknown,
+        Ask::Refused(refusal) => refusal.ingress.unwrap_or(Ingress::Unknown),
+        Ask::Nothing(_) => Ingress::Unknown,
     };
     let journal = served.journal();
     let opened = client.opened(journal.connection(), accepted, ingress);
@@ -99,9 +100,11 @@ async fn single(
                     journal.treated(Treatment::Plaintext(PlaintextWhy::OwnPages)).await?;
                     onboarding::answer(client.wire, &served.setup, &journal, &request).await
                 }
-                Ask::Refused(treatment, raw) => {
-                    if let Some(original) = client.original {
-                        journal.targeted(original.target()).await?;
+                Ask::Refused(refusal) => {
+                    let Refusal { treatment, raw, target, .. } = refusal;
+                    let original = client.original.map(|original| original.target());
+                    if let Some(target) = original.or(target) {
+                        journal.targeted(target).await?;
                     }
                     journal.passed(Leg::Client, Direction::Up, raw).await?;
                     let limits = &served.setup.limits;
@@ -164,6 +167,11 @@ async fn tunnel(
         Opening::Other => PlaintextWhy::NotTls,
         Opening::ServerFirst => PlaintextWhy::ServerSpokeFirst,
         Opening::Silent => PlaintextWhy::Silent,
+        Opening::Idle => {
+            journal.treated(Treatment::Plaintext(PlaintextWhy::Silent)).await?;
+            upstream.socket().reset_on_close();
+            return Ok(idled(&client));
+        }
     };
     journal.treated(Treatment::Plaintext(why)).await?;
     relay::run(journal, End::plain(client), End::plain(upstream), &setup.limits).await
@@ -198,12 +206,22 @@ async fn own_pages(
             }
         }
         Opening::Failed(failure) => return hello_failed(client, setup, journal, failure).await,
+        Opening::Idle => {
+            journal.treated(Treatment::Plaintext(PlaintextWhy::OwnPages)).await?;
+            return Ok(idled(&client));
+        }
         _ => {
             journal.treated(Treatment::Plaintext(PlaintextWhy::OwnPages)).await?;
             return onboarding::serve(client, setup, journal).await;
         }
     };
     journal.not_relayed(Treatment::Failed(failure)).await
+}
+
+/// Ends a tunnel that nobody used, as the relay ends one that nobody uses any more.
+fn idled(client: &Wire) -> Outcome {
+    client.socket().reset_on_close();
+    Outcome::IdleTimeout
 }
 
 /// Ends a tunnel as its upstream did, before anything was relayed.

@@ -6,6 +6,7 @@ use aws_lc_rs::digest::{Context, SHA256};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::{Bytes, BytesMut};
+use flow::treatment::BlockedWhy;
 use std::fmt;
 
 /// The users of a proxy; without any, everybody is one.
@@ -27,13 +28,21 @@ impl Credentials {
         !self.logins.is_empty()
     }
 
-    /// Whether a client that gave this may use the proxy. How long it takes does not depend on
-    /// which user or which part of a password is right.
-    pub(crate) fn admit(&self, login: Option<&Login>) -> bool {
-        let Some(login) = login else { return !self.are_demanded() };
-        let given = login.hash();
+    /// Lets a client that gave this use the proxy. How long it takes does not depend on which user
+    /// or which part of a password is right.
+    ///
+    /// # Errors
+    /// Why it may not.
+    pub(crate) fn admit(&self, login: Option<&Login>) -> Result<(), BlockedWhy> {
+        if !self.are_demanded() {
+            return Ok(());
+        }
+        let given = login.ok_or(BlockedWhy::NoCredentials)?.hash();
         let right = |known: &&LoginHash| verify_slices_are_equal(*known, &given).is_ok();
-        self.logins.iter().filter(right).count() > 0 || !self.are_demanded()
+        match self.logins.iter().filter(right).count() {
+            0 => Err(BlockedWhy::WrongCredentials),
+            _ => Ok(()),
+        }
     }
 }
 
@@ -56,8 +65,13 @@ impl Login {
         Self { user: user.to_vec(), password: password.to_vec() }
     }
 
-    /// Reads the value of `Proxy-Authorization` (RFC 7617 section 2).
-    pub(crate) fn of_basic(value: &[u8]) -> Option<Self> {
+    /// What the value of `Proxy-Authorization` says. One that cannot be read is nobody's.
+    pub(crate) fn of_field(value: &[u8]) -> Self {
+        Self::of_basic(value).unwrap_or_else(|| Self::new(b"", b""))
+    }
+
+    /// Reads Basic credentials (RFC 7617 section 2).
+    fn of_basic(value: &[u8]) -> Option<Self> {
         let value = value.trim_ascii();
         let (scheme, rest) = value.split_at_checked(BASIC.len())?;
         if !scheme.eq_ignore_ascii_case(BASIC) || !rest.starts_with(b" ") {
@@ -131,16 +145,18 @@ mod tests {
     #[test]
     fn only_known_users_are_admitted_where_there_are_some() {
         let anybody = Credentials::default();
-        assert!(anybody.admit(None) && anybody.admit(login("a", "b").as_ref()));
+        assert_eq!(anybody.admit(None), Ok(()));
+        assert_eq!(anybody.admit(login("a", "b").as_ref()), Ok(()));
         let known = Credentials::new([("app", "secret"), ("ab", "c")]);
         for (given, admitted) in [
-            (login("app", "secret"), true),
-            (login("ab", "c"), true),
-            (login("a", "bc"), false),
-            (login("app", "secre"), false),
-            (login("app", ""), false),
-            (login("other", "secret"), false),
-            (None, false),
+            (login("app", "secret"), Ok(())),
+            (login("ab", "c"), Ok(())),
+            (login("a", "bc"), Err(BlockedWhy::WrongCredentials)),
+            (login("app", "secre"), Err(BlockedWhy::WrongCredentials)),
+            (login("app", ""), Err(BlockedWhy::WrongCredentials)),
+            (login("other", "secret"), Err(BlockedWhy::WrongCredentials)),
+            (Some(Login::of_field(b"Bearer token")), Err(BlockedWhy::WrongCredentials)),
+            (None, Err(BlockedWhy::NoCredentials)),
         ] {
             assert_eq!(known.admit(given.as_ref()), admitted);
         }

@@ -11,11 +11,12 @@ mod socks5;
 use crate::client::{Client, Served, Speaks};
 use crate::listener::Original;
 use crate::setup::Setup;
-use ask::Ask;
+use ask::{Ask, Refusal};
 use bytes::{Bytes, BytesMut};
+use flow::event::Ingress;
 use flow::treatment::{BlockedWhy, Cause, Treatment};
 use std::time::Duration;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
 
 /// Reads what the client asks for.
 pub(crate) async fn read(client: &mut Client, served: &Served) -> Ask {
@@ -27,8 +28,8 @@ pub(crate) async fn read(client: &mut Client, served: &Served) -> Ask {
     }
     client.place = served.devices.admit(client.device.0.ip());
     if client.place.is_none() {
-        learn_what_it_speaks(client, setup).await;
-        return Ask::Refused(Treatment::Blocked(BlockedWhy::DeviceLimit), Bytes::new());
+        let why = BlockedWhy::DeviceLimit(setup.limits.device_connections);
+        return Ask::Refused(hear_out(client, setup, why).await);
     }
     let head_time = setup.limits.request_head_time;
     let mut first = match first_byte(client, head_time).await {
@@ -37,7 +38,7 @@ pub(crate) async fn read(client: &mut Client, served: &Served) -> Ask {
     };
     if let Err(why) = setup.rules.client(client.device.0.ip()) {
         client.speaks = Speaks::before_a_word(first);
-        return Ask::Refused(Treatment::Blocked(why), Bytes::new());
+        return Ask::refused(Treatment::Blocked(why), Bytes::new());
     }
     if first == TLS_HANDSHAKE {
         if let Err(refused) = proxy_tls::take_off(client, setup).await {
@@ -52,7 +53,7 @@ pub(crate) async fn read(client: &mut Client, served: &Served) -> Ask {
         SOCKS5 => socks5::read(client, setup).await,
         SOCKS4 => {
             client.speaks = Speaks::Socks4;
-            Ask::Refused(Treatment::Blocked(BlockedWhy::Socks4), client.wire.take_unread())
+            Ask::refused(Treatment::Blocked(BlockedWhy::Socks4), client.wire.take_unread())
         }
         _ => http::read(client, setup).await,
     }
@@ -63,20 +64,31 @@ pub(crate) fn taken(client: &mut Client, original: Original, served: &Served) ->
     let device = client.device.0.ip();
     client.place = served.devices.admit(device);
     let refused = match &client.place {
-        None => Err(BlockedWhy::DeviceLimit),
+        None => Err(BlockedWhy::DeviceLimit(served.setup.limits.device_connections)),
         Some(_) => served.setup.rules.client(device),
     };
     match refused {
         Ok(()) => Ask::Tunnel(original.target(), Bytes::new()),
-        Err(why) => Ask::Refused(Treatment::Blocked(why), Bytes::new()),
+        Err(why) => Ask::refused(Treatment::Blocked(why), Bytes::new()),
     }
 }
 
 /// Learns in which protocol to say no to a client that is refused whatever it wants; one that keeps
-/// quiet is told in plain text.
-pub(crate) async fn learn_what_it_speaks(client: &mut Client, setup: &Setup) {
-    if let Ok(first) = first_byte(client, setup.limits.answer_time).await {
-        client.speaks = Speaks::before_a_word(first);
+/// quiet is told in plain text. A SOCKS5 client is heard up to its request: before that there is no
+/// answer that means anything but a wrong method or password.
+pub(crate) async fn hear_out(client: &mut Client, setup: &Setup, why: BlockedWhy) -> Refusal {
+    let refusal = Refusal::new(Treatment::Blocked(why), Bytes::new());
+    let time = setup.limits.answer_time;
+    let Ok(first) = first_byte(client, time).await else { return refusal };
+    client.speaks = Speaks::before_a_word(first);
+    if first != SOCKS5 {
+        return refusal;
+    }
+    match timeout(time, socks5::read(client, setup)).await {
+        Ok(Ask::Tunnel(target, raw)) => Refusal { raw, ..refusal }.of(Ingress::Socks5, target),
+        Ok(Ask::Associate(asked)) => Refusal { raw: asked.raw, ..refusal },
+        Ok(Ask::Refused(heard)) => Refusal { treatment: refusal.treatment, ..heard },
+        Ok(_) | Err(_) => refusal,
     }
 }
 

@@ -3,6 +3,7 @@
 
 use crate::wire::Wire;
 use bytes::BytesMut;
+use flow::bound::Bound;
 use flow::limits::Limits;
 use flow::tls::ClientHello;
 use flow::treatment::{Cause, Failure, Side, Stage};
@@ -22,6 +23,8 @@ pub(crate) enum Opening {
     ServerFirst,
     /// The peer closed without a byte.
     Silent,
+    /// Nobody sent a byte for the idle time.
+    Idle,
     /// The upstream's end of the connection failed. Reading from it again would look like an end.
     UpstreamFailed(io::Error),
     Failed(Failure),
@@ -50,7 +53,8 @@ pub(crate) async fn read(client: &mut Wire, upstream: Option<&Wire>, limits: &Li
             },
         };
         match read {
-            Ok(Ok(0)) | Err(_) if first.is_empty() => break Opening::Silent,
+            Ok(Ok(0)) if first.is_empty() => break Opening::Silent,
+            Err(_elapsed) if first.is_empty() => break Opening::Idle,
             Ok(Ok(0)) | Err(_) => break Opening::Other,
             Ok(Ok(_)) => {}
             Ok(Err(error)) => break failed(&error),
@@ -81,7 +85,8 @@ async fn read_hello(client: &mut Wire, first: &mut BytesMut, limits: &Limits) ->
             Parsed::Complete(hello) => return Opening::Tls(hello),
             Parsed::NotAClientHello(_) => return Opening::Other,
             Parsed::Incomplete if first.len() >= limits.client_hello_bytes => {
-                return refused(Cause::TooLarge);
+                let bound = Bound::ClientHelloBytes(limits.client_hello_bytes);
+                return refused(Cause::TooLarge(bound));
             }
             Parsed::Incomplete => {}
         }

@@ -2,6 +2,7 @@
 
 use crate::tls_failure;
 use bytes::{Buf, Bytes, BytesMut};
+use flow::bound::Bound;
 use flow::limits::Limits;
 use flow::treatment::Cause;
 use observe::http1::head::RequestHeadParts;
@@ -61,7 +62,7 @@ pub(crate) async fn read(
                         Err(defect) => Cause::Malformed(defect.to_string()),
                     }
                 }
-                Err(_defect) => Cause::TooLarge,
+                Err(_defect) => Cause::TooLarge(Bound::RequestHeadBytes(limits.request_head_bytes)),
             }
         };
         return Err(NotReceived { cause, raw: kept.freeze() });

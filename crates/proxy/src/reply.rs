@@ -76,9 +76,10 @@ pub(crate) async fn refused(
 }
 
 fn text(treatment: &Treatment) -> String {
-    let text = format!("Landfall: {}.\n", treatment.why());
+    let hint = treatment.hint().map(|hint| format!("hint: {hint}\n")).unwrap_or_default();
+    let text = format!("Landfall: {}.\n{hint}", treatment.why());
     let challenge = match treatment {
-        Treatment::Blocked(BlockedWhy::Credentials) => {
+        Treatment::Blocked(BlockedWhy::NoCredentials | BlockedWhy::WrongCredentials) => {
             "Proxy-Authenticate: Basic realm=\"Landfall\", charset=\"UTF-8\"\r\n"
         }
         _ => "",
@@ -119,6 +120,8 @@ fn code(treatment: &Treatment) -> u8 {
     match treatment {
         Treatment::Blocked(BlockedWhy::SocksCommand(_)) => 7,
         Treatment::Blocked(BlockedWhy::SocksAddressType(_)) => 8,
+        // No rule of anybody's is in the way, there is just no room.
+        Treatment::Blocked(BlockedWhy::DeviceLimit(_) | BlockedWhy::RecordingStopped) => 1,
         Treatment::Blocked(_) => 2,
         Treatment::Failed(Failure { stage: Stage::Resolve | Stage::Connect, cause, .. }) => {
             match cause {
@@ -145,13 +148,15 @@ pub(crate) async fn linger(client: &mut Wire) -> io::Result<()> {
 
 fn status_line(treatment: &Treatment) -> &'static str {
     match treatment {
-        Treatment::Blocked(BlockedWhy::Credentials) => "407 Proxy Authentication Required",
-        Treatment::Blocked(BlockedWhy::DeviceLimit | BlockedWhy::RecordingStopped) => {
+        Treatment::Blocked(BlockedWhy::NoCredentials | BlockedWhy::WrongCredentials) => {
+            "407 Proxy Authentication Required"
+        }
+        Treatment::Blocked(BlockedWhy::DeviceLimit(_) | BlockedWhy::RecordingStopped) => {
             "503 Service Unavailable"
         }
         Treatment::Blocked(_) => "403 Forbidden",
         Treatment::Failed(Failure { stage: Stage::Request, cause, .. }) => match cause {
-            Cause::TooLarge => "431 Request Header Fields Too Large",
+            Cause::TooLarge(_) => "431 Request Header Fields Too Large",
             Cause::TimedOut => "408 Request Timeout",
             _ => "400 Bad Request",
         },

@@ -67,6 +67,15 @@ fn opened(story: &Story) -> Vec<&Opened> {
     opened.collect()
 }
 
+/// The hosts that were asked for.
+fn targets(story: &Story) -> Vec<String> {
+    let targets = story.0.iter().filter_map(|event| match event {
+        Event::Targeted { target, .. } => Some(target.host.to_string()),
+        _ => None,
+    });
+    targets.collect()
+}
+
 /// No event holds the bytes, whatever it is about.
 #[track_caller]
 fn assert_nowhere(story: &Story, secret: &str) {
@@ -130,6 +139,26 @@ async fn every_refusal_has_its_socks5_code() {
 }
 
 #[tokio::test]
+async fn a_socks5_client_was_refused_its_method_where_there_was_no_room_for_its_request() {
+    let general_failure = [5, 0, 5, 1, 0, 1, 0, 0, 0, 0, 0, 0];
+    let request = [b"\x05\x01\x00".as_slice(), &connect_to_origin(443)].concat();
+    let mut proxy = start(Options::with_origin(closed().await)).await;
+    proxy.stop_recording().await;
+    assert_eq!(said(&proxy, &request).await, general_failure);
+    let with_password = [LOGIN, &connect_to_origin(443)].concat();
+    assert_eq!(said(&proxy, &with_password).await, [&[5, 2, 1, 0], &general_failure[2..]].concat());
+    proxy.stop().await;
+
+    let mut options = Options::with_origin(closed().await);
+    options.limits.device_connections = 0;
+    let proxy = start(options).await;
+    assert_eq!(said(&proxy, &request).await, general_failure);
+    let story = proxy.finish().await;
+    assert_eq!(story.treatment(), &Treatment::Blocked(BlockedWhy::DeviceLimit(0)));
+    assert_eq!(targets(&story), [ORIGIN]);
+}
+
+#[tokio::test]
 async fn socks4_and_unknown_methods_are_refused_in_their_own_words() {
     let options = || async { Options::with_origin(closed().await) };
     let why = Treatment::Blocked(BlockedWhy::Socks4);
@@ -149,16 +178,33 @@ async fn demanding(origin: SocketAddr) -> Running {
 async fn a_proxy_with_credentials_serves_nobody_without() {
     let origin = closed().await;
     let wrong = b"\x05\x01\x02\x01\x07weather\x06public";
-    for (request, expected) in [
-        (&b"CONNECT origin.example:443 HTTP/1.1\r\n\r\n"[..], &b"HTTP/1.1 407 "[..]),
+    let (none, other) = (BlockedWhy::NoCredentials, BlockedWhy::WrongCredentials);
+    for (request, expected, why, ingress, app) in [
+        (
+            &b"CONNECT origin.example:443 HTTP/1.1\r\n\r\n"[..],
+            &b"HTTP/1.1 407 "[..],
+            &none,
+            Ingress::Connect,
+            None,
+        ),
         (
             // weather:public
             b"GET http://origin.example/ HTTP/1.1\r\nProxy-Authorization: Basic \
               d2VhdGhlcjpwdWJsaWM=\r\n\r\n",
             b"HTTP/1.1 407 ",
+            &other,
+            Ingress::AbsoluteForm,
+            Some("weather"),
         ),
-        (b"\x05\x01\x00", b"\x05\xff"),
-        (wrong, b"\x05\x02\x01\x01"),
+        (
+            b"CONNECT origin.example:443 HTTP/1.1\r\nProxy-Authorization: Bearer public\r\n\r\n",
+            b"HTTP/1.1 407 ",
+            &other,
+            Ingress::Connect,
+            None,
+        ),
+        (b"\x05\x01\x00", b"\x05\xff", &none, Ingress::Socks5, None),
+        (wrong, b"\x05\x02\x01\x01", &other, Ingress::Socks5, Some("weather")),
     ] {
         let proxy = demanding(origin).await;
         let answer = said(&proxy, request).await;
@@ -166,10 +212,15 @@ async fn a_proxy_with_credentials_serves_nobody_without() {
         if expected.starts_with(b"HTTP") {
             let text = String::from_utf8_lossy(&answer);
             assert!(text.contains("\r\nProxy-Authenticate: Basic realm="), "{text}");
-            assert!(text.contains("user name and password are missing or wrong"), "{text}");
+            assert!(text.contains(&why.to_string()) && text.contains("\nhint: "), "{text}");
         }
         let story = proxy.finish().await;
-        assert_eq!(story.treatment(), &Treatment::Blocked(BlockedWhy::Credentials));
+        assert_eq!(story.treatment(), &Treatment::Blocked(why.clone()));
+        let opened = opened(&story)[0];
+        assert_eq!((opened.ingress, opened.app.as_deref()), (ingress, app), "{request:?}");
+        let asked = targets(&story);
+        let readable = ingress != Ingress::Socks5;
+        assert_eq!(asked, if readable { vec![ORIGIN.to_owned()] } else { Vec::new() });
         assert_nowhere(&story, "public");
         assert_nowhere(&story, "d2VhdGhlcjpwdWJsaWM=");
     }

@@ -5,6 +5,7 @@
 
 mod support;
 
+use flow::bound::Bound;
 use flow::event::Event;
 use flow::treatment::{BlockedWhy, Cause, Outcome, Treatment};
 use std::time::Duration;
@@ -38,7 +39,8 @@ async fn a_device_over_its_cap_is_refused_and_others_are_not() {
     let refused = TcpStream::connect(proxy.proxy).await.unwrap();
     let answer = all(refused).await;
     assert!(answer.starts_with("HTTP/1.1 503 "), "{answer}");
-    assert!(answer.contains("as many connections open as one may have"), "{answer}");
+    let (what, hint) = ("as one may have (limits.device-connections = 2).\n", "\nhint: raise ");
+    assert!(answer.contains(what) && answer.contains(hint), "{answer}");
 
     let other = TcpSocket::new_v4().unwrap();
     other.bind("127.0.0.2:0".parse().unwrap()).unwrap();
@@ -62,7 +64,7 @@ async fn a_device_over_its_cap_is_refused_and_others_are_not() {
     };
     tokio::time::timeout(SOON, admitted).await.unwrap();
     let story = proxy.finish().await;
-    assert!(blocked(&story, BlockedWhy::DeviceLimit) >= 1);
+    assert!(blocked(&story, BlockedWhy::DeviceLimit(2)) >= 1);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -103,7 +105,7 @@ async fn a_client_hello_may_be_as_long_as_the_limit() {
         let told = story.0.iter().any(|event| matches!(event, Event::ClientHello { .. }));
         let too_large = matches!(
             story.treatment(),
-            Treatment::Failed(failure) if failure.cause == Cause::TooLarge
+            Treatment::Failed(failure) if failure.cause == Cause::TooLarge(Bound::ClientHelloBytes(limit))
         );
         assert_eq!((told, too_large), (passes, !passes), "{limit}: {:?}", story.treatment());
     }
@@ -122,8 +124,14 @@ async fn a_request_head_may_be_as_long_as_the_limit() {
         let mut start = [0; 12];
         client.read_exact(&mut start).await.unwrap();
         assert_eq!(std::str::from_utf8(&start).unwrap(), format!("HTTP/1.1 {expected}"));
-        drop(client);
-        proxy.finish().await;
+        if expected == "431" {
+            let key = format!("sent more than limits.request-head-bytes = {limit}B");
+            assert!(all(client).await.contains(&key));
+            assert!(proxy.finish().await.treatment().why().contains(&key));
+        } else {
+            drop(client);
+            proxy.finish().await;
+        }
     }
 }
 

@@ -5,6 +5,7 @@
 
 mod support;
 
+use flow::bound::Bound;
 use flow::distrust::{Distrust, DistrustClass};
 use flow::stream::{Direction, Leg};
 use flow::treatment::{BlockedWhy, Cause, PassthroughWhy, PlaintextWhy, Side, Stage, Treatment};
@@ -58,7 +59,7 @@ async fn garbage_is_a_400() {
 async fn a_hundred_thousand_header_lines_are_a_431() {
     let mut request = format!("GET http://{ORIGIN}/ HTTP/1.1\r\n").into_bytes();
     request.extend(b"X-Line: 1\r\n".repeat(100_000));
-    let cause = Cause::TooLarge;
+    let cause = Cause::TooLarge(Bound::RequestHeadBytes(64 * 1024));
     check_request(&request, "431", Stage::Request, Side::Client, cause).await;
 }
 

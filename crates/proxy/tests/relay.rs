@@ -6,8 +6,10 @@
 mod support;
 
 use flow::stream::{Direction, Leg};
-use flow::treatment::{Outcome, Side, Treatment};
+use flow::time::{Clock, MonoNanos, Stamp, WallNanos};
+use flow::treatment::{Outcome, PlaintextWhy, Side, Treatment};
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 use support::{ORIGIN, Options, SOON, issuer, listen, origin_tls, start};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -225,6 +227,35 @@ async fn an_answer_given_before_the_upload_is_over_arrives() {
     drop(reader);
     let story = proxy.finish().await;
     assert_eq!(story.stream(Leg::Relay, Direction::Down), b"too large");
+}
+
+/// A clock that stands still: what it measures never takes any time.
+#[derive(Debug)]
+struct Still;
+
+impl Clock for Still {
+    fn now(&self) -> Stamp {
+        Stamp { wall: WallNanos(0), mono: MonoNanos(0) }
+    }
+}
+
+/// The relay measures idle times with the clock, so that it would never end this one.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_connection_without_a_byte_was_given_the_idle_time_twice() {
+    let (listener, address) = listen().await;
+    let mut options = Options::with_origin(address);
+    options.limits.idle_time = Duration::from_millis(300);
+    options.clock = Some(Arc::new(Still));
+    let proxy = start(options).await;
+    let mut client = proxy.tunnel(&format!("{ORIGIN}:7")).await;
+    let (mut upstream, _) = listener.accept().await.unwrap();
+    for end in [&mut client, &mut upstream] {
+        let ended = tokio::time::timeout(SOON, end.read(&mut [0; 16])).await.unwrap();
+        assert!(ended.is_err(), "a FIN would mean that the other side was done");
+    }
+    let story = proxy.finish().await;
+    assert_eq!(story.outcomes(), [&Outcome::IdleTimeout]);
+    assert_eq!(story.treatment(), &Treatment::Plaintext(PlaintextWhy::Silent));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -4,6 +4,7 @@ use crate::received::Received;
 use crate::tls_failure;
 use bytes::Bytes;
 use flow::address::Target;
+use flow::event::Ingress;
 use flow::treatment::{Cause, Failure, Side, Stage, Treatment};
 use observe::http1::framing::BodyLength;
 use std::io;
@@ -19,10 +20,38 @@ pub(crate) enum Ask {
     Own(Box<Received>),
     /// A SOCKS5 association for datagrams.
     Associate(Associate),
-    /// A request that is not served, and what came of it.
-    Refused(Treatment, Bytes),
+    /// A request that is not served.
+    Refused(Refusal),
     /// The client ended, or let the time pass, without a byte.
     Nothing(Cause),
+}
+
+impl Ask {
+    /// A request that is not served, of which nothing more is known.
+    pub(crate) fn refused(treatment: Treatment, raw: Bytes) -> Self {
+        Self::Refused(Refusal::new(treatment, raw))
+    }
+}
+
+/// A request that is not served: what came of it, and what could be read of it.
+pub(crate) struct Refusal {
+    pub(crate) treatment: Treatment,
+    pub(crate) raw: Bytes,
+    /// The way in, where the protocol that the client speaks does not tell it.
+    pub(crate) ingress: Option<Ingress>,
+    /// Whom it asked for.
+    pub(crate) target: Option<Target>,
+}
+
+impl Refusal {
+    pub(crate) fn new(treatment: Treatment, raw: Bytes) -> Self {
+        Self { treatment, raw, ingress: None, target: None }
+    }
+
+    /// The same of a request that was read.
+    pub(crate) fn of(self, ingress: Ingress, target: Target) -> Self {
+        Self { ingress: Some(ingress), target: Some(target), ..self }
+    }
 }
 
 /// A request to pass on.

@@ -6,6 +6,7 @@ use crate::client::{Client, Speaks};
 use crate::credentials::without_passwords;
 use bytes::{Buf, Bytes, BytesMut};
 use flow::address::DeviceAddr;
+use flow::bound::Bound;
 use flow::limits::Limits;
 use flow::treatment::Cause;
 use observe::proxy_protocol::{Header, parse};
@@ -31,9 +32,11 @@ pub(super) async fn read(client: &mut Client, limits: &Limits) -> Result<(), Ask
             Err(defect) => {
                 client.speaks = Speaks::before_a_word(bytes.first().copied().unwrap_or_default());
                 let why = malformed(&format!("{defect}, which a trusted forwarder must send"));
-                return Err(Ask::Refused(why, kept(bytes.freeze())));
+                return Err(Ask::refused(why, kept(bytes.freeze())));
             }
-            Ok(None) if bytes.len() >= limits.request_head_bytes => Cause::TooLarge,
+            Ok(None) if bytes.len() >= limits.request_head_bytes => {
+                Cause::TooLarge(Bound::RequestHeadBytes(limits.request_head_bytes))
+            }
             Ok(None) => {
                 let most = limits.request_head_bytes.saturating_sub(bytes.len());
                 match timeout_at(deadline, client.wire.read_more(&mut bytes, most)).await {
@@ -48,7 +51,7 @@ pub(super) async fn read(client: &mut Client, limits: &Limits) -> Result<(), Ask
         return Err(if bytes.is_empty() {
             Ask::Nothing(cause)
         } else {
-            Ask::Refused(request_failed(cause), kept(bytes.freeze()))
+            Ask::refused(request_failed(cause), kept(bytes.freeze()))
         });
     }
 }

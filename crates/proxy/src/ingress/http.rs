@@ -1,7 +1,7 @@
 //! What a client of an HTTP proxy asks for: a tunnel, a plain request to forward, or Landfall's own
 //! pages. Reads one request head and nothing after it.
 
-use super::ask::{Ask, Forwarded, malformed, request_failed};
+use super::ask::{Ask, Forwarded, Refusal, malformed, request_failed};
 use crate::client::{Client, Speaks};
 use crate::credentials::{Login, without_passwords};
 use crate::received::{self, NotReceived, Received};
@@ -9,7 +9,8 @@ use crate::setup::Setup;
 use crate::{forward_head, onboarding};
 use bytes::Bytes;
 use flow::address::{Host, Target};
-use flow::treatment::{BlockedWhy, Treatment};
+use flow::event::Ingress;
+use flow::treatment::Treatment;
 use observe::http1::framing::request_framing;
 use observe::http1::head::{Oddity, RequestHeadParts};
 use std::net::SocketAddr;
@@ -22,7 +23,7 @@ pub(crate) async fn read(client: &mut Client, setup: &Setup) -> Ask {
         Ok(read) => read,
         Err(NotReceived { cause, raw }) if raw.is_empty() => return Ask::Nothing(cause),
         Err(NotReceived { cause, raw }) => {
-            return Ask::Refused(request_failed(cause), without_passwords(raw));
+            return Ask::refused(request_failed(cause), without_passwords(raw));
         }
     };
     client.wire.unread(rest);
@@ -30,19 +31,28 @@ pub(crate) async fn read(client: &mut Client, setup: &Setup) -> Ask {
     let raw = received.raw.clone();
     let login = login(&received.head);
     client.app = login.as_ref().and_then(Login::app);
-    match understand(received, &client.own) {
-        Ok(Ask::Tunnel(..) | Ask::Forward(_)) if !setup.credentials.admit(login.as_ref()) => {
-            Ask::Refused(Treatment::Blocked(BlockedWhy::Credentials), raw)
-        }
+    let ask = match understand(received, &client.own) {
         Ok(ask) => ask,
-        Err(treatment) => Ask::Refused(treatment, raw),
+        Err(treatment) => return Ask::refused(treatment, raw),
+    };
+    let asked = match &ask {
+        Ask::Tunnel(target, _) => Some((Ingress::Connect, target)),
+        Ask::Forward(request) => Some((Ingress::AbsoluteForm, &request.target)),
+        _ => None,
+    };
+    match (asked, setup.credentials.admit(login.as_ref())) {
+        (Some((ingress, target)), Err(why)) => {
+            let refusal = Refusal::new(Treatment::Blocked(why), raw);
+            Ask::Refused(refusal.of(ingress, target.clone()))
+        }
+        _ => ask,
     }
 }
 
 fn login(head: &RequestHeadParts) -> Option<Login> {
     let is_login = |name: &[u8]| name.eq_ignore_ascii_case(b"proxy-authorization");
     let field = head.fields.iter().find(|field| is_login(&field.name))?;
-    Login::of_basic(&field.value)
+    Some(Login::of_field(&field.value))
 }
 
 fn understand(received: Received, own: &[SocketAddr]) -> Result<Ask, Treatment> {

@@ -26,11 +26,11 @@ pub(super) async fn take_off(client: &mut Client, setup: &Setup) -> Result<(), A
         Opening::Failed(failure) => {
             let failure = Failure { stage: Stage::ProxyTls, ..failure };
             let raw = client.wire.take_unread();
-            return Err(Ask::Refused(Treatment::Failed(failure), raw));
+            return Err(Ask::refused(Treatment::Failed(failure), raw));
         }
         _ => {
             let raw = client.wire.take_unread();
-            return Err(Ask::Refused(malformed("a TLS record without a ClientHello"), raw));
+            return Err(Ask::refused(malformed("a TLS record without a ClientHello"), raw));
         }
     };
     let config = match config(client, setup, &hello).await {
@@ -55,7 +55,7 @@ pub(super) async fn take_off(client: &mut Client, setup: &Setup) -> Result<(), A
 fn failed(client: &mut Client, hello: &ClientHello, side: Side, cause: Cause) -> Ask {
     drop(client.wire.take_unread());
     let failure = Failure { stage: Stage::ProxyTls, side, cause };
-    Ask::Refused(Treatment::Failed(failure), hello.raw.clone())
+    Ask::refused(Treatment::Failed(failure), hello.raw.clone())
 }
 
 async fn config(

@@ -1,11 +1,12 @@
 //! SOCKS5 up to the request (RFC 1928, RFC 1929): the method, the password, the command. The reply
 //! comes when the upstream was dialled, not here.
 
-use super::ask::{Ask, Associate, malformed, request_failed, transport};
+use super::ask::{Ask, Associate, Refusal, malformed, request_failed, transport};
 use crate::client::{Client, Speaks};
 use crate::credentials::{Login, REDACTED};
 use crate::setup::Setup;
 use bytes::{Buf, Bytes, BytesMut};
+use flow::event::Ingress;
 use flow::treatment::{BlockedWhy, Cause, Treatment};
 use observe::socks5::{self, Defect, Greeting, MOST_BYTES, Parsed};
 use tokio::io::AsyncWriteExt;
@@ -22,7 +23,7 @@ pub(super) async fn read(client: &mut Client, setup: &Setup) -> Ask {
     };
     match inbox.conversation(setup).await {
         Ok(ask) => ask,
-        Err(treatment) => Ask::Refused(treatment, inbox.kept.freeze()),
+        Err(treatment) => Ask::refused(treatment, inbox.kept.freeze()),
     }
 }
 
@@ -44,9 +45,7 @@ impl Inbox<'_> {
             self.client.speaks = Speaks::Socks5Password;
             let login = self.login().await?;
             self.client.app = login.app();
-            if !setup.credentials.admit(Some(&login)) {
-                return Err(Treatment::Blocked(BlockedWhy::Credentials));
-            }
+            setup.credentials.admit(Some(&login)).map_err(Treatment::Blocked)?;
             self.say(&[LOGIN_VERSION, 0]).await?;
         } else {
             self.say(&[SOCKS5, NO_AUTHENTICATION]).await?;
@@ -56,16 +55,17 @@ impl Inbox<'_> {
         self.kept.extend_from_slice(&raw);
         let raw = self.kept.split().freeze();
         self.client.wire.unread(self.unread.split().freeze());
-        match (request.command, request.target.port) {
-            (CONNECT, 0) => Ok(Ask::Refused(malformed("SOCKS5 CONNECT to port 0"), raw)),
-            (CONNECT, _) => Ok(Ask::Tunnel(request.target, raw)),
+        Ok(match (request.command, request.target.port) {
+            (CONNECT, 0) => Ask::refused(malformed("SOCKS5 CONNECT to port 0"), raw),
+            (CONNECT, _) => Ask::Tunnel(request.target, raw),
             (UDP_ASSOCIATE, port) => {
-                Ok(Ask::Associate(Associate { port: Some(port).filter(|port| *port != 0), raw }))
+                Ask::Associate(Associate { port: Some(port).filter(|port| *port != 0), raw })
             }
             (other, _) => {
-                Ok(Ask::Refused(Treatment::Blocked(BlockedWhy::SocksCommand(other)), raw))
+                let why = Treatment::Blocked(BlockedWhy::SocksCommand(other));
+                Ask::Refused(Refusal::new(why, raw).of(Ingress::Socks5, request.target))
             }
-        }
+        })
     }
 
     /// The password message; what is kept of it has another password.
@@ -130,7 +130,7 @@ fn method(offered: Greeting, demanded: bool) -> Result<u8, Treatment> {
         Greeting { password: true, .. } => Ok(PASSWORD),
         Greeting { no_authentication: true, .. } if !demanded => Ok(NO_AUTHENTICATION),
         Greeting { no_authentication: true, .. } => {
-            Err(Treatment::Blocked(BlockedWhy::Credentials))
+            Err(Treatment::Blocked(BlockedWhy::NoCredentials))
         }
         Greeting { .. } => Err(Treatment::Blocked(BlockedWhy::SocksMethods)),
     }

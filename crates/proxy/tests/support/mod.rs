@@ -59,6 +59,8 @@ pub(crate) struct Options {
     pub(crate) wire: KeptWire,
     /// The name server.
     pub(crate) resolver: SocketAddr,
+    /// In place of the clock that counts.
+    pub(crate) clock: Option<flow::time::SharedClock>,
 }
 
 impl Options {
@@ -77,6 +79,7 @@ impl Options {
             on_malformed: OnMalformed::Relay,
             wire: KeptWire::default(),
             resolver: (Ipv4Addr::LOCALHOST, 9).into(),
+            clock: None,
         }
     }
 }
@@ -85,7 +88,7 @@ pub(crate) async fn start(options: Options) -> Running {
     let data = tempfile::tempdir().unwrap();
     let (key, now) = (certs::KeyKind::P256, SystemTime::now());
     let authority = Arc::new(certs::Authority::load_or_create(data.path(), key, now).unwrap());
-    let clock: flow::time::SharedClock = Arc::new(RealClock(Instant::now()));
+    let clock = options.clock.unwrap_or_else(|| Arc::new(RealClock(Instant::now())));
     let name: DnsName = ORIGIN.parse().unwrap();
     let places = match options.places.as_slice() {
         [] => vec![(ORIGIN_ADDRESS, options.origin)],
@@ -144,6 +147,18 @@ impl Running {
         self.stop.cancel();
         tokio::time::timeout(SOON, self.serving).await.unwrap().unwrap();
         Story(tokio::time::timeout(SOON, self.events).await.unwrap().unwrap())
+    }
+
+    /// Takes no more events: nothing can be recorded any more.
+    pub(crate) async fn stop_recording(&mut self) {
+        self.events.abort();
+        assert!((&mut self.events).await.unwrap_err().is_cancelled());
+    }
+
+    /// Stops a proxy whose recording was stopped.
+    pub(crate) async fn stop(self) {
+        self.stop.cancel();
+        tokio::time::timeout(SOON, self.serving).await.unwrap().unwrap();
     }
 
     /// Sends `request` as it is and returns all that comes back until the proxy closes.

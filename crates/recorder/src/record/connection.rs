@@ -239,8 +239,8 @@ impl From<&Failure> for FailureShape {
             | Cause::Closed
             | Cause::TimedOut
             | Cause::NoSuchName
-            | Cause::NoAddresses
-            | Cause::TooLarge => (None, None),
+            | Cause::NoAddresses => (None, None),
+            Cause::TooLarge(bound) => (None, Some(bound.to_string())),
         };
         Self {
             alert,
@@ -421,7 +421,8 @@ fn blocked_word(why: &BlockedWhy) -> &'static str {
         BlockedWhy::DestinationMulticast => "destination-multicast",
         BlockedWhy::DestinationMetadata => "destination-metadata",
         BlockedWhy::OwnListener => "own-listener",
-        BlockedWhy::Credentials => "credentials",
+        BlockedWhy::NoCredentials => "no-credentials",
+        BlockedWhy::WrongCredentials => "wrong-credentials",
         BlockedWhy::Socks4 => "socks4",
         BlockedWhy::SocksCommand(_) => "socks-command",
         BlockedWhy::SocksAddressType(_) => "socks-address-type",
@@ -429,7 +430,7 @@ fn blocked_word(why: &BlockedWhy) -> &'static str {
         BlockedWhy::Rule(_) => "rule",
         BlockedWhy::Distrusted { .. } => "distrusted",
         BlockedWhy::DatagramsNotProxied => "datagrams-not-proxied",
-        BlockedWhy::DeviceLimit => "device-limit",
+        BlockedWhy::DeviceLimit(_) => "device-limit",
         BlockedWhy::RecordingStopped => "recording-stopped",
     }
 }
