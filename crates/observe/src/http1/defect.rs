@@ -68,7 +68,10 @@ impl fmt::Display for Malformed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let text = match self {
             Self::HeadTooLong(limit) => {
-                return write!(f, "the header block is longer than {limit} bytes");
+                return write!(
+                    f,
+                    "the header block is over limits.observed-header-bytes = {limit}B"
+                );
             }
             Self::TooManyFields(limit) => {
                 return write!(f, "the header block has more than {limit} fields");
@@ -77,7 +80,10 @@ impl fmt::Display for Malformed {
                 return write!(f, "a chunk size line is longer than {limit} bytes");
             }
             Self::TooManyOpen(limit) => {
-                return write!(f, "more than {limit} requests wait for their response");
+                return write!(
+                    f,
+                    "more requests wait for responses than limits.observed-streams = {limit}"
+                );
             }
             Self::RequestLine => "not an HTTP/1 request line",
             Self::Method => "the method is no token",

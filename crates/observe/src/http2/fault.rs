@@ -102,7 +102,7 @@ impl fmt::Display for Fault {
             Self::BlockInterrupted => f.write_str("a header block is interrupted"),
             Self::StrayContinuation => f.write_str("CONTINUATION without a header block"),
             Self::BlockOverLimit { limit } => {
-                write!(f, "a header block is over the limit of {limit} bytes")
+                write!(f, "a header block is over limits.observed-header-bytes = {limit}B")
             }
             Self::CutBlock => f.write_str("the connection ended inside a header block"),
             Self::Hpack(error) => write!(f, "a header block cannot be decoded: {error}"),
@@ -132,9 +132,14 @@ impl fmt::Display for Fault {
             Self::InterimEnd { stream_id } => {
                 write!(f, "an interim response that ends stream {stream_id}")
             }
-            Self::TooManyStreams { limit } => write!(f, "more than {limit} streams open at once"),
+            Self::TooManyStreams { limit } => {
+                write!(f, "more streams open at once than limits.observed-streams = {limit}")
+            }
             Self::TrailersOverLimit { limit } => {
-                write!(f, "trailers of unfinished exchanges are over the limit of {limit} bytes")
+                write!(
+                    f,
+                    "trailers of unfinished exchanges are over limits.observed-header-bytes = {limit}B"
+                )
             }
         }
     }

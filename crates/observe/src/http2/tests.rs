@@ -450,7 +450,9 @@ fn a_flood_of_continuations_ends_the_decoding_even_if_they_are_empty() {
         for _ in 0..frames {
             s.send(Up, &frame(kind::CONTINUATION, 0, 1, payload));
         }
-        s.check(&[&format!("lost Up {offset}: a header block is over the limit of 1000 bytes")]);
+        s.check(&[&format!(
+            "lost Up {offset}: a header block is over limits.observed-header-bytes = 1000B"
+        )]);
     }
 }
 
@@ -511,7 +513,7 @@ fn more_streams_than_the_limit_end_the_decoding() {
         "1 end 0:Complete 0:Complete",
         "3 GET h/",
         "4 GET h/",
-        &format!("lost Up {offset}: more than 3 streams open at once"),
+        &format!("lost Up {offset}: more streams open at once than limits.observed-streams = 3"),
         "2 end 0:Complete none",
         "3 end 0:Complete none",
         "4 end 0:Complete none",
@@ -537,7 +539,7 @@ fn trailers_that_pile_up_end_the_decoding() {
         "3 POST h/p",
         "4 POST h/p",
         &format!(
-            "lost Up {offset}: trailers of unfinished exchanges are over the limit of 1000 bytes"
+            "lost Up {offset}: trailers of unfinished exchanges are over limits.observed-header-bytes = 1000B"
         ),
         "2 end 0:Complete+trailers none",
         "3 end 0:Complete+trailers none",

@@ -486,14 +486,17 @@ fn sync_is_lost_where_readers_could_disagree() {
 #[test]
 fn limits_end_decoding_and_nothing_else() {
     let long = format!("GET / HTTP/1.1\r\nA: {}", "a".repeat(300));
-    check(&[Up(&long)], &["lost Up 200: the header block is longer than 200 bytes"]);
+    check(
+        &[Up(&long)],
+        &["lost Up 200: the header block is over limits.observed-header-bytes = 200B"],
+    );
     check(
         &[GET, GET, GET, GET],
         &[
             "1 GET / 0..27",
             "2 GET / 27..54",
             "3 GET / 54..81",
-            "lost Up 81: more than 3 requests wait for their response",
+            "lost Up 81: more requests wait for responses than limits.observed-streams = 3",
         ],
     );
     let trailers = format!("T: {}\r\n", "t".repeat(100));
@@ -504,7 +507,7 @@ fn limits_end_decoding_and_nothing_else() {
         [
             "1 POST / 0..47",
             "2 POST / 157..204",
-            "lost Up 306: the header block is longer than 99 bytes"
+            "lost Up 306: the header block is over limits.observed-header-bytes = 99B"
         ],
         "trailers that are held until a response comes count against the limit"
     );
@@ -520,7 +523,8 @@ fn a_hundred_thousand_header_lines_cost_no_more_than_the_limit() {
             observer.feed(Direction::Up, at, &[*byte], &mut events);
         }
     }
-    let expected = ["lost Up 262144: the header block is longer than 262144 bytes"];
+    let expected =
+        ["lost Up 262144: the header block is over limits.observed-header-bytes = 262144B"];
     assert_eq!(events.iter().map(shown).collect::<Vec<_>>(), expected);
     assert!(!observer.is_following());
 }
