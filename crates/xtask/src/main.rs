@@ -8,6 +8,7 @@ mod command;
 mod fuzz;
 mod lint;
 mod machine;
+mod shapes;
 mod soak;
 mod steps;
 mod structure;
@@ -41,6 +42,7 @@ fn run(words: &[&str]) -> Result<bool, String> {
         ["soak"] => soak::run(&root),
         ["bench", options @ ..] => bench::run(&root, options),
         ["deny"] => lint::deny(&root),
+        ["shapes", map] => shapes::run(&root, map),
         ["fuzz", options @ ..] => fuzz::run(&root, &fuzz::Options::parse(options)?),
         [] | ["help" | "--help" | "-h"] => {
             print!("{USAGE}");
@@ -72,5 +74,6 @@ usage: cargo xtask VERB
                             `bench --help` tells the options
   fuzz [TARGET] [--seconds N]
                             one fuzz target or all of them, 60 seconds each unless told
+  shapes MAP                geoip/countries.shapes.zst, made anew from world-atlas' countries-10m.json
   deny                      cargo-deny, where it is installed
 ";
