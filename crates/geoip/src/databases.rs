@@ -149,7 +149,9 @@ impl Opening<'_> {
         let bytes = store::read_checked(&path, entry)?;
         let meaning = match entry.kind {
             Kind::AsRegistration => Meaning::AsRegistration,
-            Kind::Location | Kind::Operators | Kind::CnameSuffixes => Meaning::Location,
+            Kind::Location | Kind::Operators | Kind::CnameSuffixes | Kind::Shapes => {
+                Meaning::Location
+            }
         };
         let mmdb = Mmdb::published(&path, bytes, entry.source(), meaning)?;
         self.note(entry, Some(path));
@@ -186,6 +188,7 @@ impl Opening<'_> {
             Kind::AsRegistration => DatabaseKind::AsRegistration,
             Kind::Operators => DatabaseKind::Operators,
             Kind::CnameSuffixes => DatabaseKind::CnameSuffixes,
+            Kind::Shapes => DatabaseKind::Shapes,
         };
         self.status.push(DatabaseStatus {
             name: entry.name.clone(),

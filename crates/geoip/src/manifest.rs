@@ -34,7 +34,7 @@ pub(crate) struct Entry {
     pub(crate) attribution: String,
     /// Size as published, uncompressed.
     pub(crate) bytes: u64,
-    /// Number of networks or rows in it.
+    /// Number of networks, rows or shapes in it.
     pub(crate) networks: u64,
     /// Of the file as published, uncompressed.
     pub(crate) sha256: String,
@@ -48,6 +48,8 @@ pub(crate) enum Kind {
     AsRegistration,
     Operators,
     CnameSuffixes,
+    /// Of countries: how far away they are, never where an address is.
+    Shapes,
 }
 
 impl Manifest {

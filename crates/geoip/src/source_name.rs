@@ -9,3 +9,4 @@ pub(crate) const IPTOASN: &str = "iptoasn-country";
 pub(crate) const REGISTRY: &str = "rir-delegated";
 pub(crate) const OPERATORS: &str = "operators";
 pub(crate) const CNAME_SUFFIXES: &str = "cname-suffixes";
+pub(crate) const SHAPES: &str = "country-shapes";

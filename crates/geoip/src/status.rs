@@ -36,6 +36,8 @@ pub enum DatabaseKind {
     Operators,
     /// Who runs a DNS zone.
     CnameSuffixes,
+    /// How far away countries are.
+    Shapes,
 }
 
 impl DatabaseKind {
@@ -48,6 +50,7 @@ impl DatabaseKind {
             Self::AddressRegistration => "address registration",
             Self::Operators => "operators",
             Self::CnameSuffixes => "CNAME suffixes",
+            Self::Shapes => "country shapes",
         }
     }
 }

@@ -84,6 +84,16 @@ pub(crate) fn built_in<'a>(entry: &Entry, bytes: &'a [u8]) -> Result<&'a [u8], E
     }
 }
 
+/// The same of a compressed file: its contents, unpacked in memory.
+pub(crate) fn built_in_unpacked(entry: &Entry, packed: &[u8]) -> Result<Vec<u8>, Error> {
+    let mut bytes = Vec::with_capacity(usize::try_from(entry.bytes).unwrap_or(0));
+    zstd::Decoder::with_buffer(packed)
+        .and_then(|decoder| decoder.take(entry.bytes.saturating_add(1)).read_to_end(&mut bytes))
+        .map_err(|e| broken(entry, e.to_string()))?;
+    built_in(entry, &bytes)?;
+    Ok(bytes)
+}
+
 pub(crate) fn file_error(path: &Path, doing: &'static str, source: io::Error) -> Error {
     Error::File { path: path.to_owned(), doing, source }
 }
@@ -168,7 +178,9 @@ mod tests {
             assert!(unpacked(dir.path(), &entry, packed).is_err());
             let folder = directory(dir.path()).join(&entry.sha256);
             assert_eq!(fs::read_dir(folder).unwrap().count(), 0);
+            assert!(matches!(built_in_unpacked(&entry, packed), Err(Error::Bundle { .. })));
         }
+        assert_eq!(built_in_unpacked(&entry, &packed()).unwrap(), CONTENTS);
         assert!(matches!(built_in(&entry, b"other"), Err(Error::Bundle { .. })));
         assert_eq!(built_in(&entry, CONTENTS).unwrap(), CONTENTS);
     }
