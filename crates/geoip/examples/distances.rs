@@ -46,6 +46,7 @@ fn check_values(out: &mut impl Write, shapes: &Shapes) -> Result<(), Box<dyn Err
         (FRANKFURT, "SG", all, "all"),
         (SYDNEY, "CN", Extent::Drawn, "as drawn"),
         (SYDNEY, "CN", all, "all"),
+        (SYDNEY, "SG", Extent::Drawn, "as drawn"),
         (SYDNEY, "SG", all, "all"),
         (NEW_YORK, "CN", all, "all"),
     ] {
