@@ -2,7 +2,7 @@
 
 use super::cell::{InsertError, clean_text, execute, id, number};
 use super::connection;
-use super::insert::Place;
+use super::place::Place;
 use crate::record::message::ExchangeMessage;
 use flow::address::Target;
 use flow::id::{ConnectionId, ExchangeId};

@@ -2,7 +2,7 @@
 //! All of it is optional: whatever is not there is read from the log.
 
 use super::entry::Entry;
-use super::insert::Place;
+use super::place::Place;
 use crate::record::Record;
 use std::collections::VecDeque;
 

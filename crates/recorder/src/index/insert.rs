@@ -4,25 +4,11 @@
 use super::cell::{InsertError, clean, execute, id, number};
 use super::entry::{Entry, Said};
 use super::exchange::Pending;
+use super::place::Place;
 use super::{connection, destination};
 use crate::record::Body;
 use crate::record::session::{Recovery, SessionOpen};
 use rusqlite::{Connection, params};
-
-/// Where a record stands in the log.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Place {
-    pub(super) offset: u64,
-    /// Without the newline.
-    pub(super) length: u64,
-}
-
-impl Place {
-    /// Where the next line begins.
-    pub(super) fn end(self) -> u64 {
-        self.offset.saturating_add(self.length).saturating_add(1)
-    }
-}
 
 /// Takes in one record.
 pub(super) fn insert(

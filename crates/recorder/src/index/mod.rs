@@ -13,6 +13,7 @@ mod handed;
 mod indexer;
 mod insert;
 pub(crate) mod log;
+mod place;
 mod schema;
 #[cfg(test)]
 pub(crate) mod testing;
