@@ -348,3 +348,6 @@ impl State {
         self.queue.extend(self.observed.drain(..));
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -176,11 +176,7 @@ impl Settings {
                 overrides: written.resolve.into_iter().map(resolve_override).collect(),
                 mark,
             },
-            geoip: geoip::Config {
-                data_dir: data.path().to_owned(),
-                extra_mmdb: run.geoip.into_iter().chain(databases).collect(),
-                overrides: written.geo.overrides.into_iter().map(geo_override).collect(),
-            },
+            geoip: geoip(&data, run.geoip.into_iter().chain(databases), written.geo.overrides),
             data,
             file: path,
         })
@@ -227,6 +223,18 @@ fn resolve_override(
     (Text(name), answer): (Text<DnsName>, Answer),
 ) -> (DnsName, resolver::Override) {
     (name, resolver::Override { cnames: answer.cnames, addresses: answer.addresses })
+}
+
+fn geoip(
+    data: &DataDir,
+    databases: impl Iterator<Item = PathBuf>,
+    overrides: Vec<GeoOverride>,
+) -> geoip::Config {
+    geoip::Config {
+        data_dir: data.path().to_owned(),
+        extra_mmdb: databases.collect(),
+        overrides: overrides.into_iter().map(geo_override).collect(),
+    }
 }
 
 fn geo_override(written: GeoOverride) -> geoip::Override {
