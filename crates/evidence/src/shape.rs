@@ -3,6 +3,7 @@
 //! RFC 3339 in UTC, sizes bytes, countries ISO 3166-1 codes, AS numbers plain numbers.
 
 mod address;
+mod assessment;
 mod claim;
 mod destination;
 mod detail;
@@ -14,6 +15,7 @@ mod notice;
 mod session;
 
 pub use address::AddressShape;
+pub use assessment::AssessmentShape;
 pub use claim::ClaimShape;
 pub use destination::DestinationShape;
 pub use detail::FlowDetailShape;

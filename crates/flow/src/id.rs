@@ -52,6 +52,16 @@ impl fmt::Display for LookupId {
     }
 }
 
+/// A record's number within its session's log, from 0; `r41`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct RecordSeq(pub u64);
+
+impl fmt::Display for RecordSeq {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "r{}", self.0)
+    }
+}
+
 /// What `flow show ID` takes: a connection (`c12`) or an exchange (`c12.3`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum FlowId {

@@ -26,6 +26,7 @@
 
 pub mod address;
 pub mod annotation;
+pub mod assessment;
 pub mod bound;
 pub mod claim;
 pub mod distrust;

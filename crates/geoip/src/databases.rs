@@ -2,7 +2,7 @@
 //! which sources there are and in which order they are asked; what answers mean is decided in
 //! [`crate::assess`].
 
-use crate::assess::assess;
+use crate::annotate::annotation;
 use crate::bundle;
 use crate::config::Config;
 use crate::error::Error;
@@ -89,7 +89,7 @@ impl Databases {
             None => self.ask_databases(asked_about, &mut claims),
         };
         self.ask_operators(names, &mut claims);
-        assess(address, claims, asked)
+        annotation(address, claims, asked)
     }
 
     /// What the set consists of, in the order in which it is asked.

@@ -6,7 +6,8 @@
 //! of countries and what a round trip says against one ([`decide`]). The crate never touches the
 //! network and keeps no cache: an annotation costs a few microseconds.
 
-mod assess;
+mod annotate;
+pub mod assess;
 mod bundle;
 mod config;
 mod databases;

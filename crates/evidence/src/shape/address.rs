@@ -4,7 +4,8 @@ use super::known::Known;
 use super::{ClaimShape, SCHEMA, Shown, is_false};
 use flow::address::DnsName;
 use flow::annotation::Annotation;
-use recorder::read::{LocationLevel, OperatorLevel, location_level, operator_level};
+use flow::assessment::{LocationLevel, OperatorLevel};
+use geoip::assess::{location_level, operator_level};
 use serde::Serialize;
 use std::net::IpAddr;
 

@@ -1,10 +1,11 @@
 //! One destination: a line of `landfall dest list` and of `destinations.csv`.
 
 use super::flag::{self, FlagReasons};
-use super::{SCHEMA, Shown, is_false};
+use super::{AssessmentShape, SCHEMA, Shown, is_false};
 use flow::address::{DnsName, Host};
+use flow::assessment::{Assessment, LocationLevel, OperatorLevel};
 use flow::claim::{Asn, Country, Operator};
-use recorder::read::{DestinationKey, DestinationRow, Held, LocationLevel, OperatorLevel};
+use recorder::read::{DestinationKey, DestinationRow, Held};
 use recorder::record::value::Wall;
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
@@ -68,6 +69,16 @@ pub struct DestinationShape<'a> {
     dialled_without_lookup: bool,
     #[serde(skip_serializing_if = "is_false")]
     simulated: bool,
+    /// Of one destination alone, not in lists.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    assessment: Option<AssessmentShape>,
+}
+
+impl<'a> DestinationShape<'a> {
+    /// The destination with what all that is known of it adds up to.
+    pub fn assessed(row: &'a DestinationRow, assessment: Option<&Assessment>) -> Self {
+        Self { assessment: assessment.map(AssessmentShape::new), ..Self::from(row) }
+    }
 }
 
 impl<'a> From<&'a DestinationRow> for DestinationShape<'a> {
@@ -110,6 +121,7 @@ impl<'a> From<&'a DestinationRow> for DestinationShape<'a> {
             treatment: row.treatments.iter().map(|(kind, n)| (kind.word(), *n)).collect(),
             dialled_without_lookup: row.dialled_without_lookup(),
             simulated: row.simulated,
+            assessment: None,
         }
     }
 }

@@ -12,7 +12,12 @@ use crate::output::page::Page;
 use crate::output::row::{Column, Kind, Row};
 use evidence::shape::DestinationShape;
 use flow::address::Host;
-use recorder::read::{AddressSeen, DestinationColumn, DestinationQuery, DestinationRow, GroupBy};
+use flow::assessment::Assessment;
+use flow::claim::Country;
+use geoip::{Shapes, assess::assess};
+use recorder::read::{
+    AddressSeen, DestinationColumn, DestinationQuery, DestinationRow, GroupBy, Questions,
+};
 use std::time::SystemTime;
 
 /// The destinations of the flows that match.
@@ -62,11 +67,18 @@ pub(crate) fn show(context: &Context, name: &str, output: OutputArgs) -> Result<
             .at(name)
             .hint("`landfall dest list` shows what there is"));
     };
-    context.output(output).one(&DestinationShape::from(&row), |page| fill(page, &row))?;
+    let questions =
+        Questions { statements: context.settings.statements.clone(), countries: vec![Country::CN] };
+    let assessment = match session.facts(&row, &questions)? {
+        Some(facts) => Some(assess(&facts, &Shapes::bundled()?.1)),
+        None => None,
+    };
+    let shape = DestinationShape::assessed(&row, assessment.as_ref());
+    context.output(output).one(&shape, |page| fill(page, &row, assessment.as_ref()))?;
     Ok(Exit::Ok)
 }
 
-fn fill(page: &mut Page, row: &DestinationRow) {
+fn fill(page: &mut Page, row: &DestinationRow, assessment: Option<&Assessment>) {
     page.section(&format!("Destination {}", row.key));
     for alias in &row.cnames {
         page.line("alias", alias);
@@ -91,7 +103,10 @@ fn fill(page: &mut Page, row: &DestinationRow) {
             Ink::Notice,
         );
     }
-    levels::fill(page, row);
+    match assessment {
+        Some(assessment) => levels::assessment(page, assessment),
+        None => levels::fill(page, row),
+    }
     for seen in &row.addresses {
         address(page, seen);
     }
@@ -163,6 +178,7 @@ impl Row for DestinationShape<'_> {
         Column::hidden("cnames", Kind::Text),
         Column::hidden("dialled_without_lookup", Kind::Text),
         Column::hidden("simulated", Kind::Text),
+        Column::hidden("assessment", Kind::Text),
     ];
 }
 

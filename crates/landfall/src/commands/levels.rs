@@ -1,7 +1,12 @@
-//! The evidence levels in words. A sentence never goes further than the level that is held.
+//! The evidence levels in words, and what all that is known of a destination adds up to, sentence by
+//! sentence with the records that each rests on.
 
+use crate::output::colour::Ink;
 use crate::output::page::Page;
-use recorder::read::{Contact, ContentLevel, DestinationRow, LocationLevel, OperatorLevel};
+use flow::assessment::Assessment;
+use flow::id::RecordSeq;
+use geoip::assess::{About, Sentence, contact, content, location, operator, sentences};
+use recorder::read::DestinationRow;
 
 /// The four axes of a destination, each with its own level.
 pub(super) fn fill(page: &mut Page, row: &DestinationRow) {
@@ -27,41 +32,47 @@ pub(super) fn fill(page: &mut Page, row: &DestinationRow) {
     );
 }
 
-fn contact(level: Contact) -> &'static str {
-    match level {
-        Contact::NameOnly => "the name alone is known, from a list",
-        Contact::NameAsked => "the device asked for the name",
-        Contact::ConnectionAsked => "the device asked for a connection",
-        Contact::TlsCompleted => "the device completed a TLS handshake",
-        Contact::BytesSent => "the device sent application bytes",
-        Contact::PlaintextSeen => "the device sent what was seen in plaintext",
+/// The whole assessment.
+pub(super) fn assessment(page: &mut Page, assessment: &Assessment) {
+    let mut section = None;
+    for sentence in sentences(assessment) {
+        let title = title(sentence.about);
+        if section != Some(title) {
+            page.section(title);
+            section = Some(title);
+        }
+        page.inked_line(sentence.about.word(), cited(&sentence), ink(sentence.about));
+    }
+    page.line("assessed by", assessment.version);
+}
+
+fn title(about: About) -> &'static str {
+    match about {
+        About::Contact | About::Operator | About::Location | About::Content => "Evidence levels",
+        About::Verdict | About::Exclusion | About::Decision | About::Statement | About::Caveat => {
+            "Assessment"
+        }
     }
 }
 
-fn operator(level: OperatorLevel) -> &'static str {
-    match level {
-        OperatorLevel::NameHint => "only a name hints at who runs it",
-        OperatorLevel::OriginAs => "the holder of the announcing AS is known",
-        OperatorLevel::Curated => "a curated list names who runs it, with its source",
-        OperatorLevel::OwnZone => "the name is an alias into the operator's own zone",
+fn ink(about: About) -> Ink {
+    match about {
+        About::Verdict | About::Statement => Ink::Notice,
+        _ => Ink::Plain,
     }
 }
 
-fn location(level: LocationLevel) -> &'static str {
-    match level {
-        LocationLevel::Hint => "only a registration or a statement of somebody's own",
-        LocationLevel::OneDatabase => "one database, or databases that do not all agree",
-        LocationLevel::AllDatabases => "all databases asked agree, which is no proof",
-    }
-}
-
-fn content(level: ContentLevel) -> &'static str {
-    match level {
-        ContentLevel::Opaque => "nothing could be looked at",
-        ContentLevel::SizesAndTimes => "sizes and times only",
-        ContentLevel::KnownEndpoint => "a known endpoint or tracker",
-        ContentLevel::Decoded => "decoded fields",
+/// The sentence, with the records in brackets.
+fn cited(sentence: &Sentence) -> String {
+    let records: Vec<String> =
+        sentence.records.iter().take(MOST_CITED).map(RecordSeq::to_string).collect();
+    let more = sentence.records.len().saturating_sub(MOST_CITED);
+    match (records.is_empty(), more) {
+        (true, _) => sentence.text.clone(),
+        (false, 0) => format!("{} [{}]", sentence.text, records.join(" ")),
+        (false, more) => format!("{} [{} and {more} more]", sentence.text, records.join(" ")),
     }
 }
 
 const NOTHING: &str = "nothing is known";
+const MOST_CITED: usize = 6;

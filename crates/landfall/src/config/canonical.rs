@@ -7,6 +7,8 @@ use super::settings::{CertificateFiles, Settings, Transparent};
 use super::unit::{DurationText, SizeText};
 use super::written::{OnFull, OnMalformed, UpstreamVerify, Wire};
 use crate::error::Error;
+use flow::address::Host;
+use flow::assessment::Statement;
 use flow::limits::Limits;
 use proxy::{OnDistrust, UpstreamProxy};
 use serde_json::{Map, Value, json};
@@ -67,6 +69,7 @@ pub(crate) fn canonical(settings: &Settings) -> Result<String, Error> {
         "dial": dial(settings),
         "transparent": transparent(settings),
         "geo": geo(settings),
+        "statement": statements(settings),
     });
     if let Some(object) = value.as_object_mut() {
         let optional = [
@@ -210,6 +213,11 @@ fn geo(settings: &Settings) -> Value {
         .map(Value::Object)
         .collect();
     json!({"databases": paths(&settings.geoip.extra_mmdb), "override": overrides})
+}
+
+fn statements(settings: &Settings) -> Vec<Value> {
+    let written = |(host, statement): &(Host, Statement)| json!({"text": statement.text, "host": host.to_string(), "says": statement.says.to_string()});
+    settings.statements.iter().map(written).collect()
 }
 
 fn time(duration: Duration) -> String {

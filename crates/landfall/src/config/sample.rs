@@ -50,4 +50,8 @@ pub(super) const EVERYTHING: &str = r#"
         asn = 64496
         operator = "Example Group"
         note = "measured"
+        [[statement]]
+        text = "the traffic does not leave the region"
+        host = "host.example"
+        says = "located:SG"
     "#;

@@ -9,12 +9,13 @@ use super::place::Place;
 use super::resolve::Answer;
 use super::text::{DialKey, FilterText, Text};
 use super::written::{
-    ClientCertificate, GeoOverride, OnDistrust, OnFull, OnMalformed, TransparentMode,
-    UpstreamVerify, Wire,
+    ClientCertificate, GeoOverride, OnDistrust, OnFull, OnMalformed, StatementTable,
+    TransparentMode, UpstreamVerify, Wire,
 };
 use crate::args::RunArgs;
 use crate::error::Error;
-use flow::address::DnsName;
+use flow::address::{DnsName, Host};
+use flow::assessment::Statement;
 use flow::filter::Filter;
 use flow::limits::Limits;
 use proxy::{DialTable, Rule, Rules, UpstreamProxy};
@@ -56,6 +57,8 @@ pub(crate) struct Settings {
     pub(crate) limits: Limits,
     pub(crate) resolver: resolver::Config,
     pub(crate) geoip: geoip::Config,
+    /// What is put to the test, with the host that it is about.
+    pub(crate) statements: Vec<(Host, Statement)>,
 }
 
 /// Where a client certificate is, and whom it is for.
@@ -176,6 +179,7 @@ impl Settings {
                 overrides: written.resolve.into_iter().map(resolve_override).collect(),
                 mark,
             },
+            statements: statements(written.statement, &place)?,
             geoip: geoip(&data, run.geoip.into_iter().chain(databases), written.geo.overrides),
             data,
             file: path,
@@ -235,6 +239,17 @@ fn geoip(
         extra_mmdb: databases.collect(),
         overrides: overrides.into_iter().map(geo_override).collect(),
     }
+}
+
+fn statements(
+    written: Vec<StatementTable>,
+    place: &Place<'_>,
+) -> Result<Vec<(Host, Statement)>, Error> {
+    let checked = |StatementTable { text, host: Text(host), says: Text(says) }| {
+        let text = place.name("statement.text", Some(text))?.unwrap_or_default();
+        Ok((host, Statement { text, says }))
+    };
+    written.into_iter().map(checked).collect()
 }
 
 fn geo_override(written: GeoOverride) -> geoip::Override {

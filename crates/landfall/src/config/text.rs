@@ -2,7 +2,8 @@
 //! file's error, so that the place of the string is kept, and with what would be right.
 
 use super::unit::{DurationText, SizeText, UnitError};
-use flow::address::DnsName;
+use flow::address::{DnsName, Host};
+use flow::assessment::Says;
 use flow::claim::Country;
 use flow::filter::{self, Filter, FilterError};
 use flow::network::Network;
@@ -93,6 +94,14 @@ impl Written for Network {
 
 impl Written for DnsName {
     const IS: &'static str = "a host name such as \"a.example\"";
+}
+
+impl Written for Host {
+    const IS: &'static str = "a host name or address such as \"a.example\"";
+}
+
+impl Written for Says {
+    const IS: &'static str = "what can be tested, such as \"located:SG\", \"not-located:CN\", \"operator:Baishan Cloud\" or \"operator-country:CN\"";
 }
 
 impl Written for Country {

@@ -6,7 +6,8 @@ use super::limits::LimitsTable;
 use super::resolve::Answer;
 use super::text::{DialKey, FilterText, Text};
 use super::unit::DurationText;
-use flow::address::DnsName;
+use flow::address::{DnsName, Host};
+use flow::assessment::Says;
 use flow::claim::Country;
 use flow::network::Network;
 use proxy::Rule;
@@ -52,6 +53,7 @@ pub(crate) struct Written {
     /// Address, or address and port -> the socket that is dialled in its place.
     pub(super) dial: BTreeMap<Text<DialKey>, SocketAddr>,
     pub(super) geo: GeoTable,
+    pub(super) statement: Vec<StatementTable>,
 }
 
 /// What happens to an upstream whose certificate chain does not verify.
@@ -222,6 +224,17 @@ pub(super) struct GeoTable {
     pub(super) databases: Vec<PathBuf>,
     #[serde(rename = "override")]
     pub(super) overrides: Vec<GeoOverride>,
+}
+
+/// `[[statement]]`: what somebody says of a destination, to be put to the test.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct StatementTable {
+    /// In the words of whoever says it.
+    pub(super) text: String,
+    pub(super) host: Text<Host>,
+    /// The same in terms that can be tested.
+    pub(super) says: Text<Says>,
 }
 
 /// `[[geo.override]]`: the analyst's own correction.

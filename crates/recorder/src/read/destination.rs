@@ -1,11 +1,12 @@
 //! Destinations: the hosts that were asked for and the addresses behind them, or the same grouped
 //! by who runs them and where they are. Disagreement between addresses or sources stays visible.
 
-use super::levels::{Contact, ContentLevel, LocationLevel, OperatorLevel};
 use flow::address::{DnsName, Host};
 use flow::annotation::{Annotation, Flag};
+use flow::assessment::{Contact, ContentLevel, LocationLevel, OperatorLevel};
 use flow::claim::{Asn, Country, Operator};
 use flow::filter::TreatmentKind;
+use flow::id::ConnectionId;
 use flow::time::WallNanos;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -36,6 +37,8 @@ pub struct DestinationRow {
     pub operator_level: Option<OperatorLevel>,
     pub location_level: Option<LocationLevel>,
     pub content_level: ContentLevel,
+    /// The first of its connections that have the highest levels: of contact, and of content.
+    pub shown_by: [Option<ConnectionId>; 2],
     /// Each policy once, with the reasons of all addresses.
     pub flags: Vec<Flag>,
     pub first_seen: WallNanos,
@@ -95,6 +98,8 @@ pub struct AddressSeen {
     pub address: IpAddr,
     /// What the databases say of it.
     pub annotation: Option<Arc<Annotation>>,
+    /// The number of the assessment that says so.
+    pub assessment: Option<u64>,
     pub first_seen: WallNanos,
     pub last_seen: WallNanos,
     pub connections: u64,

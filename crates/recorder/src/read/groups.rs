@@ -5,16 +5,18 @@ use super::annotations::{Annotations, Assessed};
 use super::condition::Condition;
 use super::destination::{AddressSeen, DestinationKey, DestinationRow, Held};
 use super::error::ReadError;
-use super::levels::{self, ConnectionFacts, Contact, ContentLevel};
 use super::listing::{count, parsed, treatment_kind};
 use super::query::{DestinationQuery, GroupBy};
 use super::records::Records;
 use super::rows::located;
 use flow::address::{DnsName, Host};
 use flow::annotation::{Annotation, Flag, Location};
+use flow::assessment::{Contact, ContentLevel, OperatorLevel};
 use flow::claim::Country;
 use flow::filter::TreatmentKind;
+use flow::id::ConnectionId;
 use flow::time::WallNanos;
+use geoip::assess::{self, ConnectionFacts};
 use rusqlite::{Row, params_from_iter};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -31,7 +33,7 @@ pub(super) fn collect(
     // Landfall's own pages are no destination.
     let sql = format!(
         "SELECT host, address, treatment, client_tls, exchanges, connection_up, connection_down,
-             simulated, looked_up, assessment, count(*), min(time), max(time)
+             simulated, looked_up, assessment, count(*), min(time), max(time), connection
          FROM listing WHERE {sql} AND host IS NOT NULL AND ingress <> 'onboarding'
          GROUP BY connection ORDER BY connection"
     );
@@ -62,6 +64,7 @@ struct Counted {
     flows: u64,
     first: WallNanos,
     last: WallNanos,
+    id: Option<ConnectionId>,
 }
 
 impl Counted {
@@ -84,6 +87,7 @@ impl Counted {
             flows: count(row, 10)?.unwrap_or(0),
             first: WallNanos(count(row, 11)?.unwrap_or(0)),
             last: WallNanos(count(row, 12)?.unwrap_or(0)),
+            id: count(row, 13)?.map(ConnectionId),
         }))
     }
 
@@ -111,8 +115,9 @@ struct Group {
     addresses: BTreeMap<IpAddr, AddressSeen>,
     /// By their numbers, which is the order of first sight.
     assessed: BTreeMap<i64, Arc<Assessed>>,
-    contact: Option<Contact>,
-    content: Option<ContentLevel>,
+    /// The highest level, and the first connection that has it.
+    contact: Option<(Contact, Option<ConnectionId>)>,
+    content: Option<(ContentLevel, Option<ConnectionId>)>,
     seen: Option<(WallNanos, WallNanos)>,
     flows: u64,
     connections: u64,
@@ -127,8 +132,8 @@ struct Group {
 impl Group {
     fn add(&mut self, connection: Counted, assessed: Option<(i64, Arc<Assessed>)>) {
         let facts = connection.facts;
-        self.contact = self.contact.max(Some(levels::contact_level(facts)));
-        self.content = self.content.max(Some(levels::content_level(facts)));
+        raise(&mut self.contact, assess::contact_level(facts), connection.id);
+        raise(&mut self.content, assess::content_level(facts), connection.id);
         self.seen = Some(match self.seen {
             Some((first, last)) => (first.min(connection.first), last.max(connection.last)),
             None => (connection.first, connection.last),
@@ -147,13 +152,17 @@ impl Group {
             let seen = self.addresses.entry(address).or_insert_with(|| AddressSeen {
                 address,
                 annotation: None,
+                assessment: None,
                 first_seen: connection.first,
                 last_seen: connection.last,
                 connections: 0,
                 looked_up: false,
                 simulated: false,
             });
-            seen.annotation = annotation.or_else(|| seen.annotation.take());
+            if annotation.is_some() {
+                seen.annotation = annotation;
+                seen.assessment = connection.assessment.and_then(|n| u64::try_from(n).ok());
+            }
             seen.first_seen = seen.first_seen.min(connection.first);
             seen.last_seen = seen.last_seen.max(connection.last);
             seen.connections += 1;
@@ -171,7 +180,7 @@ impl Group {
         let location_level = match self.unassessed {
             true => None,
             false => {
-                all().map(|annotation| levels::location_level(Some(annotation))).min().flatten()
+                all().map(|annotation| assess::location_level(Some(annotation))).min().flatten()
             }
         };
         let (first_seen, last_seen) = self.seen.unwrap_or((WallNanos(0), WallNanos(0)));
@@ -186,11 +195,12 @@ impl Group {
             registered_country: all().filter_map(|a| a.address_registered).collect(),
             as_registered_country: all().filter_map(|a| a.as_registered).collect(),
             anycast: all().any(|a| a.anycast),
-            contact: self.contact.unwrap_or(Contact::NameOnly),
+            contact: self.contact.map_or(Contact::NameOnly, |(level, _)| level),
             operator_level: operator_level
-                .unwrap_or_else(|| levels::operator_level(None, named, &[])),
+                .unwrap_or_else(|| assess::operator_level(None, named, &[])),
             location_level,
-            content_level: self.content.unwrap_or(ContentLevel::Opaque),
+            content_level: self.content.map_or(ContentLevel::Opaque, |(level, _)| level),
+            shown_by: [self.contact.and_then(|(_, id)| id), self.content.and_then(|(_, id)| id)],
             flags: flags(all()),
             first_seen,
             last_seen,
@@ -206,12 +216,23 @@ impl Group {
         Ok(row)
     }
 
-    fn operator(&self, assessed: &Assessed) -> Option<levels::OperatorLevel> {
+    fn operator(&self, assessed: &Assessed) -> Option<OperatorLevel> {
         let is_host = |name: &&DnsName| self.hosts.iter().any(|host| host.name() == Some(*name));
         let aliases: Vec<DnsName> =
             assessed.names.iter().filter(|name| !is_host(name)).cloned().collect();
         let named = self.hosts.iter().any(|host| host.name().is_some());
-        levels::operator_level(Some(&assessed.annotation), named, &aliases)
+        assess::operator_level(Some(&assessed.annotation), named, &aliases)
+    }
+}
+
+/// Keeps the higher level, and who was the first to have it.
+fn raise<L: Ord + Copy>(
+    held: &mut Option<(L, Option<ConnectionId>)>,
+    level: L,
+    by: Option<ConnectionId>,
+) {
+    if held.is_none_or(|(highest, _)| level > highest) {
+        *held = Some((level, by));
     }
 }
 

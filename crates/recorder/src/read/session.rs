@@ -7,6 +7,7 @@ use super::bytes as stored;
 use super::destination::DestinationRow;
 use super::detail::{ConnectionDetail, ExchangeDetail, FlowDetail, MOST_RECORDS, Recorded};
 use super::error::{Part, ReadError};
+use super::facts::{self, Questions};
 use super::groups;
 use super::index_file::{self, Opened};
 use super::listing;
@@ -23,6 +24,7 @@ use bytes::Bytes;
 use flow::id::{ExchangeId, FlowId, SessionId};
 use flow::stream::{Extent, StreamKey};
 use flow::time::WallNanos;
+use geoip::assess::Facts;
 use observe::body::BodyReader;
 use rusqlite::OptionalExtension;
 use std::io::Write;
@@ -184,6 +186,16 @@ impl Session {
             _ => None,
         });
         Ok(messages.collect())
+    }
+
+    /// The facts about a destination, with the records that each is from; `None` when the row is no
+    /// host.
+    pub fn facts(
+        &self,
+        row: &DestinationRow,
+        questions: &Questions,
+    ) -> Result<Option<Facts>, ReadError> {
+        facts::of(&self.records(), row, questions)
     }
 
     /// The destinations that a query asks for.

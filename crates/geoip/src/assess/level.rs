@@ -1,131 +1,19 @@
-//! The four evidence levels of a destination, as far as the recorded facts go. Pure rules, no
-//! query: facts in, level out. A level is never higher than what a hostile reader must concede.
+//! The evidence levels: facts in, level out. A level is never higher than what a hostile reader must
+//! concede.
 
+use super::facts::{AddressFacts, Cited, ConnectionFacts, Facts};
+use flow::address::DnsName;
 use flow::annotation::{Annotation, Location};
+use flow::assessment::{Contact, ContentLevel, LocationLevel, OperatorLevel, Supported};
 use flow::claim::Confidence;
 use flow::filter::TreatmentKind;
-
-/// Did the device talk to it? Judged on the device's leg only.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Contact {
-    /// The name alone is known, from a list.
-    NameOnly,
-    /// The name was looked up.
-    NameAsked,
-    /// A connection was asked for.
-    ConnectionAsked,
-    /// The device completed a TLS handshake.
-    TlsCompleted,
-    /// The device sent application bytes.
-    BytesSent,
-    /// Their plaintext was seen.
-    PlaintextSeen,
-}
-
-impl Contact {
-    /// `C0` to `C5`.
-    pub fn code(self) -> &'static str {
-        match self {
-            Self::NameOnly => "C0",
-            Self::NameAsked => "C1",
-            Self::ConnectionAsked => "C2",
-            Self::TlsCompleted => "C3",
-            Self::BytesSent => "C4",
-            Self::PlaintextSeen => "C5",
-        }
-    }
-}
-
-/// Who runs it?
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum OperatorLevel {
-    /// A name hints at somebody, often the customer.
-    NameHint,
-    /// The holder of the origin AS is known.
-    OriginAs,
-    /// A curated list names the operator.
-    Curated,
-    /// The name is an alias into a zone of the operator's own.
-    OwnZone,
-}
-
-impl OperatorLevel {
-    /// `O0` to `O3`.
-    pub fn code(self) -> &'static str {
-        match self {
-            Self::NameHint => "O0",
-            Self::OriginAs => "O1",
-            Self::Curated => "O2",
-            Self::OwnZone => "O3",
-        }
-    }
-}
-
-/// Where is the machine that ended the session?
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum LocationLevel {
-    /// A country of registration, or somebody's own statement.
-    Hint,
-    /// One database, or several that are not all of one answer.
-    OneDatabase,
-    /// All databases asked answer, and agree.
-    AllDatabases,
-}
-
-impl LocationLevel {
-    /// `G0` to `G2`.
-    pub fn code(self) -> &'static str {
-        match self {
-            Self::Hint => "G0",
-            Self::OneDatabase => "G1",
-            Self::AllDatabases => "G2",
-        }
-    }
-}
-
-/// What was sent?
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum ContentLevel {
-    /// Nothing that could be looked at.
-    Opaque,
-    /// Sizes and times.
-    SizesAndTimes,
-    /// A known endpoint or tracker.
-    KnownEndpoint,
-    /// Decoded fields: at least a request's head.
-    Decoded,
-}
-
-impl ContentLevel {
-    /// `P0` to `P3`.
-    pub fn code(self) -> &'static str {
-        match self {
-            Self::Opaque => "P0",
-            Self::SizesAndTimes => "P1",
-            Self::KnownEndpoint => "P2",
-            Self::Decoded => "P3",
-        }
-    }
-}
-
-/// What is known of one connection, as far as the levels depend on it.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct ConnectionFacts {
-    pub(crate) treatment: Option<TreatmentKind>,
-    /// Our handshake with the device is complete.
-    pub(crate) client_tls: bool,
-    /// Bytes relayed from the device.
-    pub(crate) bytes_up: u64,
-    pub(crate) bytes_down: u64,
-    /// A request head was decoded.
-    pub(crate) exchanges: bool,
-}
+use flow::id::RecordSeq;
 
 /// The contact level of one connection; of a destination, it is the highest of them.
 ///
 /// Bytes of a passed-through TLS connection do not count as application bytes: from outside, the
 /// end of a handshake, an alert and data cannot always be told apart.
-pub(crate) fn contact_level(facts: ConnectionFacts) -> Contact {
+pub fn contact_level(facts: ConnectionFacts) -> Contact {
     let relayed_plain = match facts.treatment {
         Some(TreatmentKind::Intercepted | TreatmentKind::Plaintext) => facts.bytes_up > 0,
         _ => false,
@@ -142,7 +30,7 @@ pub(crate) fn contact_level(facts: ConnectionFacts) -> Contact {
 }
 
 /// The content level of one connection; of a destination, it is the highest of them.
-pub(crate) fn content_level(facts: ConnectionFacts) -> ContentLevel {
+pub fn content_level(facts: ConnectionFacts) -> ContentLevel {
     if facts.exchanges {
         ContentLevel::Decoded
     } else if facts.bytes_up > 0 || facts.bytes_down > 0 {
@@ -160,7 +48,7 @@ pub(crate) fn content_level(facts: ConnectionFacts) -> ContentLevel {
 pub fn operator_level(
     annotation: Option<&Annotation>,
     named: bool,
-    aliases: &[flow::address::DnsName],
+    aliases: &[DnsName],
 ) -> Option<OperatorLevel> {
     let base = named.then_some(OperatorLevel::NameHint);
     let Some(annotation) = annotation else { return base };
@@ -193,10 +81,59 @@ pub fn location_level(annotation: Option<&Annotation>) -> Option<LocationLevel> 
     }
 }
 
+/// The highest operator level of the addresses, with the records that support it: those of the
+/// address, and those of the aliases where the level rests on them.
+pub(super) fn operator(facts: &Facts) -> Option<Supported<OperatorLevel>> {
+    let named = facts.host.name().is_some();
+    let aliases: Vec<DnsName> = facts.aliases.iter().map(|alias| alias.value.clone()).collect();
+    let of = |address: &AddressFacts| operator_level(Some(&address.annotation), named, &aliases);
+    let level = facts.addresses.iter().filter_map(of).max();
+    let level = level.or_else(|| operator_level(None, named, &[]))?;
+    let mut records: Vec<RecordSeq> = facts
+        .addresses
+        .iter()
+        .filter(|address| of(address) == Some(level))
+        .flat_map(|address| address.records.iter().copied())
+        .collect();
+    let by_name = facts.addresses.iter().any(|address| {
+        let zone = address.annotation.operator.as_ref().map(|operator| &operator.matched);
+        of(address) == Some(level)
+            && zone.is_some_and(|zone| aliases_within(facts, zone).count() > 0)
+    });
+    if by_name {
+        records.extend(facts.aliases.iter().flat_map(|alias| alias.records.iter().copied()));
+    }
+    Some(Supported { level, records: sorted(records) })
+}
+
+/// The aliases that lie within a zone.
+pub(super) fn aliases_within<'a>(
+    facts: &'a Facts,
+    zone: &'a str,
+) -> impl Iterator<Item = &'a Cited<DnsName>> {
+    facts.aliases.iter().filter(move |alias| alias.value.is_within(zone))
+}
+
+/// The lowest location level of the addresses, with the records of all of them: one that nothing is
+/// known of leaves nothing to say of the whole.
+pub(super) fn location(facts: &Facts) -> Option<Supported<LocationLevel>> {
+    let levels = facts.addresses.iter().map(|a| location_level(Some(&a.annotation)));
+    let level = levels.min().flatten()?;
+    let records = facts.addresses.iter().flat_map(|a| a.records.iter().copied()).collect();
+    Some(Supported { level, records: sorted(records) })
+}
+
+/// In ascending order, each once.
+pub(super) fn sorted(mut records: Vec<RecordSeq>) -> Vec<RecordSeq> {
+    records.sort_unstable();
+    records.dedup();
+    records
+}
+
 #[cfg(test)]
 mod tests {
+    use super::super::tests::nothing_known;
     use super::*;
-    use crate::fixture::nothing_known;
     use flow::claim::{Asn, Country, Operator};
 
     fn annotation(location: Location) -> Annotation {

@@ -12,7 +12,7 @@ use std::net::IpAddr;
 
 /// The annotation of `address`, whose `claims` are in the order in which the sources were asked.
 /// `asked` is the number of location databases among them, answered or not.
-pub(crate) fn assess(address: IpAddr, claims: Vec<Claim>, asked: usize) -> Annotation {
+pub(crate) fn annotation(address: IpAddr, claims: Vec<Claim>, asked: usize) -> Annotation {
     let origin = claims.iter().find_map(origin_as);
     Annotation {
         address,
@@ -122,7 +122,7 @@ mod tests {
     }
 
     fn assessed(claims: Vec<Claim>) -> Annotation {
-        assess("192.0.2.1".parse().unwrap(), claims, 2)
+        annotation("192.0.2.1".parse().unwrap(), claims, 2)
     }
 
     #[track_caller]
@@ -146,7 +146,7 @@ mod tests {
         // Two to one is a disagreement, too.
         let claims = vec![located("a", "HK"), located("b", "CN"), located("c", "HK")];
         let answers = vec![("a".to_owned(), hk), ("b".to_owned(), cn), ("c".to_owned(), hk)];
-        let location = assess("192.0.2.1".parse().unwrap(), claims, 3).location;
+        let location = annotation("192.0.2.1".parse().unwrap(), claims, 3).location;
         assert_eq!(location, Location::Disagreed { answers, asked: 3 });
         let overridden = assessed(vec![located("override", "HK"), located("a", "CN")]);
         assert_eq!(overridden.location, Location::Overridden { country: hk });

@@ -1,0 +1,83 @@
+//! What a reader must know before drawing conclusions.
+
+use super::facts::Facts;
+use super::round_trip::{middlebox, silence};
+use super::words::{Place, moved, place};
+use flow::annotation::{Annotation, Location};
+use flow::assessment::{Caveat, CountryExclusion};
+use flow::claim::{Confidence, Statement};
+
+/// In a fixed order, each once.
+pub(super) fn caveats(facts: &Facts, exclusions: &[CountryExclusion]) -> Vec<Caveat> {
+    let mut caveats = Vec::new();
+    let mut say = |caveat: Caveat| {
+        if !caveats.contains(&caveat) {
+            caveats.push(caveat);
+        }
+    };
+    if facts.simulated {
+        say(Caveat::Simulated);
+    }
+    if let Place::In { .. } = place(facts) {
+        say(Caveat::AgreementIsNoProof);
+    }
+    for address in &facts.addresses {
+        let annotation = &*address.annotation;
+        if matches!(annotation.location, Location::Overridden { .. }) {
+            say(Caveat::Overridden);
+        }
+        operators(annotation).for_each(&mut say);
+        if !address.looked_up && facts.host.name().is_some() {
+            say(Caveat::DialledWithoutLookup(annotation.address));
+        }
+        for later in address.later.iter().filter(|later| moved(annotation, &later.annotation)) {
+            say(Caveat::LaterOpinionDiffers {
+                address: annotation.address,
+                then: annotation.location.country(),
+                later: later.annotation.location.country(),
+                built: built(&later.annotation),
+            });
+        }
+        for (signature, connect) in address.round_trips.iter().filter_map(middlebox) {
+            say(Caveat::PossibleMiddlebox { address: annotation.address, signature, connect });
+        }
+        if let Some(why) = silence(facts, address) {
+            say(Caveat::NoPhysics(why));
+        }
+    }
+    if !exclusions.is_empty() {
+        say(Caveat::NothingBehindTheEnd);
+        if facts.addresses.iter().any(|address| address.annotation.anycast) {
+            say(Caveat::AnycastInstance);
+        }
+    }
+    if facts.resolved_by_proxy && facts.host.name().is_some() {
+        say(Caveat::ResolvedByProxy);
+    }
+    caveats
+}
+
+/// How the lists know of an operator; and of one that is only possible.
+fn operators(annotation: &Annotation) -> impl Iterator<Item = Caveat> + '_ {
+    let named = annotation.operator.iter().map(|operator| Caveat::OperatorBasis {
+        group: operator.group.clone(),
+        confidence: operator.confidence,
+        basis: operator.basis.clone(),
+    });
+    let possible = annotation.claims.iter().filter_map(|claim| match &claim.statement {
+        Statement::Operator(operator) if operator.confidence == Confidence::C => {
+            Some(Caveat::OnlyPossibleOperator {
+                group: operator.group.clone(),
+                basis: operator.basis.clone(),
+            })
+        }
+        _ => None,
+    });
+    named.chain(possible)
+}
+
+/// The date of the newest location database that answered.
+fn built(annotation: &Annotation) -> Option<String> {
+    let located = annotation.claims.iter().filter(|c| matches!(c.statement, Statement::Located(_)));
+    located.filter_map(|claim| claim.source.built.clone()).max()
+}

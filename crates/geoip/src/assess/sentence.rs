@@ -1,0 +1,280 @@
+//! The assessment in sentences. Each goes no further than the level on its axis, and names the
+//! records that it rests on.
+
+use flow::assessment::{
+    Answered, Assessment, Caveat, Contact, ContentLevel, CountryExclusion, Deciding, LocationLevel,
+    MeasuredFrom, OperatorLevel, Word,
+};
+use flow::claim::Confidence;
+use flow::id::RecordSeq;
+use flow::physics::{DecidingVantage, ExclusionStrength, RoundTrip, Vantage};
+
+/// What a sentence is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum About {
+    Contact,
+    Operator,
+    Location,
+    Content,
+    Verdict,
+    Exclusion,
+    Decision,
+    Statement,
+    Caveat,
+}
+
+impl About {
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Contact => "contact",
+            Self::Operator => "operator",
+            Self::Location => "location",
+            Self::Content => "content",
+            Self::Verdict => "verdict",
+            Self::Exclusion => "exclusion",
+            Self::Decision => "would decide",
+            Self::Statement => "statement",
+            Self::Caveat => "caveat",
+        }
+    }
+}
+
+/// One sentence without its full stop.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sentence {
+    pub about: About,
+    pub text: String,
+    /// The records that it rests on; of a caveat mostly none.
+    pub records: Vec<RecordSeq>,
+}
+
+/// All sentences, in the order in which they are read.
+pub fn sentences(assessment: &Assessment) -> Vec<Sentence> {
+    let mut sentences = levels(assessment);
+    let say =
+        |about, text, records: &[RecordSeq]| Sentence { about, text, records: records.into() };
+    sentences.extend(assessment.words.iter().map(|word| say(About::Verdict, verdict(word), &[])));
+    sentences.extend(
+        assessment.exclusions.iter().map(|e| say(About::Exclusion, exclusion(e), &e.records)),
+    );
+    sentences.extend(assessment.deciding.iter().map(|d| say(About::Decision, deciding(d), &[])));
+    sentences
+        .extend(assessment.answers.iter().map(|a| say(About::Statement, statement(a), &a.records)));
+    sentences.extend(assessment.caveats.iter().map(|c| say(About::Caveat, caveat(c), &[])));
+    sentences
+}
+
+fn levels(assessment: &Assessment) -> Vec<Sentence> {
+    let axis = |about, code: &str, text: &str, records: &[RecordSeq]| Sentence {
+        about,
+        text: format!("{code} {text}"),
+        records: records.into(),
+    };
+    let unknown =
+        |about| Sentence { about, text: "nothing is known".to_owned(), records: Vec::new() };
+    vec![
+        assessment.contact.as_ref().map_or_else(
+            || unknown(About::Contact),
+            |held| axis(About::Contact, held.level.code(), contact(held.level), &held.records),
+        ),
+        assessment.operator.as_ref().map_or_else(
+            || unknown(About::Operator),
+            |held| axis(About::Operator, held.level.code(), operator(held.level), &held.records),
+        ),
+        assessment.location.as_ref().map_or_else(
+            || unknown(About::Location),
+            |held| axis(About::Location, held.level.code(), location(held.level), &held.records),
+        ),
+        assessment.content.as_ref().map_or_else(
+            || unknown(About::Content),
+            |held| axis(About::Content, held.level.code(), content(held.level), &held.records),
+        ),
+    ]
+}
+
+/// What a contact level says.
+pub fn contact(level: Contact) -> &'static str {
+    match level {
+        Contact::NameOnly => "the name alone is known, from a list",
+        Contact::NameAsked => "the device asked for the name",
+        Contact::ConnectionAsked => "the device asked for a connection",
+        Contact::TlsCompleted => "the device completed a TLS handshake",
+        Contact::BytesSent => "the device sent application bytes",
+        Contact::PlaintextSeen => "the device sent what was seen in plaintext",
+        Contact::PlantedValueSeen => "the device sent a planted value, seen in plaintext",
+    }
+}
+
+/// What an operator level says.
+pub fn operator(level: OperatorLevel) -> &'static str {
+    match level {
+        OperatorLevel::NameHint => "only a name hints at who runs it",
+        OperatorLevel::OriginAs => "the holder of the announcing AS is known",
+        OperatorLevel::Curated => "a curated list names who runs it, with its source",
+        OperatorLevel::OwnZone => "the name is an alias into the operator's own zone",
+    }
+}
+
+/// What a location level says.
+pub fn location(level: LocationLevel) -> &'static str {
+    match level {
+        LocationLevel::Hint => "only a registration or a statement of somebody's own",
+        LocationLevel::OneDatabase => "one database, or databases that do not all agree",
+        LocationLevel::AllDatabases => "all databases asked agree, which is no proof",
+        LocationLevel::Bounded => {
+            "all databases asked agree, and measurements from several vantage points refute the \
+             other countries in question"
+        }
+    }
+}
+
+/// What a content level says.
+pub fn content(level: ContentLevel) -> &'static str {
+    match level {
+        ContentLevel::Opaque => "nothing could be looked at",
+        ContentLevel::SizesAndTimes => "sizes and times only",
+        ContentLevel::KnownEndpoint => "a known endpoint or tracker",
+        ContentLevel::Decoded => "decoded fields",
+        ContentLevel::PlantedValue => "a planted value, with the decodings that lead to it",
+    }
+}
+
+/// A word for what the facts add up to, in full.
+fn verdict(word: &Word) -> String {
+    let group = |group: &str, confidence: &Confidence| {
+        let possibly = if *confidence == Confidence::C { "possibly " } else { "" };
+        format!("{possibly}operated by {group} (confidence {})", confidence.as_str())
+    };
+    match word {
+        Word::LocatedIn { country, by } => format!("located in {country} {by}"),
+        Word::OperatedFromElsewhere { group: name, headquarters, confidence, located } => format!(
+            "{}, a group headquartered in {headquarters}, located elsewhere: {located}",
+            group(name, confidence)
+        ),
+        Word::OperatedBy { group: name, headquarters, confidence } => {
+            format!("{}, a group headquartered in {headquarters}", group(name, confidence))
+        }
+        Word::DatabasesDisagree => "databases disagree on where it is".to_owned(),
+        Word::NotDeterminableAnycast => {
+            "where it is cannot be determined: the address is anycast".to_owned()
+        }
+        Word::NotDeterminableEdge => {
+            "where it is cannot be determined: its addresses are in several countries".to_owned()
+        }
+        Word::PhysicsExcludes(country) => format!("physics excludes {country}"),
+        Word::LocationChanged => "where it is changed between two look-ups".to_owned(),
+    }
+}
+
+/// What round trips say of a country.
+fn exclusion(found: &CountryExclusion) -> String {
+    format!("{}: {}", found.address, physics(found))
+}
+
+/// The same without the address.
+pub(super) fn physics(found: &CountryExclusion) -> String {
+    let exclusion = &found.exclusion;
+    let (land, limits) = (&exclusion.nearest, &exclusion.limits);
+    let from = match &found.from {
+        MeasuredFrom::Here(vantage) => format!("from {}", place(vantage)),
+        MeasuredFrom::Probe { name, vantage, .. } => format!("from {name} at {}", place(vantage)),
+    };
+    let measured = format!(
+        "a verified signature took {} at least ({} samples) {from}",
+        exclusion.min_rtt, found.samples.count
+    );
+    let nearest = format!(
+        "the nearest land of {}, {} at {}, is {} away",
+        exclusion.country, land.lies_on, land.point, land.distance
+    );
+    match exclusion.strength {
+        ExclusionStrength::PhysicallyImpossible => format!(
+            "{} is physically impossible: {measured}; {nearest}, which takes light {} in vacuum",
+            exclusion.country, limits.vacuum
+        ),
+        ExclusionStrength::NotOverFibre => format!(
+            "{} is not possible over ordinary silica fibre: {measured}; {nearest}, which takes {} \
+             over fibre",
+            exclusion.country, limits.fibre
+        ),
+        ExclusionStrength::NotExcluded => format!(
+            "cannot tell whether it is in {}: {measured}; {nearest}, which takes {} over fibre",
+            exclusion.country, limits.fibre
+        ),
+    }
+}
+
+fn deciding(deciding: &Deciding) -> String {
+    let Deciding { supposed, excluded, vantages } = deciding;
+    let limits = |vantage: &DecidingVantage| match vantage.decides() {
+        ExclusionStrength::PhysicallyImpossible => format!(
+            "from {} under {} beyond argument, under {} over fibre",
+            vantage.city, vantage.limits.vacuum, vantage.limits.fibre
+        ),
+        _ => format!("from {} under {} over fibre", vantage.city, vantage.limits.fibre),
+    };
+    if vantages.is_empty() {
+        return format!("no vantage can exclude {excluded} for a machine in {supposed}");
+    }
+    let from: Vec<String> = vantages.iter().map(limits).collect();
+    format!("a signature would exclude {excluded} {}", from.join("; "))
+}
+
+fn place(vantage: &Vantage) -> String {
+    format!("{} (within {})", vantage.position, vantage.uncertainty)
+}
+
+fn statement(answered: &Answered) -> String {
+    let level = answered.level.map_or_else(String::new, |level| format!(" at {level}"));
+    format!(
+        "{}{level} \u{201c}{}\u{201d}: {}",
+        answered.answer.word(),
+        answered.statement.text,
+        answered.why
+    )
+}
+
+/// A caveat in full.
+fn caveat(caveat: &Caveat) -> String {
+    match caveat {
+        Caveat::Simulated => {
+            "names, addresses or times were simulated: no finding on real traffic".to_owned()
+        }
+        Caveat::AgreementIsNoProof => {
+            "databases share sources, so that their agreement is no proof".to_owned()
+        }
+        Caveat::AnycastInstance => {
+            "the address is anycast: times speak of the instance that was reached, only".to_owned()
+        }
+        Caveat::NothingBehindTheEnd => {
+            "times speak of the machine that ended this TLS session, and of nothing behind it"
+                .to_owned()
+        }
+        Caveat::PossibleMiddlebox { address, signature, connect } => format!(
+            "{address}: the signature took {} and connecting {}: possibly a middlebox",
+            RoundTrip(*signature),
+            RoundTrip(*connect)
+        ),
+        Caveat::ResolvedByProxy => {
+            "the name was resolved by the proxy, not by the device".to_owned()
+        }
+        Caveat::DialledWithoutLookup(address) => {
+            format!("no look-up of this session answered {address}")
+        }
+        Caveat::OperatorBasis { group, confidence, basis } => {
+            format!("{group}, confidence {}: {basis}", confidence.as_str())
+        }
+        Caveat::OnlyPossibleOperator { group, basis } => {
+            format!("possibly {group}, by public reporting alone: {basis}")
+        }
+        Caveat::Overridden => "the analyst's correction stands above the databases".to_owned(),
+        Caveat::NoPhysics(why) => format!("round-trip times make no statement: {why}"),
+        Caveat::LaterOpinionDiffers { address, then, later, built } => {
+            let place = |country: &Option<flow::claim::Country>| {
+                country.map_or_else(|| "no one country".to_owned(), |country| country.to_string())
+            };
+            let built = built.as_ref().map_or_else(String::new, |date| format!(" of {date}"));
+            format!("{address}: databases{built} later said {}, not {}", place(later), place(then))
+        }
+    }
+}

@@ -1,0 +1,331 @@
+//! Facts in, sentences out. The dispute that the crate must be able to settle is replayed here with
+//! each of its turns.
+
+use super::{AddressFacts, Cited, Facts, Opinion, assess, sentences};
+use crate::Shapes;
+use flow::annotation::{Annotation, Location};
+use flow::assessment::{
+    Answer, Assessment, Caveat, Contact, ContentLevel, LocationLevel, MeasuredFrom, NoStatement,
+    OperatorLevel, PlacedBy, RoundTrips, Samples, Statement, Supported, Word,
+};
+use flow::claim::{Asn, Claim, Confidence, Country, Operator, Source};
+use flow::id::RecordSeq;
+use flow::physics::{ExclusionStrength, LandKind, Vantage};
+use std::net::IpAddr;
+use std::sync::{Arc, LazyLock};
+use std::time::Duration;
+
+pub(super) fn nothing_known(address: IpAddr) -> Annotation {
+    Annotation {
+        address,
+        claims: Vec::new(),
+        location: Location::Unknown,
+        asn: None,
+        as_name: None,
+        operator: None,
+        address_registered: None,
+        as_registered: None,
+        anycast: false,
+        special_range: None,
+        flags: Vec::new(),
+    }
+}
+
+static SHAPES: LazyLock<Shapes> = LazyLock::new(|| Shapes::bundled().unwrap().1);
+
+fn country(code: &str) -> Country {
+    code.parse().unwrap()
+}
+
+fn source(name: &str) -> Arc<Source> {
+    let name = name.to_owned();
+    Arc::new(Source {
+        name,
+        licence: String::new(),
+        built: Some("2026-08-22".into()),
+        sha256: None,
+    })
+}
+
+fn claim(name: &str, statement: flow::claim::Statement) -> Claim {
+    Claim { source: source(name), statement, matched: "203.0.113.0/24".to_owned() }
+}
+
+/// An address that two databases place in `located`, run by Baishan Cloud.
+fn edge(address: &str, located: &str) -> Annotation {
+    let located = country(located);
+    let operator = Operator {
+        group: "Baishan Cloud".to_owned(),
+        headquarters: Some(Country::CN),
+        confidence: Confidence::B,
+        basis: "public routing-rule lists that name the operator".to_owned(),
+        matched: "bsgslb.com".to_owned(),
+    };
+    let claims = vec![
+        claim("dbip-country", flow::claim::Statement::Located(located)),
+        claim("ipfire", flow::claim::Statement::Located(located)),
+        claim("registry", flow::claim::Statement::AddressRegistered(country("US"))),
+        claim("cname-suffixes", flow::claim::Statement::Operator(operator.clone())),
+    ];
+    Annotation {
+        claims,
+        location: Location::Agreed { country: located, answered: 2, asked: 2 },
+        asn: Some(Asn(64_500)),
+        operator: Some(operator),
+        address_registered: Some(country("US")),
+        ..nothing_known(address.parse().unwrap())
+    }
+}
+
+fn address(annotation: Annotation, record: u64) -> AddressFacts {
+    AddressFacts {
+        annotation: Arc::new(annotation),
+        records: vec![RecordSeq(record), RecordSeq(record + 1)],
+        later: Vec::new(),
+        looked_up: true,
+        round_trips: Vec::new(),
+    }
+}
+
+fn measured(latitude: f64, longitude: f64, millis: u64, count: u64) -> RoundTrips {
+    let vantage = Vantage::new(latitude, longitude, 10.0).unwrap();
+    RoundTrips {
+        from: MeasuredFrom::Here(vantage),
+        signature: Some(Samples { least: Duration::from_millis(millis), count }),
+        connect: Some(Samples { least: Duration::from_millis(millis), count }),
+        kernel: None,
+        records: vec![RecordSeq(30)],
+    }
+}
+
+fn from_singapore(millis: u64) -> RoundTrips {
+    measured(1.3521, 103.8198, millis, 3)
+}
+
+fn from_sydney(millis: u64) -> RoundTrips {
+    measured(-33.8688, 151.2093, millis, 3)
+}
+
+/// The host of the dispute of 2022, as far as anybody knew.
+fn dispute(round_trips: Vec<RoundTrips>) -> Facts {
+    let statement =
+        |text: &str, says: &str| Statement { text: text.to_owned(), says: says.parse().unwrap() };
+    Facts {
+        host: "cdn.example.com".parse().unwrap(),
+        contact: Some(Supported { level: Contact::PlaintextSeen, records: vec![RecordSeq(9)] }),
+        content: Some(Supported { level: ContentLevel::Decoded, records: vec![RecordSeq(9)] }),
+        aliases: vec![Cited {
+            value: "cdn.example.com.bsgslb.com".parse().unwrap(),
+            records: vec![RecordSeq(4)],
+        }],
+        addresses: vec![AddressFacts { round_trips, ..address(edge("203.0.113.7", "SG"), 6) }],
+        no_statement: None,
+        resolved_by_proxy: true,
+        simulated: false,
+        statements: vec![
+            statement("run by Guizhou Baishan Cloud", "operator:Baishan Cloud"),
+            statement("the IP address is in Singapore", "located:SG"),
+            statement("a server connection to mainland China", "located:CN"),
+        ],
+        asked_about: vec![Country::CN],
+    }
+}
+
+fn answers(assessment: &Assessment) -> Vec<(Answer, Option<&'static str>)> {
+    assessment.answers.iter().map(|answered| (answered.answer, answered.level)).collect()
+}
+
+#[track_caller]
+fn says(assessment: &Assessment, text: &str) {
+    let texts: Vec<String> = sentences(assessment).into_iter().map(|s| s.text).collect();
+    assert!(texts.iter().any(|sentence| sentence.contains(text)), "{text}: {texts:#?}");
+}
+
+#[track_caller]
+fn says_not(assessment: &Assessment, text: &str) {
+    let texts: Vec<String> = sentences(assessment).into_iter().map(|s| s.text).collect();
+    assert!(!texts.iter().any(|sentence| sentence.contains(text)), "{text}: {texts:#?}");
+}
+
+#[test]
+fn measured_from_singapore_both_statements_of_2022_hold_and_mainland_china_is_excluded() {
+    let assessment = assess(&dispute(vec![from_singapore(4)]), &SHAPES);
+    assert_eq!(assessment.operator.as_ref().unwrap().level, OperatorLevel::Curated);
+    assert_eq!(assessment.location.as_ref().unwrap().level, LocationLevel::AllDatabases);
+    assert!(assessment.words.contains(&Word::OperatedFromElsewhere {
+        group: "Baishan Cloud".to_owned(),
+        headquarters: Country::CN,
+        confidence: Confidence::B,
+        located: country("SG"),
+    }));
+    assert!(assessment.words.contains(&Word::PhysicsExcludes(Country::CN)));
+    let excluded = |e: &&flow::assessment::CountryExclusion| e.exclusion.country == Country::CN;
+    let china = assessment.exclusions.iter().find(excluded).unwrap();
+    assert_eq!(china.exclusion.strength, ExclusionStrength::PhysicallyImpossible);
+    let LandKind::Territory(nearest) = &china.exclusion.nearest.lies_on else { panic!() };
+    assert!(nearest.contains("Spratly"), "{nearest}");
+    let supports_o2 = (Answer::Supports, Some("O2"));
+    let supports_g2 = (Answer::Supports, Some("G2"));
+    let refuted = (Answer::Contradicts, Some("physics"));
+    assert_eq!(answers(&assessment), [supports_o2, supports_g2, refuted]);
+    says(&assessment, "operated by Baishan Cloud (confidence B), a group headquartered in CN");
+    says(&assessment, "located in SG according to 2 of 2 databases");
+    says(&assessment, "CN is physically impossible: a verified signature took 4.0 ms at least");
+    says(&assessment, "and of nothing behind it");
+    assert!(assessment.deciding.is_empty(), "it is decided");
+}
+
+#[test]
+fn measured_from_sydney_nobody_can_tell() {
+    let assessment = assess(&dispute(vec![from_sydney(95)]), &SHAPES);
+    assert!(!assessment.words.iter().any(|word| matches!(word, Word::PhysicsExcludes(_))));
+    says(&assessment, "cannot tell whether it is in CN");
+    says_not(&assessment, "impossible");
+    let supports = |level| (Answer::Supports, Some(level));
+    // Both databases say another country: a contradiction at their level, and no more than that.
+    let contradicts = (Answer::Contradicts, Some("G2"));
+    assert_eq!(answers(&assessment), [supports("O2"), supports("G2"), contradicts]);
+    says(&assessment, "a signature would exclude CN from Singapore under");
+}
+
+#[test]
+fn nothing_but_enough_signatures_may_refute() {
+    let silent = |round_trips: RoundTrips, why: NoStatement| {
+        let assessment = assess(&dispute(vec![round_trips]), &SHAPES);
+        assert!(assessment.exclusions.is_empty());
+        assert!(assessment.caveats.contains(&Caveat::NoPhysics(why)), "{:?}", assessment.caveats);
+    };
+    silent(measured(1.35, 103.8, 4, 2), NoStatement::TooFewSamples(2));
+    silent(RoundTrips { signature: None, ..from_singapore(4) }, NoStatement::NotMeasured);
+    let tunnelled = Facts {
+        no_statement: Some(NoStatement::Tunnel("wg0".to_owned())),
+        ..dispute(vec![from_singapore(4)])
+    };
+    let assessment = assess(&tunnelled, &SHAPES);
+    assert!(assessment.exclusions.is_empty());
+    says(&assessment, "the default route leads into a tunnel (wg0)");
+}
+
+#[test]
+fn an_imported_probe_speaks_also_where_this_machine_cannot() {
+    let vantage = Vantage::new(1.3521, 103.8198, 10.0).unwrap();
+    let from = MeasuredFrom::Probe { name: "sg-1".to_owned(), vantage, key: "00".to_owned() };
+    let facts = Facts {
+        no_statement: Some(NoStatement::NoVantage),
+        ..dispute(vec![RoundTrips { from, ..from_singapore(4) }])
+    };
+    let assessment = assess(&facts, &SHAPES);
+    assert!(assessment.words.contains(&Word::PhysicsExcludes(Country::CN)));
+    says(&assessment, "from sg-1 at 1.3521, 103.8198");
+}
+
+#[test]
+fn two_vantages_that_leave_one_country_bound_it() {
+    let mut facts = dispute(vec![from_singapore(4)]);
+    assert_eq!(assess(&facts, &SHAPES).location.unwrap().level, LocationLevel::AllDatabases);
+    let kuala_lumpur = measured(3.139, 101.6869, 6, 3);
+    facts.addresses[0].round_trips.push(kuala_lumpur);
+    let location = assess(&facts, &SHAPES).location.unwrap();
+    assert_eq!(location.level, LocationLevel::Bounded);
+    assert!(location.records.contains(&RecordSeq(30)));
+}
+
+#[test]
+fn what_is_refuted_for_one_address_only_is_not_refuted() {
+    let mut facts = dispute(vec![from_singapore(4)]);
+    facts.addresses.push(address(edge("203.0.113.8", "SG"), 12));
+    let assessment = assess(&facts, &SHAPES);
+    assert!(!assessment.words.iter().any(|word| matches!(word, Word::PhysicsExcludes(_))));
+    assert_eq!(answers(&assessment)[2], (Answer::Contradicts, Some("G2")));
+}
+
+#[test]
+fn databases_that_disagree_settle_nothing() {
+    let mut annotation = edge("203.0.113.7", "SG");
+    let answers_given = vec![("a".to_owned(), country("SG")), ("b".to_owned(), Country::CN)];
+    annotation.location = Location::Disagreed { answers: answers_given, asked: 2 };
+    let facts = Facts { addresses: vec![address(annotation, 6)], ..dispute(Vec::new()) };
+    let assessment = assess(&facts, &SHAPES);
+    assert!(assessment.words.contains(&Word::DatabasesDisagree));
+    assert_eq!(answers(&assessment)[1], (Answer::CannotTell, None));
+    assert_eq!(answers(&assessment)[2], (Answer::CannotTell, None));
+    says(
+        &assessment,
+        "cannot tell \u{201c}the IP address is in Singapore\u{201d}: databases disagree",
+    );
+}
+
+#[test]
+fn anycast_and_several_countries_are_not_determinable() {
+    let anycast = Annotation { anycast: true, ..edge("203.0.113.7", "SG") };
+    let facts = Facts { addresses: vec![address(anycast, 6)], ..dispute(Vec::new()) };
+    let assessment = assess(&facts, &SHAPES);
+    assert!(assessment.words.contains(&Word::NotDeterminableAnycast));
+    assert_eq!(answers(&assessment)[1].0, Answer::CannotTell);
+    let both = vec![address(edge("203.0.113.7", "SG"), 6), address(edge("198.51.100.7", "US"), 8)];
+    let facts = Facts { addresses: both, ..dispute(Vec::new()) };
+    let assessment = assess(&facts, &SHAPES);
+    assert!(assessment.words.contains(&Word::NotDeterminableEdge));
+    says(&assessment, "its addresses are placed in SG and US");
+}
+
+#[test]
+fn a_later_opinion_stands_beside_the_first() {
+    let mut facts = dispute(Vec::new());
+    facts.addresses[0].later.push(Opinion {
+        annotation: Arc::new(edge("203.0.113.7", "CN")),
+        same_databases: false,
+        records: vec![RecordSeq(50)],
+    });
+    let assessment = assess(&facts, &SHAPES);
+    assert!(assessment.words.contains(&Word::LocationChanged));
+    let by = PlacedBy::Databases { answered: 2, asked: 2 };
+    let first = Word::LocatedIn { country: country("SG"), by };
+    assert!(assessment.words.contains(&first), "the first one holds");
+    says(&assessment, "203.0.113.7: databases of 2026-08-22 later said CN, not SG");
+}
+
+#[test]
+fn what_rests_on_public_reporting_alone_names_nobody() {
+    let mut annotation = edge("203.0.113.7", "SG");
+    let possible = Operator { confidence: Confidence::C, ..annotation.operator.take().unwrap() };
+    annotation.claims.retain(|c| !matches!(c.statement, flow::claim::Statement::Operator(_)));
+    let by_reporting = flow::claim::Statement::Operator(possible);
+    annotation.claims.push(claim("operators", by_reporting));
+    let facts = Facts { addresses: vec![address(annotation, 6)], ..dispute(Vec::new()) };
+    let assessment = assess(&facts, &SHAPES);
+    assert_eq!(assessment.operator.as_ref().unwrap().level, OperatorLevel::OriginAs);
+    assert_eq!(answers(&assessment)[0].0, Answer::CannotTell);
+    says(&assessment, "possibly Baishan Cloud, by public reporting alone");
+}
+
+#[test]
+fn a_long_tls_time_beside_a_short_tcp_time_may_be_a_middlebox() {
+    let connect = Some(Samples { least: Duration::from_millis(2), count: 3 });
+    let round_trips = RoundTrips { connect, ..from_singapore(90) };
+    says(&assess(&dispute(vec![round_trips]), &SHAPES), "possibly a middlebox");
+    says_not(&assess(&dispute(vec![from_singapore(90)]), &SHAPES), "middlebox");
+}
+
+#[test]
+fn the_same_facts_give_the_same_bytes() {
+    let facts = dispute(vec![from_singapore(4), from_sydney(95)]);
+    let first = assess(&facts, &SHAPES);
+    assert_eq!(format!("{first:?}"), format!("{:?}", assess(&facts, &SHAPES)));
+    assert_eq!(sentences(&first), sentences(&assess(&facts, &SHAPES)));
+}
+
+#[test]
+fn a_host_of_which_nothing_is_known_gets_no_sentence_that_says_more() {
+    let facts = Facts {
+        addresses: Vec::new(),
+        aliases: Vec::new(),
+        contact: None,
+        content: None,
+        statements: Vec::new(),
+        ..dispute(Vec::new())
+    };
+    let assessment = assess(&facts, &SHAPES);
+    assert_eq!(assessment.operator.unwrap().level, OperatorLevel::NameHint);
+    assert_eq!((assessment.location, assessment.words), (None, Vec::new()));
+}

@@ -1,0 +1,139 @@
+//! The facts about one destination, each with the records that it is from: what an assessment is
+//! made of. Says nothing about what they add up to.
+
+use super::destination::{AddressSeen, DestinationKey, DestinationRow};
+use super::error::ReadError;
+use super::records::{Records, whole};
+use flow::address::{DnsName, Host};
+use flow::assessment::{Contact, ContentLevel, NoStatement, Statement, Supported};
+use flow::claim::Country;
+use flow::id::{ConnectionId, RecordSeq};
+use geoip::assess::{AddressFacts, Cited, Facts};
+use rusqlite::params;
+
+/// What is asked about destinations, beside what is known of them.
+#[derive(Clone, Debug, Default)]
+pub struct Questions {
+    /// With the host that each is about.
+    pub statements: Vec<(Host, Statement)>,
+    /// The countries that flag policies name.
+    pub countries: Vec<Country>,
+}
+
+/// The facts about a destination that is one host; `None` when the row is another kind of group.
+pub(super) fn of(
+    records: &Records<'_>,
+    row: &DestinationRow,
+    questions: &Questions,
+) -> Result<Option<Facts>, ReadError> {
+    let DestinationKey::Host(Some(host)) = &row.key else { return Ok(None) };
+    let [contact, content] = row.shown_by;
+    let about = |(about, statement): &(Host, Statement)| (about == host).then(|| statement.clone());
+    Ok(Some(Facts {
+        host: host.clone(),
+        contact: Some(Supported {
+            level: row.contact,
+            records: records_of(records, contact, contact_kinds(row.contact))?,
+        }),
+        content: Some(Supported {
+            level: row.content_level,
+            records: records_of(records, content, content_kinds(row.content_level))?,
+        }),
+        aliases: aliases(records, host, &row.cnames)?,
+        addresses: row
+            .addresses
+            .iter()
+            .filter_map(|seen| address(records, seen).transpose())
+            .collect::<Result<_, _>>()?,
+        no_statement: Some(NoStatement::NoVantage),
+        resolved_by_proxy: row.addresses.iter().any(|seen| seen.looked_up),
+        simulated: row.simulated,
+        statements: questions.statements.iter().filter_map(about).collect(),
+        asked_about: questions.countries.clone(),
+    }))
+}
+
+/// The kinds of records that show that a connection has a contact level.
+fn contact_kinds(level: Contact) -> &'static [&'static str] {
+    match level {
+        Contact::NameOnly | Contact::NameAsked => &["dns"],
+        Contact::ConnectionAsked => &["connection.target"],
+        Contact::TlsCompleted => &["tls.client"],
+        Contact::BytesSent => &["connection.treatment", "stream.close"],
+        Contact::PlaintextSeen | Contact::PlantedValueSeen => &["exchange.request"],
+    }
+}
+
+fn content_kinds(level: ContentLevel) -> &'static [&'static str] {
+    match level {
+        ContentLevel::Opaque => &["connection.close"],
+        ContentLevel::SizesAndTimes => &["stream.close"],
+        ContentLevel::KnownEndpoint | ContentLevel::Decoded | ContentLevel::PlantedValue => {
+            &["exchange.request"]
+        }
+    }
+}
+
+/// The first record of each kind about a connection.
+fn records_of(
+    records: &Records<'_>,
+    connection: Option<ConnectionId>,
+    kinds: &[&str],
+) -> Result<Vec<RecordSeq>, ReadError> {
+    let Some(number) = connection.and_then(|id| i64::try_from(id.0).ok()) else {
+        return Ok(Vec::new());
+    };
+    let sql =
+        "SELECT min(seq) FROM records WHERE connection = ?1 AND kind = ?2 HAVING count(*) > 0";
+    let failed = |source| records.failed(source);
+    let mut query = records.db.prepare_cached(sql).map_err(failed)?;
+    let mut found = Vec::new();
+    for kind in kinds {
+        let rows = query.query_map(params![number, kind], |row| whole(row, 0)).map_err(failed)?;
+        for seq in rows {
+            found.push(RecordSeq(seq.map_err(failed)?));
+        }
+    }
+    Ok(found)
+}
+
+/// The names behind the host, each with the first look-up that led to it.
+fn aliases(
+    records: &Records<'_>,
+    host: &Host,
+    names: &[DnsName],
+) -> Result<Vec<Cited<DnsName>>, ReadError> {
+    let Some(asked) = host.name() else { return Ok(Vec::new()) };
+    let sql = "SELECT min(lookups.seq) FROM lookups JOIN chain ON chain.lookup = lookups.id
+               WHERE lookups.name = ?1 AND chain.name = ?2 HAVING count(*) > 0";
+    let failed = |source| records.failed(source);
+    let mut query = records.db.prepare_cached(sql).map_err(failed)?;
+    let mut cited = Vec::new();
+    for name in names {
+        let seqs = query
+            .query_map(params![asked.as_str(), name.as_str()], |row| whole(row, 0))
+            .and_then(Iterator::collect::<rusqlite::Result<Vec<u64>>>)
+            .map_err(failed)?;
+        let records = seqs.into_iter().map(RecordSeq).collect();
+        cited.push(Cited { value: name.clone(), records });
+    }
+    Ok(cited)
+}
+
+/// `None` when the databases were not asked about the address yet.
+fn address(records: &Records<'_>, seen: &AddressSeen) -> Result<Option<AddressFacts>, ReadError> {
+    let Some(annotation) = &seen.annotation else { return Ok(None) };
+    let number = seen.assessment.and_then(|number| i64::try_from(number).ok());
+    let seqs = match number {
+        Some(number) => records.of_assessment(number)?,
+        None => None,
+    };
+    Ok(Some(AddressFacts {
+        annotation: annotation.clone(),
+        records: seqs
+            .map_or_else(Vec::new, |(claims, sum)| vec![RecordSeq(claims), RecordSeq(sum)]),
+        later: Vec::new(),
+        looked_up: seen.looked_up,
+        round_trips: Vec::new(),
+    }))
+}
