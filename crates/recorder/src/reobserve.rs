@@ -96,9 +96,8 @@ impl Pass<'_> {
                         replay.kept(close.direction.into(), close.kept.0);
                     }
                     Body::Gap(gap) => {
-                        if missing(replay, gap) {
-                            self.cut.push(connection);
-                        }
+                        let all_later = missing(replay, gap);
+                        self.cut.extend(all_later.then_some(connection));
                     }
                     Body::ConnectionClose(_) => {
                         replay.closed(at);
