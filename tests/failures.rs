@@ -331,3 +331,67 @@ async fn silent_connections_harm_nobody() {
     assert!(landfall.stop().status.success());
     assert!(case.flows("").len() > 100);
 }
+
+/// Nothing failed when the operator says that it is enough: what was open keeps its treatment.
+#[tokio::test(flavor = "multi_thread")]
+async fn conversations_that_the_end_of_the_run_cuts_have_not_failed() {
+    let (mut case, origin) = served().await;
+    case.place("passed.example", "8.136.0.2", origin.socket());
+    case.place("silent.example", "8.136.0.3", origin.socket());
+    let echo = Origin::plain(|mut stream| async move {
+        let mut bytes = [0; 4];
+        stream.read_exact(&mut bytes).await.unwrap();
+        stream.write_all(&bytes).await.unwrap();
+        stream.read_exact(&mut bytes).await.ok();
+    })
+    .await;
+    case.place("opaque.example", "8.136.0.4", echo.socket());
+    case.setting("passthrough = [\"passed.example\"]");
+    case.setting("limits.shutdown-grace = \"200ms\"");
+    let landfall = case.start();
+    let mut intercepted =
+        Device::trusting(landfall.proxy(), &case.authority()).tls(HOST, &["http/1.1"]).await;
+    let request = b"GET /open HTTP/1.1\r\nHost: origin.example\r\n\r\n";
+    intercepted.write_all(request).await.unwrap();
+    intercepted.read_exact(&mut [0; 40]).await.unwrap();
+    let device = Device::trusting(landfall.proxy(), &case.path("upstream-ca.pem"));
+    let (_, mut passed) = device.connect("passed.example:443").await;
+    passed.write_all(&hello_for("passed.example")).await.unwrap();
+    passed.read_exact(&mut [0; 5]).await.unwrap();
+    let (_, mut opaque) = device.connect("opaque.example:7").await;
+    opaque.write_all(b"\x01\x02\x03\x04").await.unwrap();
+    opaque.read_exact(&mut [0; 4]).await.unwrap();
+    let (_, silent) = device.connect("silent.example:443").await;
+    let unasked = device.dial().await;
+    // Whatever is served came after it.
+    talk(&landfall, b"GET / HTTP/1.1\r\nHost: landfall.internal\r\nConnection: close\r\n\r\n")
+        .await;
+
+    assert!(landfall.stop().status.success());
+    // The exchange was complete, its connection was not.
+    for (filter, treatment, why) in [
+        ("host:origin.example connection-outcome:shutdown", "intercepted", ""),
+        ("host:passed.example outcome:shutdown", "passthrough", "the passthrough rule"),
+        ("host:opaque.example outcome:shutdown", "plaintext", "neither TLS nor HTTP"),
+        ("host:silent.example outcome:shutdown", "plaintext", "no byte was sent"),
+    ] {
+        let flow = case.flow(filter);
+        has(&flow, "treatment", treatment);
+        has(&flow, "why", why);
+    }
+    let failed = case.flow("treatment:failed");
+    has(&failed, "why", "landfall ended the run before this was done (reading the request)");
+    drop((silent, unasked));
+}
+
+/// A ClientHello, as a client's library makes it.
+fn hello_for(name: &str) -> Vec<u8> {
+    let config = rustls::ClientConfig::builder()
+        .with_root_certificates(rustls::RootCertStore::empty())
+        .with_no_client_auth();
+    let name = name.to_owned().try_into().unwrap();
+    let mut client = rustls::ClientConnection::new(std::sync::Arc::new(config), name).unwrap();
+    let mut hello = Vec::new();
+    client.write_tls(&mut hello).unwrap();
+    hello
+}

@@ -346,6 +346,8 @@ pub enum Cause {
     TooLarge(Bound),
     /// The proxy on the way to the upstream failed or refused; how, as a clause without subject.
     UpstreamProxy(String),
+    /// Nothing failed: the run ended before the step did.
+    RunEnded,
     Io(String),
 }
 
@@ -367,6 +369,7 @@ impl Cause {
             Self::Incompatible(_) => "incompatible",
             Self::TooLarge(_) => "too-large",
             Self::UpstreamProxy(_) => "upstream-proxy",
+            Self::RunEnded => "run-ended",
             Self::Io(_) => "io",
         }
     }
@@ -391,6 +394,7 @@ impl fmt::Display for Cause {
             Self::Incompatible(reason) => write!(f, "could not agree: {reason}"),
             Self::TooLarge(bound) => write!(f, "sent more than {bound}"),
             Self::UpstreamProxy(how) => write!(f, "proxy {how}"),
+            Self::RunEnded => f.write_str("ended the run before this was done"),
             Self::Io(reason) => write!(f, "failed: {reason}"),
         }
     }

@@ -5,7 +5,7 @@ use crate::association;
 use crate::client::{Client, Served, Speaks};
 use crate::client_needs::ClientNeeds;
 use crate::ingress;
-use crate::ingress::ask::{Ask, Refusal, request_failed};
+use crate::ingress::ask::{Ask, Refusal, Single, request_failed};
 use crate::interception::{Tunnel, judged};
 use crate::journal::Journal;
 use crate::memory::Asked;
@@ -33,7 +33,7 @@ pub(crate) async fn run(mut client: Client, served: &Served) {
         Some(original) => ingress::taken(&mut client, original, served),
         None => tokio::select! {
             ask = ingress::read(&mut client, served) => ask,
-            () = served.abort.cancelled() => Ask::Nothing(Cause::Closed),
+            () = served.abort.cancelled() => Ask::nothing(Cause::RunEnded),
         },
     };
     let ended = loop {
@@ -42,7 +42,7 @@ pub(crate) async fn run(mut client: Client, served: &Served) {
             Ask::Associate(asked) => {
                 break association::run(asked, client, accepted, served).await;
             }
-            ask => break single(ask, client, accepted, served).await,
+            Ask::Single(asked) => break single(asked, client, accepted, served).await,
         };
         match ended {
             // The client goes on with a request for somebody else.
@@ -69,38 +69,36 @@ async fn not_recorded(client: &mut Client, served: &Served) {
 
 /// A client connection that is one conversation, which is every kind but plain forwarding.
 async fn single(
-    ask: Ask,
+    asked: Single,
     mut client: Client,
     accepted: flow::time::Stamp,
     served: &Served,
 ) -> Result<(), RecorderGone> {
-    let ingress = match &ask {
-        Ask::Tunnel(..) | Ask::Refused(..) if client.original.is_some() => {
-            client.original.map_or(Ingress::Unknown, |original| original.ingress)
+    let ingress = match (&asked, client.original) {
+        (Single::Tunnel(..) | Single::Refused(..), Some(original)) => original.ingress,
+        (Single::Tunnel(..) | Single::Refused(..), None) if client.speaks.is_socks5() => {
+            Ingress::Socks5
         }
-        Ask::Tunnel(..) | Ask::Refused(..) if client.speaks.is_socks5() => Ingress::Socks5,
-        Ask::Tunnel(..) => Ingress::Connect,
-        Ask::Own(_) => Ingress::Onboarding,
-        Ask::Forward(_) => Ingress::AbsoluteForm,
-        Ask::Associate(_) => Ingress::Socks5,
-        Ask::Refused(refusal) => refusal.ingress.unwrap_or(Ingress::Unknown),
-        Ask::Nothing(_) => Ingress::Unknown,
+        (Single::Tunnel(..), None) => Ingress::Connect,
+        (Single::Own(_), _) => Ingress::Onboarding,
+        (Single::Refused(refusal), None) => refusal.ingress.unwrap_or(Ingress::Unknown),
+        (Single::Nothing(_), _) => Ingress::Unknown,
     };
     let journal = served.journal();
     let opened = client.opened(journal.connection(), accepted, ingress);
     journal.tell(Event::Opened(opened)).await?;
     let outcome = {
         let steps = async {
-            match ask {
-                Ask::Tunnel(target, raw) => {
+            match asked {
+                Single::Tunnel(target, raw) => {
                     journal.passed(Leg::Client, Direction::Up, raw).await?;
-                    tunnel(client, &served.setup, &journal, &target).await
+                    tunnel(client, served, &journal, &target).await
                 }
-                Ask::Own(request) => {
+                Single::Own(request) => {
                     journal.treated(Treatment::Plaintext(PlaintextWhy::OwnPages)).await?;
                     onboarding::answer(client.wire, &served.setup, &journal, &request).await
                 }
-                Ask::Refused(refusal) => {
+                Single::Refused(refusal) => {
                     let Refusal { treatment, raw, target, .. } = refusal;
                     let original = client.original.map(|original| original.target());
                     if let Some(target) = original.or(target) {
@@ -111,11 +109,12 @@ async fn single(
                     reply::refuse(&mut client.wire, client.speaks, limits, &journal, treatment)
                         .await
                 }
-                Ask::Nothing(cause) => journal.not_relayed(request_failed(cause)).await,
-                Ask::Forward(_) | Ask::Associate(_) => Ok(Outcome::NotRelayed),
+                Single::Nothing(cause) => journal.not_relayed(request_failed(cause)).await,
             }
         };
         tokio::select! {
+            // What waits for bytes notices by itself that the run ends, and says what there was.
+            biased;
             outcome = steps => outcome?,
             () = served.abort.cancelled() => Outcome::Shutdown,
         }
@@ -126,14 +125,15 @@ async fn single(
 /// A tunnel: dial, look at what the client opens with, then treat it accordingly.
 async fn tunnel(
     client: Client,
-    setup: &Setup,
+    served: &Served,
     journal: &Journal,
     target: &Target,
 ) -> Result<Outcome, RecorderGone> {
+    let setup = &*served.setup;
     let Client { wire: mut client, own, device, speaks, .. } = client;
     journal.targeted(target.clone()).await?;
     if onboarding::is_own(target) {
-        return own_pages(client, speaks, setup, journal, &target.host, device.0.ip()).await;
+        return own_pages(client, speaks, served, journal, &target.host, device.0.ip()).await;
     }
     let upstream = match upstream::reach(setup, journal, target, &own).await? {
         Ok(upstream) => upstream,
@@ -145,7 +145,8 @@ async fn tunnel(
     if let Err(error) = reply::established(&mut client, speaks, bound).await {
         return journal.not_relayed(client_gone(&error)).await;
     }
-    let why = match opening::read(&mut client, Some(&upstream), &setup.limits).await {
+    let why = match opening::read(&mut client, Some(&upstream), &setup.limits, &served.abort).await
+    {
         Opening::Tls(hello) => {
             let device = device.0.ip();
             let tunnel = Tunnel { client, upstream, device, target, own: &own, setup, journal };
@@ -154,8 +155,10 @@ async fn tunnel(
         }
         Opening::Failed(failure) => return hello_failed(client, setup, journal, failure).await,
         Opening::UpstreamFailed(error) => {
-            return upstream_gone(client, journal, &error).await;
+            let outcome = broken::outcome(Side::Upstream, &error);
+            return not_opened(client, journal, outcome).await;
         }
+        Opening::RunEnded => return not_opened(client, journal, Outcome::Shutdown).await,
         Opening::Http1 => {
             journal.observe(Observer::http1(journal.connection(), &setup.limits)).await;
             PlaintextWhy::Http
@@ -181,15 +184,16 @@ async fn tunnel(
 async fn own_pages(
     mut client: Wire,
     speaks: Speaks,
-    setup: &Setup,
+    served: &Served,
     journal: &Journal,
     host: &Host,
     device: IpAddr,
 ) -> Result<Outcome, RecorderGone> {
+    let setup = &*served.setup;
     if let Err(error) = reply::established(&mut client, speaks, None).await {
         return journal.not_relayed(client_gone(&error)).await;
     }
-    let failure = match opening::read(&mut client, None, &setup.limits).await {
+    let failure = match opening::read(&mut client, None, &setup.limits, &served.abort).await {
         Opening::Tls(hello) => {
             let (connection, at) = (journal.connection(), journal.now());
             let host = asked_host(&hello, host).unwrap_or_else(|| host.clone());
@@ -210,6 +214,7 @@ async fn own_pages(
             journal.treated(Treatment::Plaintext(PlaintextWhy::OwnPages)).await?;
             return Ok(idled(&client));
         }
+        Opening::RunEnded => return not_opened(client, journal, Outcome::Shutdown).await,
         _ => {
             journal.treated(Treatment::Plaintext(PlaintextWhy::OwnPages)).await?;
             return onboarding::serve(client, setup, journal).await;
@@ -224,18 +229,18 @@ fn idled(client: &Wire) -> Outcome {
     Outcome::IdleTimeout
 }
 
-/// Ends a tunnel as its upstream did, before anything was relayed.
-async fn upstream_gone(
+/// Ends a tunnel before anything was relayed, because its upstream or the run ended.
+async fn not_opened(
     mut client: Wire,
     journal: &Journal,
-    error: &std::io::Error,
+    outcome: Outcome,
 ) -> Result<Outcome, RecorderGone> {
     let unread = client.take_unread();
     let why = if unread.is_empty() { PlaintextWhy::Silent } else { PlaintextWhy::NotTls };
     journal.passed(Leg::Client, Direction::Up, unread).await?;
     journal.treated(Treatment::Plaintext(why)).await?;
     client.socket().reset_on_close();
-    Ok(broken::outcome(Side::Upstream, error))
+    Ok(outcome)
 }
 
 /// Keeps what there is of a ClientHello, and tells the client that it was none.
@@ -251,9 +256,6 @@ async fn hello_failed(
 }
 
 fn client_gone(error: &std::io::Error) -> Treatment {
-    let cause = match error.kind() {
-        std::io::ErrorKind::ConnectionReset | std::io::ErrorKind::BrokenPipe => Cause::Reset,
-        _ => Cause::Io(error.to_string()),
-    };
+    let cause = tls_failure::cause(error);
     Treatment::Failed(Failure { stage: Stage::Request, side: Side::Client, cause })
 }

@@ -6,7 +6,7 @@
 use crate::broken::{self, Broken};
 use crate::client::{Client, Served};
 use crate::ingress;
-use crate::ingress::ask::{Ask, Forwarded};
+use crate::ingress::ask::{Ask, Forwarded, Single};
 use crate::journal::Journal;
 use crate::relay::{self, End};
 use crate::reply;
@@ -125,7 +125,7 @@ async fn exchanges(
             return leave(journal, &mut upstream).await;
         }
         match ingress::http::read(client, setup).await {
-            Ask::Nothing(_) => {
+            Ask::Single(Single::Nothing(_)) => {
                 end(&mut client.wire, limits).await;
                 return leave(journal, &mut upstream).await;
             }

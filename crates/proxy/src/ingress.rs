@@ -11,7 +11,8 @@ mod socks5;
 use crate::client::{Client, Served, Speaks};
 use crate::listener::Original;
 use crate::setup::Setup;
-use ask::{Ask, Refusal};
+use crate::tls_failure;
+use ask::{Ask, Refusal, Single};
 use bytes::{Bytes, BytesMut};
 use flow::event::Ingress;
 use flow::treatment::{BlockedWhy, Cause, Treatment};
@@ -29,24 +30,24 @@ pub(crate) async fn read(client: &mut Client, served: &Served) -> Ask {
     client.place = served.devices.admit(client.device.0.ip());
     if client.place.is_none() {
         let why = BlockedWhy::DeviceLimit(setup.limits.device_connections);
-        return Ask::Refused(hear_out(client, setup, why).await);
+        return Ask::Single(Single::Refused(hear_out(client, setup, why).await));
     }
     let head_time = setup.limits.request_head_time;
     let mut first = match first_byte(client, head_time).await {
         Ok(first) => first,
-        Err(cause) => return Ask::Nothing(cause),
+        Err(cause) => return Ask::nothing(cause),
     };
     if let Err(why) = setup.rules.client(client.device.0.ip()) {
         client.speaks = Speaks::before_a_word(first);
         return Ask::refused(Treatment::Blocked(why), Bytes::new());
     }
     if first == TLS_HANDSHAKE {
-        if let Err(refused) = proxy_tls::take_off(client, setup).await {
+        if let Err(refused) = proxy_tls::take_off(client, served).await {
             return refused;
         }
         first = match first_byte(client, head_time).await {
             Ok(first) => first,
-            Err(cause) => return Ask::Nothing(cause),
+            Err(cause) => return Ask::nothing(cause),
         };
     }
     match first {
@@ -68,7 +69,7 @@ pub(crate) fn taken(client: &mut Client, original: Original, served: &Served) ->
         Some(_) => served.setup.rules.client(device),
     };
     match refused {
-        Ok(()) => Ask::Tunnel(original.target(), Bytes::new()),
+        Ok(()) => Ask::tunnel(original.target(), Bytes::new()),
         Err(why) => Ask::refused(Treatment::Blocked(why), Bytes::new()),
     }
 }
@@ -85,9 +86,13 @@ pub(crate) async fn hear_out(client: &mut Client, setup: &Setup, why: BlockedWhy
         return refusal;
     }
     match timeout(time, socks5::read(client, setup)).await {
-        Ok(Ask::Tunnel(target, raw)) => Refusal { raw, ..refusal }.of(Ingress::Socks5, target),
+        Ok(Ask::Single(Single::Tunnel(target, raw))) => {
+            Refusal { raw, ..refusal }.of(Ingress::Socks5, target)
+        }
         Ok(Ask::Associate(asked)) => Refusal { raw: asked.raw, ..refusal },
-        Ok(Ask::Refused(heard)) => Refusal { treatment: refusal.treatment, ..heard },
+        Ok(Ask::Single(Single::Refused(heard))) => {
+            Refusal { treatment: refusal.treatment, ..heard }
+        }
         Ok(_) | Err(_) => refusal,
     }
 }
@@ -103,7 +108,7 @@ async fn first_byte(client: &mut Client, time: Duration) -> Result<u8, Cause> {
     match (read, first) {
         (Ok(Ok(_)), Some(first)) => Ok(first),
         (Ok(Ok(_)), None) => Err(Cause::Closed),
-        (Ok(Err(error)), _) => Err(ask::transport(&error)),
+        (Ok(Err(error)), _) => Err(tls_failure::cause(&error)),
         (Err(_elapsed), _) => Err(Cause::TimedOut),
     }
 }

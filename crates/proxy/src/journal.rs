@@ -8,7 +8,7 @@ use crate::ciphertext::Ciphertext;
 use crate::setup::OnMalformed;
 use bytes::Bytes;
 use feed::RecorderGone;
-use flow::address::Target;
+use flow::address::{Host, Target};
 use flow::event::{Closed, Dialled, Event, StreamClosed, Timings};
 use flow::id::ConnectionId;
 use flow::stream::{Chunk, Direction, Leg, StreamKey};
@@ -48,6 +48,8 @@ struct State {
     ciphertexts: Vec<(Leg, Ciphertext)>,
     timings: Timings,
     treated: bool,
+    /// The step that follows what was told last.
+    stage: Option<Stage>,
     /// The upstream address that was reached last.
     reached: Option<SocketAddr>,
     /// Called with the first bytes that the client sends through the relay.
@@ -118,6 +120,7 @@ impl Journal {
             if let Event::Dialled(Dialled { upstream, result: Ok(_), .. }) = &event {
                 state.reached = upstream.map(|upstream| upstream.address);
             }
+            state.stage = stage_after(&event).or(state.stage);
             state.queue.push_back(event);
         }
         self.drain().await
@@ -269,8 +272,15 @@ impl Journal {
         }
         state.take();
         if !state.treated {
-            let failure =
-                Failure { stage: Stage::Request, side: Side::Landfall, cause: Cause::Closed };
+            let cause = match outcome {
+                Outcome::Shutdown => Cause::RunEnded,
+                _ => Cause::Closed,
+            };
+            let failure = Failure {
+                stage: state.stage.unwrap_or(Stage::Request),
+                side: Side::Landfall,
+                cause,
+            };
             let (connection, treatment) = (self.connection, Treatment::Failed(failure));
             state.queue.push_back(Event::Treated { connection, at, treatment });
         }
@@ -346,6 +356,21 @@ impl State {
     /// Puts what was observed into the queue.
     fn take(&mut self) {
         self.queue.extend(self.observed.drain(..));
+    }
+}
+
+/// The step that begins when this has been told.
+fn stage_after(event: &Event) -> Option<Stage> {
+    match event {
+        Event::Targeted { target, .. } => Some(match target.host {
+            Host::Name(_) => Stage::Resolve,
+            Host::Ip(_) => Stage::Connect,
+        }),
+        Event::Looked(_) => Some(Stage::Connect),
+        Event::Dialled(Dialled { result: Ok(_), .. }) => Some(Stage::ClientHello),
+        Event::ClientHello { .. } => Some(Stage::UpstreamTls),
+        Event::UpstreamTls { .. } => Some(Stage::ClientTls),
+        _ => None,
     }
 }
 

@@ -383,6 +383,55 @@ async fn a_client_fails_in_the_handshake() {
     check_failed(&story, Stage::ClientTls, Side::Client, Cause::TimedOut);
 }
 
+/// A run that ends at once, while the client has done no more than this to a tunnel.
+async fn run_ends_after(client_sends: &[u8]) -> Story {
+    let mut tunnel = Tunnel::with(|options| options.limits.shutdown_grace = SHORT).await;
+    tunnel.client.write_all(client_sends).await.unwrap();
+    if client_sends == REQUEST {
+        tunnel.upstream.read_exact(&mut vec![0; REQUEST.len()]).await.unwrap();
+    }
+    tunnel.proxy.finish().await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_end_of_the_run_is_nobodys_failure() {
+    let is = |story: &Story, treatment: Treatment, outcome: Outcome| {
+        assert_eq!((story.treatment(), story.outcomes()), (&treatment, vec![&outcome]));
+    };
+    let ended =
+        |stage| Treatment::Failed(Failure { stage, side: Side::Landfall, cause: Cause::RunEnded });
+
+    let story = run_ends_after(REQUEST).await;
+    is(&story, Treatment::Plaintext(PlaintextWhy::Http), Outcome::Shutdown);
+    let story = run_ends_after(b"").await;
+    is(&story, Treatment::Plaintext(PlaintextWhy::Silent), Outcome::Shutdown);
+    let story = run_ends_after(START_OF_A_HELLO).await;
+    is(&story, ended(Stage::ClientHello), Outcome::NotRelayed);
+    // The upstream does not answer the hello.
+    let story = run_ends_after(&support::client_hello()).await;
+    is(&story, ended(Stage::UpstreamTls), Outcome::Shutdown);
+
+    // Nothing was asked for.
+    let (_listener, address) = listen().await;
+    let mut options = Options::with_origin(address);
+    options.limits.shutdown_grace = SHORT;
+    let proxy = start(options).await;
+    let _client = TcpStream::connect(proxy.proxy).await.unwrap();
+    // One that is served came after the first was accepted.
+    proxy.raw(b"GET / HTTP/1.1\r\nHost: landfall.internal\r\nConnection: close\r\n\r\n").await;
+    let story = proxy.finish().await;
+    let treatments: Vec<_> = story
+        .0
+        .iter()
+        .filter_map(|event| match event {
+            Event::Treated { treatment, .. } => Some(treatment),
+            _ => None,
+        })
+        .collect();
+    let own = Treatment::Plaintext(PlaintextWhy::OwnPages);
+    assert_eq!(treatments, [&own, &ended(Stage::Request)]);
+}
+
 const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: origin.example\r\n\r\n";
 const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 const HALF_ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 20\r\n\r\nhalf";

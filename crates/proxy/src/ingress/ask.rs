@@ -1,35 +1,50 @@
 //! What a client can ask of the proxy, whatever protocol it asks in; and how it can fail to.
 
 use crate::received::Received;
-use crate::tls_failure;
 use bytes::Bytes;
 use flow::address::Target;
 use flow::event::Ingress;
 use flow::treatment::{Cause, Failure, Side, Stage, Treatment};
 use observe::http1::framing::BodyLength;
-use std::io;
 
-/// What a client asks for. What follows it stays in the wire. Bytes are those that ask so, as they
-/// are kept: without a password.
+/// What a client asks for. What follows it stays in the wire.
 pub(crate) enum Ask {
-    /// A tunnel: `CONNECT host:port` (RFC 9110 section 9.3.6), or SOCKS5's CONNECT.
-    Tunnel(Target, Bytes),
-    /// A request in absolute form (RFC 9112 section 3.2.2).
+    /// A request in absolute form (RFC 9112 section 3.2.2), which others may follow.
     Forward(Box<Forwarded>),
-    /// A request for Landfall itself.
-    Own(Box<Received>),
     /// A SOCKS5 association for datagrams.
     Associate(Associate),
+    Single(Single),
+}
+
+/// What makes the client's connection one conversation. Bytes are those that ask so, as they are
+/// kept: without a password.
+pub(crate) enum Single {
+    /// A tunnel: `CONNECT host:port` (RFC 9110 section 9.3.6), or SOCKS5's CONNECT.
+    Tunnel(Target, Bytes),
+    /// A request for Landfall itself.
+    Own(Box<Received>),
     /// A request that is not served.
     Refused(Refusal),
-    /// The client ended, or let the time pass, without a byte.
+    /// The client ended, or let the time pass, without a byte; or the run ended.
     Nothing(Cause),
 }
 
 impl Ask {
+    pub(crate) fn tunnel(target: Target, raw: Bytes) -> Self {
+        Self::Single(Single::Tunnel(target, raw))
+    }
+
+    pub(crate) fn own(received: Received) -> Self {
+        Self::Single(Single::Own(Box::new(received)))
+    }
+
     /// A request that is not served, of which nothing more is known.
     pub(crate) fn refused(treatment: Treatment, raw: Bytes) -> Self {
-        Self::Refused(Refusal::new(treatment, raw))
+        Self::Single(Single::Refused(Refusal::new(treatment, raw)))
+    }
+
+    pub(crate) fn nothing(cause: Cause) -> Self {
+        Self::Single(Single::Nothing(cause))
     }
 }
 
@@ -81,10 +96,9 @@ pub(crate) fn request_failed(cause: Cause) -> Treatment {
         Cause::Alert(_) => Stage::ProxyTls,
         _ => Stage::Request,
     };
-    Treatment::Failed(Failure { stage, side: Side::Client, cause })
-}
-
-/// Why reading from the client failed.
-pub(crate) fn transport(error: &io::Error) -> Cause {
-    tls_failure::cause(error)
+    let side = match cause {
+        Cause::RunEnded => Side::Landfall,
+        _ => Side::Client,
+    };
+    Treatment::Failed(Failure { stage, side, cause })
 }

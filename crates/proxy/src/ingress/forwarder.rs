@@ -1,9 +1,10 @@
 //! The PROXY protocol header of a trusted forwarder: whose connection this is. It is demanded, for
 //! otherwise a client could send one of its own through a forwarder that adds none.
 
-use super::ask::{Ask, malformed, request_failed, transport};
+use super::ask::{Ask, malformed, request_failed};
 use crate::client::{Client, Speaks};
 use crate::credentials::without_passwords;
+use crate::tls_failure;
 use bytes::{Buf, Bytes, BytesMut};
 use flow::address::DeviceAddr;
 use flow::bound::Bound;
@@ -42,14 +43,14 @@ pub(super) async fn read(client: &mut Client, limits: &Limits) -> Result<(), Ask
                 match timeout_at(deadline, client.wire.read_more(&mut bytes, most)).await {
                     Ok(Ok(0)) => Cause::Closed,
                     Ok(Ok(_)) => continue,
-                    Ok(Err(error)) => transport(&error),
+                    Ok(Err(error)) => tls_failure::cause(&error),
                     Err(_elapsed) => Cause::TimedOut,
                 }
             }
         };
         client.speaks = Speaks::Nothing;
         return Err(if bytes.is_empty() {
-            Ask::Nothing(cause)
+            Ask::nothing(cause)
         } else {
             Ask::refused(request_failed(cause), kept(bytes.freeze()))
         });

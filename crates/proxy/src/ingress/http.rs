@@ -1,7 +1,7 @@
 //! What a client of an HTTP proxy asks for: a tunnel, a plain request to forward, or Landfall's own
 //! pages. Reads one request head and nothing after it.
 
-use super::ask::{Ask, Forwarded, Refusal, malformed, request_failed};
+use super::ask::{Ask, Forwarded, Refusal, Single, malformed, request_failed};
 use crate::client::{Client, Speaks};
 use crate::credentials::{Login, without_passwords};
 use crate::received::{self, NotReceived, Received};
@@ -21,7 +21,7 @@ pub(crate) async fn read(client: &mut Client, setup: &Setup) -> Ask {
     client.speaks = Speaks::Http;
     let (mut received, rest) = match received::read(&mut client.wire, &setup.limits).await {
         Ok(read) => read,
-        Err(NotReceived { cause, raw }) if raw.is_empty() => return Ask::Nothing(cause),
+        Err(NotReceived { cause, raw }) if raw.is_empty() => return Ask::nothing(cause),
         Err(NotReceived { cause, raw }) => {
             return Ask::refused(request_failed(cause), without_passwords(raw));
         }
@@ -36,14 +36,14 @@ pub(crate) async fn read(client: &mut Client, setup: &Setup) -> Ask {
         Err(treatment) => return Ask::refused(treatment, raw),
     };
     let asked = match &ask {
-        Ask::Tunnel(target, _) => Some((Ingress::Connect, target)),
+        Ask::Single(Single::Tunnel(target, _)) => Some((Ingress::Connect, target)),
         Ask::Forward(request) => Some((Ingress::AbsoluteForm, &request.target)),
         _ => None,
     };
     match (asked, setup.credentials.admit(login.as_ref())) {
         (Some((ingress, target)), Err(why)) => {
             let refusal = Refusal::new(Treatment::Blocked(why), raw);
-            Ask::Refused(refusal.of(ingress, target.clone()))
+            Ask::Single(Single::Refused(refusal.of(ingress, target.clone())))
         }
         _ => ask,
     }
@@ -61,10 +61,10 @@ fn understand(received: Received, own: &[SocketAddr]) -> Result<Ask, Treatment> 
         .map_err(|_not_utf8| malformed("the request target is not ASCII"))?;
     if head.method.as_ref() == b"CONNECT" {
         let target = Target::parse(text, None).map_err(|error| malformed(&error.to_string()))?;
-        return Ok(Ask::Tunnel(target, received.raw));
+        return Ok(Ask::tunnel(target, received.raw));
     }
     if text.starts_with('/') || text == "*" {
-        return Ok(Ask::Own(Box::new(received)));
+        return Ok(Ask::own(received));
     }
     let (authority, path) = split_absolute(text)?;
     let target =
@@ -76,7 +76,7 @@ fn understand(received: Received, own: &[SocketAddr]) -> Result<Ask, Treatment> 
         path => Bytes::from(format!("/{path}")),
     };
     if onboarding::is_own(&target) || is_listener(&target, own) {
-        return Ok(Ask::Own(Box::new(received)));
+        return Ok(Ask::own(received));
     }
     if head.oddities.iter().any(|oddity| *oddity != Oddity::BareLf) {
         return Err(malformed("a folded header line or a space in the target"));
@@ -125,12 +125,12 @@ mod tests {
         let head = RequestHeadParts::parse(&raw).unwrap();
         let own = ["192.168.1.5:8080".parse().unwrap()];
         let got = match understand(Received { raw, head }, &own) {
-            Ok(Ask::Tunnel(target, _)) => format!("tunnel {target}"),
+            Ok(Ask::Single(Single::Tunnel(target, _))) => format!("tunnel {target}"),
             Ok(Ask::Forward(request)) => {
                 let path = String::from_utf8(request.path.to_vec()).unwrap();
                 format!("forward {} {path} {:?}", request.target, request.body)
             }
-            Ok(Ask::Own(_)) => "own".to_owned(),
+            Ok(Ask::Single(Single::Own(_))) => "own".to_owned(),
             Ok(_) => "other".to_owned(),
             Err(treatment) => treatment.why(),
         };

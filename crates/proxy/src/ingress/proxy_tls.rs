@@ -2,7 +2,7 @@
 //! address that it reached. What it then says inside is any of the other protocols.
 
 use super::ask::{Ask, malformed};
-use crate::client::{Client, Speaks};
+use crate::client::{Client, Served, Speaks};
 use crate::client_needs::ClientNeeds;
 use crate::client_tls;
 use crate::opening::{self, Opening};
@@ -18,11 +18,13 @@ use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
 /// Shakes hands; from then on the client's wire is what passes inside.
-pub(super) async fn take_off(client: &mut Client, setup: &Setup) -> Result<(), Ask> {
+pub(super) async fn take_off(client: &mut Client, served: &Served) -> Result<(), Ask> {
+    let setup = &*served.setup;
     client.over_tls = true;
     client.speaks = Speaks::Tls(tls_failure::NOT_A_CLIENT_HELLO);
-    let hello = match opening::read(&mut client.wire, None, &setup.limits).await {
+    let hello = match opening::read(&mut client.wire, None, &setup.limits, &served.abort).await {
         Opening::Tls(hello) => hello,
+        Opening::RunEnded => return Err(Ask::nothing(Cause::RunEnded)),
         Opening::Failed(failure) => {
             let failure = Failure { stage: Stage::ProxyTls, ..failure };
             let raw = client.wire.take_unread();

@@ -1,10 +1,11 @@
 //! SOCKS5 up to the request (RFC 1928, RFC 1929): the method, the password, the command. The reply
 //! comes when the upstream was dialled, not here.
 
-use super::ask::{Ask, Associate, Refusal, malformed, request_failed, transport};
+use super::ask::{Ask, Associate, Refusal, Single, malformed, request_failed};
 use crate::client::{Client, Speaks};
 use crate::credentials::{Login, REDACTED};
 use crate::setup::Setup;
+use crate::tls_failure;
 use bytes::{Buf, Bytes, BytesMut};
 use flow::event::Ingress;
 use flow::treatment::{BlockedWhy, Cause, Treatment};
@@ -57,13 +58,14 @@ impl Inbox<'_> {
         self.client.wire.unread(self.unread.split().freeze());
         Ok(match (request.command, request.target.port) {
             (CONNECT, 0) => Ask::refused(malformed("SOCKS5 CONNECT to port 0"), raw),
-            (CONNECT, _) => Ask::Tunnel(request.target, raw),
+            (CONNECT, _) => Ask::tunnel(request.target, raw),
             (UDP_ASSOCIATE, port) => {
                 Ask::Associate(Associate { port: Some(port).filter(|port| *port != 0), raw })
             }
             (other, _) => {
                 let why = Treatment::Blocked(BlockedWhy::SocksCommand(other));
-                Ask::Refused(Refusal::new(why, raw).of(Ingress::Socks5, request.target))
+                let refusal = Refusal::new(why, raw).of(Ingress::Socks5, request.target);
+                Ask::Single(Single::Refused(refusal))
             }
         })
     }
@@ -104,7 +106,7 @@ impl Inbox<'_> {
             let cause = match timeout_at(self.deadline, reading).await {
                 Ok(Ok(0)) => Cause::Closed,
                 Ok(Ok(_)) => continue,
-                Ok(Err(error)) => transport(&error),
+                Ok(Err(error)) => tls_failure::cause(&error),
                 Err(_elapsed) => Cause::TimedOut,
             };
             return Err(request_failed(cause));
@@ -118,7 +120,7 @@ impl Inbox<'_> {
         };
         match timeout_at(self.deadline, said).await {
             Ok(Ok(())) => Ok(()),
-            Ok(Err(error)) => Err(request_failed(transport(&error))),
+            Ok(Err(error)) => Err(request_failed(tls_failure::cause(&error))),
             Err(_elapsed) => Err(request_failed(Cause::TimedOut)),
         }
     }

@@ -239,7 +239,8 @@ impl From<&Failure> for FailureShape {
             | Cause::Closed
             | Cause::TimedOut
             | Cause::NoSuchName
-            | Cause::NoAddresses => (None, None),
+            | Cause::NoAddresses
+            | Cause::RunEnded => (None, None),
             Cause::TooLarge(bound) => (None, Some(bound.to_string())),
         };
         Self {
