@@ -12,8 +12,12 @@ use flow::stream::Extent;
 pub struct Lines {
     /// The last line was ended by CR: an LF that follows belongs to it.
     after_cr: bool,
-    /// Bytes of the byte order mark that have been seen; `None` once that is decided.
+    /// Bytes of the byte order mark that have been seen.
     mark: Mark,
+    /// Bytes of the body so far.
+    offset: u64,
+    /// The line has text.
+    has_text: bool,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -25,9 +29,19 @@ enum Mark {
     Decided,
 }
 
-/// What a byte is.
+/// What a line consists of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Step {
+pub enum Piece {
+    /// A byte of its text, and where the body has it.
+    Text { at: u64, byte: u8 },
+    /// A line with text ends.
+    End,
+    /// An empty line, which ends an event; where the body goes on.
+    Empty { end: u64 },
+}
+
+/// What a byte is.
+enum Step {
     /// It belongs to the line.
     Text,
     /// It ends the line.
@@ -39,8 +53,31 @@ pub enum Step {
 }
 
 impl Lines {
-    /// Takes the next byte.
-    pub fn step(&mut self, byte: u8) -> Step {
+    /// Takes in the next bytes of the body and hands out what they are.
+    pub fn feed(&mut self, bytes: &[u8], mut each: impl FnMut(Piece)) {
+        for byte in bytes {
+            let at = self.offset;
+            self.offset += 1;
+            match self.step(*byte) {
+                Step::Nothing => {}
+                Step::End => {
+                    let has_text = std::mem::take(&mut self.has_text);
+                    let end = self.offset;
+                    each(if has_text { Piece::End } else { Piece::Empty { end } });
+                }
+                step => {
+                    self.has_text = true;
+                    if let Step::NoMark(mark) = step {
+                        let begun = at.saturating_sub(mark.len() as u64);
+                        mark.iter().for_each(|byte| each(Piece::Text { at: begun, byte: *byte }));
+                    }
+                    each(Piece::Text { at, byte: *byte });
+                }
+            }
+        }
+    }
+
+    fn step(&mut self, byte: u8) -> Step {
         let begun: &'static [u8] = match (self.mark, byte) {
             (Mark::Nothing, 0xef) => {
                 self.mark = Mark::One;
@@ -81,7 +118,6 @@ pub fn field(line: &[u8]) -> (&[u8], &[u8]) {
 #[derive(Debug, Default)]
 pub(crate) struct SseFollower {
     lines: Lines,
-    offset: u64,
     /// The beginning of the line, and how long it is.
     line: Vec<u8>,
     line_bytes: u64,
@@ -96,28 +132,19 @@ pub(crate) struct SseFollower {
 impl SseFollower {
     /// Takes in the next bytes of the body.
     pub(crate) fn feed(&mut self, bytes: &[u8], found: &mut impl FnMut(Found)) {
-        for byte in bytes {
-            let start = self.offset;
-            self.offset += 1;
-            match self.lines.step(*byte) {
-                Step::Nothing => {}
-                Step::Text => self.text(start, *byte),
-                Step::NoMark(mark) => {
-                    for byte in mark {
-                        self.text(start.saturating_sub(mark.len() as u64), *byte);
-                    }
-                    self.text(start, *byte);
-                }
-                Step::End if self.line_bytes == 0 => self.dispatch(MessageEnd::Complete, found),
-                Step::End => self.line_end(),
-            }
-        }
+        let mut lines = std::mem::take(&mut self.lines);
+        lines.feed(bytes, |piece| match piece {
+            Piece::Text { at, byte } => self.text(at, byte),
+            Piece::End => self.line_end(),
+            Piece::Empty { end } => self.dispatch(end, MessageEnd::Complete, found),
+        });
+        self.lines = lines;
     }
 
     /// The body has ended. What was under way is discarded by its receiver, and recorded as cut.
     pub(crate) fn finish(mut self, found: &mut impl FnMut(Found)) {
         self.line_end();
-        self.dispatch(MessageEnd::Truncated, found);
+        self.dispatch(self.lines.offset, MessageEnd::Truncated, found);
     }
 
     fn text(&mut self, at: u64, byte: u8) {
@@ -164,11 +191,11 @@ impl SseFollower {
     }
 
     /// Tells of the event, if it has data: one without is none (step 2 of dispatching).
-    fn dispatch(&mut self, end: MessageEnd, found: &mut impl FnMut(Found)) {
+    fn dispatch(&mut self, offset: u64, end: MessageEnd, found: &mut impl FnMut(Found)) {
         let event = std::mem::take(&mut self.event);
         let (start, defect) = (self.start.take(), self.defect.take());
         if let (Some(bytes), Some(start)) = (self.data.take(), start) {
-            let range = Extent { start, end: self.offset };
+            let range = Extent { start, end: offset };
             found(Found { kind: MessageKind::Sse(event), range, bytes, end, defect });
         }
     }

@@ -1,49 +1,30 @@
 //! Server-sent events out of a response's body: their data lines joined by line feeds.
 
 use super::payload::{Kept, Payload};
-use observe::sse::{Lines, Step, field};
+use observe::sse::{Lines, Piece, field};
 use std::io::{self, Write};
 
 pub(super) struct Reader {
     kept: Kept,
     lines: Lines,
-    offset: u64,
     line: Vec<u8>,
-    is_empty: bool,
     event: Option<Payload>,
     has_data: bool,
 }
 
 impl Reader {
     pub(super) fn new(kept: Kept) -> Self {
-        Self {
-            kept,
-            lines: Lines::default(),
-            offset: 0,
-            line: Vec::new(),
-            is_empty: true,
-            event: None,
-            has_data: false,
-        }
+        Self { kept, lines: Lines::default(), line: Vec::new(), event: None, has_data: false }
     }
 
     pub(super) fn feed(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            let start = self.offset;
-            self.offset += 1;
-            match self.lines.step(*byte) {
-                Step::Nothing => {}
-                Step::Text => self.text(start, *byte),
-                Step::NoMark(mark) => {
-                    for byte in mark {
-                        self.text(start.saturating_sub(mark.len() as u64), *byte);
-                    }
-                    self.text(start, *byte);
-                }
-                Step::End if self.is_empty => self.dispatch(),
-                Step::End => self.line_end(),
-            }
-        }
+        let mut lines = std::mem::take(&mut self.lines);
+        lines.feed(bytes, |piece| match piece {
+            Piece::Text { at, byte } => self.text(at, byte),
+            Piece::End => self.line_end(),
+            Piece::Empty { .. } => self.dispatch(),
+        });
+        self.lines = lines;
     }
 
     pub(super) fn finish(mut self) -> Kept {
@@ -53,7 +34,6 @@ impl Reader {
     }
 
     fn text(&mut self, at: u64, byte: u8) {
-        self.is_empty = false;
         self.event.get_or_insert_with(|| Payload { start: at, ..Payload::default() });
         if self.line.len() < MOST_LINE_BYTES {
             self.line.push(byte);
@@ -61,7 +41,6 @@ impl Reader {
     }
 
     fn line_end(&mut self) {
-        self.is_empty = true;
         let line = std::mem::take(&mut self.line);
         let Some(event) = &mut self.event else { return };
         match field(&line) {
