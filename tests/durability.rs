@@ -173,3 +173,29 @@ fn spent(worst: &mut BTreeMap<String, Duration>, file: &str, seconds: f64) {
     let longest = worst.entry(file.to_owned()).or_default();
     *longest = (*longest).max(Duration::from_secs_f64(seconds.max(0.0)));
 }
+
+#[test]
+fn runs_that_start_together_leave_each_other_alone() {
+    const RUNS: usize = 5;
+    let case = Case::new();
+    case.cli(&["ca", "create"]).expect_success();
+    let running: Vec<_> = std::thread::scope(|scope| {
+        let runs: Vec<_> = (0..RUNS).map(|_| scope.spawn(|| case.start())).collect();
+        runs.into_iter().map(|run| run.join().unwrap()).collect()
+    });
+    for landfall in running {
+        let name = landfall.session().to_owned();
+        let ended = landfall.stop();
+        assert!(ended.status.success(), "{}", ended.stderr);
+        assert!(!ended.stderr.contains("had been interrupted"), "{}", ended.stderr);
+        assert!(!ended.stderr.contains("it is signed now"), "{}", ended.stderr);
+        case.cli(&["session", "show", &name]).expect_success();
+    }
+    let sessions = case.rows(&["session", "list"]);
+    assert_eq!(sessions.len(), RUNS);
+    for session in sessions {
+        assert_eq!(session["closed_why"], "finished", "{session:#}");
+    }
+    let directories = std::fs::read_dir(case.data().join("sessions")).unwrap();
+    assert_eq!(directories.count(), RUNS, "no draft stays");
+}

@@ -4,13 +4,13 @@
 use harness::case::Case;
 use harness::device::{Device, read_head};
 use harness::landfall::Landfall;
+use harness::network::{Network, Place, V4};
 use harness::origin::Origin;
 use harness::pattern;
 use harness::tool::{self, SHORT};
 use harness::volume::Volume;
 use std::io::{BufRead, BufReader};
-use std::net::SocketAddr;
-use std::process::{Child, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -235,74 +235,57 @@ async fn a_recorder_that_is_held_up_holds_up_traffic_and_loses_nothing() {
     assert_eq!(recorded, sent(bytes));
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn an_upstream_that_vanishes_is_noticed_by_the_systems_probes() {
+#[test]
+fn an_upstream_that_vanishes_is_noticed_by_the_systems_probes() {
     let mut case = Case::new();
-    let mut network = Network::new();
-    case.place(HOST, ADDRESS, network.serve());
+    let network = Network::new();
+    let (server, port) =
+        Talking::start(network.command(Place::Server, "python3"), SERVER, V4.server);
+    case.place(HOST, ADDRESS, format!("{}:{port}", V4.server).parse().unwrap());
     case.setting("limits.keepalive-time = \"1s\"");
-    let landfall = case.start();
-    let device = Device::distrusting(landfall.proxy());
-    let (_, mut stream) = device.connect(&format!("{HOST}:80")).await;
-    stream.read_exact(&mut [0; 5]).await.unwrap();
-    network.vanish();
-    assert!(tokio::time::timeout(SHORT, stream.read(&mut [0; 16])).await.unwrap().is_err());
+    let landfall = case.start_under(network.exec(Place::Gateway));
+    let proxy = landfall.proxy().to_string();
+    let (mut client, said) =
+        Talking::start(network.command(Place::Gateway, "python3"), CLIENT, &proxy);
+    assert_eq!(said, "hello");
+    // From here on nothing comes out of it, no RST either.
+    let rules = "add table inet gone; \
+                 add chain inet gone input { type filter hook input priority 0; policy drop; }";
+    tool::run(network.command(Place::Server, "nft").arg(rules), SHORT).expect_success();
+    assert_eq!(client.line(), "reset");
     assert!(landfall.stop().status.success());
     case.flow("outcome:upstream-vanished");
+    drop(server);
 }
 
-/// A network of its own, with a server in it that says `hello` and no more.
-struct Network {
-    name: String,
-    server: Option<Child>,
+/// A Python script that says what it does line by line; killed when dropped.
+struct Talking {
+    child: Child,
+    lines: BufReader<ChildStdout>,
 }
 
-impl Network {
-    fn new() -> Self {
-        let name = format!("lf{}", std::process::id());
-        let network = Self { name, server: None };
-        let name = &network.name;
-        network.ip(&["netns", "add", name]);
-        let peer = format!("{name}b");
-        network.ip(&["link", "add", name, "type", "veth", "peer", "name", &peer, "netns", name]);
-        network.ip(&["address", "add", "10.213.7.1/30", "dev", name]);
-        network.ip(&["link", "set", name, "up"]);
-        network.ip(&["-n", name, "address", "add", "10.213.7.2/30", "dev", &peer]);
-        network.ip(&["-n", name, "link", "set", &peer, "up"]);
-        network
+impl Talking {
+    /// Starts it and returns its first line.
+    fn start(mut python: Command, script: &str, argument: &str) -> (Self, String) {
+        python.args(["-u", "-c", script, argument]).stdout(Stdio::piped());
+        let mut child = python.spawn().unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap());
+        let mut talking = Self { child, lines };
+        let first = talking.line();
+        (talking, first)
     }
 
-    fn serve(&mut self) -> SocketAddr {
-        let mut server = tool::command("ip");
-        server.args(["netns", "exec", &self.name, "python3", "-u", "-c", SERVER]);
-        let mut server = server.stdout(Stdio::piped()).spawn().unwrap();
-        let mut port = String::new();
-        BufReader::new(server.stdout.as_mut().unwrap()).read_line(&mut port).unwrap();
-        self.server = Some(server);
-        format!("10.213.7.2:{}", port.trim()).parse().unwrap()
-    }
-
-    /// From here on nothing comes out of it, no RST either.
-    fn vanish(&self) {
-        let mut drop = tool::command("ip");
-        let rules = "add table inet gone; \
-                     add chain inet gone input { type filter hook input priority 0; policy drop; }";
-        drop.args(["netns", "exec", &self.name, "nft", rules]);
-        tool::run(&mut drop, SHORT).expect_success();
-    }
-
-    fn ip(&self, arguments: &[&str]) {
-        tool::run(tool::command("ip").args(arguments), SHORT).expect_success();
+    fn line(&mut self) -> String {
+        let mut line = String::new();
+        self.lines.read_line(&mut line).unwrap();
+        line.trim().to_owned()
     }
 }
 
-impl Drop for Network {
+impl Drop for Talking {
     fn drop(&mut self) {
-        if let Some(server) = &mut self.server {
-            server.kill().ok();
-            server.wait().ok();
-        }
-        tool::run(tool::command("ip").args(["netns", "del", &self.name]), SHORT);
+        self.child.kill().ok();
+        self.child.wait().ok();
     }
 }
 
@@ -383,11 +366,27 @@ async fn retried(landfall: &Landfall, path: &str) -> TcpStream {
 const HELD_UP: Duration = Duration::from_secs(10);
 /// The events in flight, and what buffers along the way hold.
 const MOST_GROWN_KIB: u64 = 48 * 1024;
+/// Says which port it serves, and `hello` to its client.
 const SERVER: &str = "
-import socket
-server = socket.create_server(('10.213.7.2', 0))
+import socket, sys
+server = socket.create_server((sys.argv[1], 0))
 print(server.getsockname()[1])
 client, _ = server.accept()
 client.sendall(b'hello')
 client.recv(1)
+";
+/// Asks the proxy for the server, and says what it hears and how it ends.
+const CLIENT: &str = "
+import socket, sys
+host, port = sys.argv[1].split(':')
+proxy = socket.create_connection((host, int(port)), 60)
+proxy.sendall(b'CONNECT origin.example:80 HTTP/1.1\\r\\nHost: origin.example\\r\\n\\r\\n')
+heard = b''
+while not heard.endswith(b'hello'):
+    heard += proxy.recv(1)
+print('hello')
+try:
+    print('more' if proxy.recv(1) else 'end')
+except ConnectionResetError:
+    print('reset')
 ";

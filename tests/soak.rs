@@ -99,8 +99,8 @@ fn check(case: &Case, landfall: Landfall, passed: pattern::Sum, elapsed: Duratio
     assert!(most < MOST_RESIDENT_KIB);
 }
 
+/// Connections with one exchange behind them.
 async fn idle() {
-    let mut case = Case::new();
     let serve = |mut stream: TlsStream<TcpStream>| async move {
         while read_head(&mut stream).await.ends_with("\r\n\r\n") {
             let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
@@ -108,29 +108,13 @@ async fn idle() {
             stream.flush().await.unwrap();
         }
     };
-    let origin = Origin::tls(case.ca().server(&[HOST], &["http/1.1"]), serve).await;
-    case.place(HOST, ADDRESS, origin.socket());
-    let landfall = case.start();
-    let device = Device::trusting(landfall.proxy(), &case.authority());
-    let mut open = Vec::new();
-    // The first ones pay for what all share.
-    exchange(&device, &mut open, 100).await;
-    let before = settled(&landfall).await;
-    exchange(&device, &mut open, IDLE_CONNECTIONS).await;
-    let after = settled(&landfall).await;
-    let each = after.saturating_sub(before) as f64 / IDLE_CONNECTIONS as f64;
-    println!(
-        "{before} KiB, with {IDLE_CONNECTIONS} more connections {after} KiB: {each:.1} KiB each"
-    );
-    assert!(each < MOST_KIB_EACH as f64);
-    drop(open);
-    assert!(landfall.stop().status.success());
+    let each = Each { first: 100, more: IDLE_CONNECTIONS, read_bytes: 2, most_kib: MOST_KIB_EACH };
+    each.measure("idle", serve).await;
 }
 
 /// Connections that are all in the middle of a download whose client has stopped reading, so that
 /// every buffer along the way is as full as it gets.
 async fn busy() {
-    let mut case = Case::new();
     let serve = |mut stream: TlsStream<TcpStream>| async move {
         read_head(&mut stream).await;
         let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {TRANSFER_BYTES}\r\n\r\n");
@@ -140,52 +124,67 @@ async fn busy() {
             sent = stream.write_all(&block).await;
         }
     };
-    let origin = Origin::tls(case.ca().server(&[HOST], &["http/1.1"]), serve).await;
-    case.place(HOST, ADDRESS, origin.socket());
-    let landfall = case.start();
-    let device = Device::trusting(landfall.proxy(), &case.authority());
-    let mut open = Vec::new();
-    // The first ones pay for what all share.
-    download_a_part(&device, &mut open, 10).await;
-    let before = settled(&landfall).await;
-    download_a_part(&device, &mut open, BUSY_CONNECTIONS).await;
-    let after = settled(&landfall).await;
-    let each = after.saturating_sub(before) as f64 / BUSY_CONNECTIONS as f64;
-    println!(
-        "{before} KiB, with {BUSY_CONNECTIONS} more busy connections {after} KiB: {each:.1} KiB each"
-    );
-    assert!(each < MOST_BUSY_KIB_EACH as f64);
-    drop(open);
-    assert!(landfall.stop().status.success());
+    let each = Each {
+        first: 10,
+        more: BUSY_CONNECTIONS,
+        read_bytes: 1 << 20,
+        most_kib: MOST_BUSY_KIB_EACH,
+    };
+    each.measure("busy", serve).await;
 }
 
-/// Opens intercepted connections, each with a download behind it that is not read any further.
-async fn download_a_part(
-    device: &Device,
-    open: &mut Vec<tokio_rustls::client::TlsStream<TcpStream>>,
-    count: u64,
-) {
-    for _ in 0..count {
-        let mut stream = device.tls(HOST, &["http/1.1"]).await;
-        stream.write_all(b"GET / HTTP/1.1\r\nHost: origin.example\r\n\r\n").await.unwrap();
-        assert!(read_head(&mut stream).await.starts_with("HTTP/1.1 200"));
-        stream.read_exact(&mut vec![0; 1 << 20]).await.unwrap();
-        open.push(stream);
+/// What one more intercepted connection costs.
+struct Each {
+    /// Connections that pay for what all share.
+    first: u64,
+    /// Those that are measured.
+    more: u64,
+    /// How much of the answer each of them reads.
+    read_bytes: usize,
+    most_kib: u64,
+}
+
+impl Each {
+    async fn measure<F, Served>(&self, kind: &str, serve: F)
+    where
+        F: Fn(TlsStream<TcpStream>) -> Served + Clone + Send + 'static,
+        Served: Future<Output = ()> + Send + 'static,
+    {
+        let mut case = Case::new();
+        let origin = Origin::tls(case.ca().server(&[HOST], &["http/1.1"]), serve).await;
+        case.place(HOST, ADDRESS, origin.socket());
+        let landfall = case.start();
+        let device = Device::trusting(landfall.proxy(), &case.authority());
+        let mut open = Vec::new();
+        self.ask(&device, &mut open, self.first).await;
+        let before = settled(&landfall).await;
+        self.ask(&device, &mut open, self.more).await;
+        let after = settled(&landfall).await;
+        let each = after.saturating_sub(before) as f64 / self.more as f64;
+        let more = self.more;
+        println!(
+            "{before} KiB, with {more} more {kind} connections {after} KiB: {each:.1} KiB each"
+        );
+        assert!(each < self.most_kib as f64);
+        drop(open);
+        assert!(landfall.stop().status.success());
     }
-}
 
-/// Opens intercepted connections, each with one exchange behind it.
-async fn exchange(
-    device: &Device,
-    open: &mut Vec<tokio_rustls::client::TlsStream<TcpStream>>,
-    count: u64,
-) {
-    for _ in 0..count {
-        let mut stream = device.tls(HOST, &["http/1.1"]).await;
-        stream.write_all(b"GET / HTTP/1.1\r\nHost: origin.example\r\n\r\n").await.unwrap();
-        assert!(read_head(&mut stream).await.starts_with("HTTP/1.1 200"));
-        stream.read_exact(&mut [0; 2]).await.unwrap();
-        open.push(stream);
+    /// Opens connections, asks on each, and reads so much of the answer.
+    async fn ask(
+        &self,
+        device: &Device,
+        open: &mut Vec<tokio_rustls::client::TlsStream<TcpStream>>,
+        count: u64,
+    ) {
+        for _ in 0..count {
+            let mut stream = device.tls(HOST, &["http/1.1"]).await;
+            let request = b"GET / HTTP/1.1\r\nHost: origin.example\r\n\r\n";
+            stream.write_all(request).await.unwrap();
+            assert!(read_head(&mut stream).await.starts_with("HTTP/1.1 200"));
+            stream.read_exact(&mut vec![0; self.read_bytes]).await.unwrap();
+            open.push(stream);
+        }
     }
 }
 
