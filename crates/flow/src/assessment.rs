@@ -353,7 +353,7 @@ impl FromStr for Says {
     fn from_str(text: &str) -> Result<Self, NotAStatement> {
         let (key, value) = text.split_once(':').ok_or(NotAStatement::Key)?;
         let value = value.trim();
-        let country = || value.parse().map_err(|_: NotACountry| NotAStatement::Country);
+        let country = || value.parse().map_err(|_other: NotACountry| NotAStatement::Country);
         Ok(match key.trim() {
             "located" => Self::Located(country()?),
             "not-located" => Self::NotLocated(country()?),
