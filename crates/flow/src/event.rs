@@ -35,6 +35,12 @@ pub enum Event {
         at: Stamp,
         tls: Box<UpstreamTls>,
     },
+    /// The leaf that the device is shown, DER; before its handshake, whatever comes of that.
+    Leaf {
+        connection: ConnectionId,
+        at: Stamp,
+        certificate: bytes::Bytes,
+    },
     ClientTls {
         connection: ConnectionId,
         at: Stamp,
@@ -99,6 +105,7 @@ impl Event {
             Self::Response { head, .. } => head_weight(head.extent, &head.fields),
             Self::Message { message, .. } => message_weight(&message.kind),
             Self::ClientHello { hello, .. } => hello.raw.len(),
+            Self::Leaf { certificate, .. } => certificate.len(),
             Self::UpstreamTls { tls, .. } => {
                 tls.ocsp.len() + tls.chain.iter().map(bytes::Bytes::len).sum::<usize>()
             }

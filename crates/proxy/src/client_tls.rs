@@ -8,6 +8,7 @@ use crate::setup::Setup;
 use crate::tls_failure;
 use crate::upstream_tls::agreed;
 use crate::wire::Wire;
+use bytes::Bytes;
 use certs::KeyKind;
 use feed::RecorderGone;
 use flow::address::Host;
@@ -35,6 +36,11 @@ pub(crate) async fn secure(
 ) -> Result<Result<TlsStream<Wire>, Failure>, RecorderGone> {
     let secrets = Arc::new(SecretCollector::new(Leg::Client));
     let leaf = leaf(setup, host, needs.key, journal.now()).await;
+    if let Some(certificate) = leaf.as_ref().ok().and_then(|leaf| leaf.cert.first()) {
+        let certificate = Bytes::copy_from_slice(certificate);
+        let (connection, at) = (journal.connection(), journal.now());
+        journal.tell(Event::Leaf { connection, at, certificate }).await?;
+    }
     let mut config = match leaf.and_then(|leaf| config(setup, leaf, alpn, &needs)) {
         Ok(config) => config,
         Err(reason) => {

@@ -29,7 +29,7 @@ use serde_json::value::RawValue;
 use session::{Gap, Marker, Phase, Recovery, SessionClose, SessionOpen};
 use std::fmt;
 use store::Frames;
-use tls::{TlsClient, TlsClientHello, TlsUpstream};
+use tls::{TlsClient, TlsClientHello, TlsLeaf, TlsUpstream};
 use value::{Base64, Count, Mono, Nonce, Wall};
 
 /// The format version that is written and read.
@@ -116,6 +116,7 @@ pub enum Body {
     ConnectionTreatment(ConnectionTreatment),
     ConnectionClose(ConnectionClose),
     TlsClientHello(Box<TlsClientHello>),
+    TlsLeaf(TlsLeaf),
     TlsClient(TlsClient),
     TlsUpstream(TlsUpstream),
     ExchangeRequest(Box<ExchangeRequest>),
@@ -151,6 +152,7 @@ impl Body {
             Self::ConnectionTreatment(_) => "connection.treatment",
             Self::ConnectionClose(_) => "connection.close",
             Self::TlsClientHello(_) => "tls.client.hello",
+            Self::TlsLeaf(_) => "tls.leaf",
             Self::TlsClient(_) => "tls.client",
             Self::TlsUpstream(_) => "tls.upstream",
             Self::ExchangeRequest(_) => "exchange.request",
@@ -184,6 +186,7 @@ impl Body {
             Self::ConnectionTreatment(treatment) => treatment.connection.0,
             Self::ConnectionClose(close) => close.connection.0,
             Self::TlsClientHello(hello) => hello.connection.0,
+            Self::TlsLeaf(leaf) => leaf.connection.0,
             Self::TlsClient(client) => client.connection.0,
             Self::TlsUpstream(upstream) => upstream.connection.0,
             Self::LostSync(lost) => lost.connection.0,
@@ -217,6 +220,7 @@ impl Body {
             "connection.treatment" => Self::ConnectionTreatment(shape(json)?),
             "connection.close" => Self::ConnectionClose(shape(json)?),
             "tls.client.hello" => Self::TlsClientHello(shape(json)?),
+            "tls.leaf" => Self::TlsLeaf(shape(json)?),
             "tls.client" => Self::TlsClient(shape(json)?),
             "tls.upstream" => Self::TlsUpstream(shape(json)?),
             "exchange.request" => Self::ExchangeRequest(shape(json)?),

@@ -17,8 +17,8 @@ use crate::record::connection::{
 };
 use crate::record::destination::{Assessment, Claims};
 use crate::record::session::{CloseWhy, Gap, GapWhy, Marker, Phase, SessionClose};
-use crate::record::tls::{TlsClient, TlsClientHello, TlsUpstream};
-use crate::record::value::{Count, Spelled};
+use crate::record::tls::{TlsClient, TlsClientHello, TlsLeaf, TlsUpstream};
+use crate::record::value::{Base64, Count, Spelled};
 use crate::signer::Signer;
 use crate::store::StreamStore;
 use crate::summary::{Summary, Tally};
@@ -102,6 +102,10 @@ impl SessionWriter {
             }
             Event::UpstreamTls { connection, at, tls } => {
                 self.append(at, Body::TlsUpstream(TlsUpstream::new(connection, &tls)));
+            }
+            Event::Leaf { connection, at, certificate } => {
+                let (certificate, connection) = (Base64(certificate), Spelled(connection));
+                self.append(at, Body::TlsLeaf(TlsLeaf { certificate, connection }));
             }
             Event::ClientTls { connection, at, agreed } => {
                 let tls = TlsClient { agreed: (&agreed).into(), connection: Spelled(connection) };

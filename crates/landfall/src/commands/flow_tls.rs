@@ -12,8 +12,11 @@ use recorder::read::ConnectionDetail;
 use recorder::record::tls::{Agreed, TlsClientHello, TlsUpstream};
 use recorder::record::value::Text;
 use rustls::{CipherSuite, NamedGroup, ProtocolVersion};
-use x509_parser::extensions::ParsedExtension;
+use std::net::IpAddr;
+use x509_parser::extensions::{GeneralName, ParsedExtension};
 use x509_parser::prelude::{FromDer, X509Certificate};
+use x509_parser::public_key::PublicKey;
+use x509_parser::time::ASN1Time;
 
 /// Fills the sections of both legs.
 pub(super) fn fill(page: &mut Page, connection: &ConnectionDetail) {
@@ -23,6 +26,9 @@ pub(super) fn fill(page: &mut Page, connection: &ConnectionDetail) {
     }
     if let Some(client) = &connection.client_tls {
         page.line("agreed", agreed(&client.body.agreed));
+    }
+    if let Some(leaf) = &connection.leaf {
+        leaf_shown(page, &leaf.body.certificate.0);
     }
     if let Some(upstream) = &connection.upstream_tls {
         upstream_tls(page, &upstream.body);
@@ -44,6 +50,72 @@ fn client_hello(page: &mut Page, hello: &TlsClientHello, asked: Option<&str>) {
     }
 }
 
+/// The leaf that Landfall minted, beside which the upstream's own can be held.
+fn leaf_shown(page: &mut Page, der: &[u8]) {
+    page.section("Leaf shown to the device");
+    page.line("minted by", "Landfall, in the place of the upstream's certificate");
+    certificate_lines(page, None, der);
+}
+
+/// What a certificate says; of a chain's, with its number.
+fn certificate_lines(page: &mut Page, number: Option<usize>, der: &[u8]) {
+    if let Some(number) = number {
+        page.note(format_args!("certificate {number}"));
+    }
+    let Ok((_, certificate)) = X509Certificate::from_der(der) else {
+        page.inked_line("unreadable", certificate_text(der), Ink::Notice);
+        return;
+    };
+    let subject = certificate.subject().to_string();
+    page.line("subject", if subject.is_empty() { "none".to_owned() } else { subject });
+    page.line("issuer", certificate.issuer());
+    page.some("names", names(&certificate));
+    let validity = certificate.validity();
+    let [from, to] = [validity.not_before, validity.not_after].map(moment);
+    page.line("valid", format_args!("{from} to {to}"));
+    page.line("serial", certificate.raw_serial_as_string());
+    page.line("key", key_text(&certificate));
+    page.line("SHA-256", sha256(der));
+}
+
+/// The subject's alternative names.
+fn names(certificate: &X509Certificate<'_>) -> Option<String> {
+    let extension = certificate.subject_alternative_name().ok().flatten()?;
+    let name = |name: &GeneralName<'_>| match name {
+        GeneralName::DNSName(name) => (*name).to_owned(),
+        GeneralName::IPAddress(octets) => address(octets),
+        other => other.to_string(),
+    };
+    let all: Vec<_> = extension.value.general_names.iter().map(name).collect();
+    let shown = all.iter().take(MOST_NAMES).cloned().collect::<Vec<_>>().join(", ");
+    Some(match all.len().checked_sub(MOST_NAMES) {
+        Some(more @ 1..) => format!("{shown} and {more} more"),
+        _ => shown,
+    })
+}
+
+fn address(octets: &[u8]) -> String {
+    let v4 = <[u8; 4]>::try_from(octets).map(IpAddr::from);
+    let v6 = <[u8; 16]>::try_from(octets).map(IpAddr::from);
+    match v4.or(v6) {
+        Ok(address) => address.to_string(),
+        Err(_) => "an address of no family".to_owned(),
+    }
+}
+
+fn moment(time: ASN1Time) -> String {
+    let seconds = u64::try_from(time.timestamp()).unwrap_or_default();
+    session::time(WallNanos(seconds.saturating_mul(1_000_000_000)))
+}
+
+fn key_text(certificate: &X509Certificate<'_>) -> String {
+    match certificate.public_key().parsed() {
+        Ok(PublicKey::RSA(key)) => format!("RSA, {} bits", key.key_size()),
+        Ok(PublicKey::EC(point)) => format!("EC, {} bits", point.key_size()),
+        _ => format!("of the algorithm {}", certificate.public_key().algorithm.algorithm),
+    }
+}
+
 fn upstream_tls(page: &mut Page, upstream: &TlsUpstream) {
     page.section("TLS, the upstream's leg");
     page.line("server name", &upstream.server_name);
@@ -58,6 +130,9 @@ fn upstream_tls(page: &mut Page, upstream: &TlsUpstream) {
     page.inked_line("chain", chain, ink);
     page.some("because", upstream.reason.as_deref());
     page.line("certificates", upstream.chain.len());
+    for (number, der) in (1..).zip(&upstream.chain) {
+        certificate_lines(page, Some(number), &der.0);
+    }
     match &upstream.ocsp {
         Some(staple) => page.line("OCSP staple", bytes(staple.0.len() as u64)),
         None => page.line("OCSP staple", "no"),
@@ -120,14 +195,19 @@ fn sct_text(log: &[u8], millis: u64) -> String {
 
 /// Subject and fingerprint.
 fn certificate_text(der: &[u8]) -> String {
-    let digest = digest(&SHA256, der);
-    let sha256: String = digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+    let sha256 = sha256(der);
     match X509Certificate::from_der(der) {
         Ok((_, certificate)) => format!("{}, SHA-256 {sha256}", certificate.subject()),
         Err(_) => format!("SHA-256 {sha256}"),
     }
 }
 
+fn sha256(der: &[u8]) -> String {
+    digest(&SHA256, der).as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Names of one certificate that a page has.
+const MOST_NAMES: usize = 8;
 const LOG_ID_SHOWN_BYTES: usize = 8;
 
 fn agreed(agreed: &Agreed) -> String {
@@ -175,6 +255,31 @@ mod tests {
         assert_eq!(told(Some("A.example"), Some("a.example")), "ECH or GREASE");
         assert_eq!(told(Some("a.example"), Some("192.0.2.1")), "ECH or GREASE");
         assert_eq!(told(None, Some("a.example")), "ECH or GREASE");
+    }
+
+    #[test]
+    fn the_leaf_is_told_as_the_upstream_s_certificate_is() {
+        let directory = tempfile::tempdir().unwrap();
+        let now = std::time::SystemTime::now();
+        let authority =
+            certs::Authority::load_or_create(directory.path(), certs::KeyKind::P256, now).unwrap();
+        let name = authority.name().to_string();
+        let leaves = certs::LeafMinter::new(std::sync::Arc::new(authority), 1).unwrap();
+        let leaf = leaves.leaf(&"a.example".parse().unwrap(), certs::KeyKind::P256, now).unwrap();
+        let mut page = Page::new(false);
+        leaf_shown(&mut page, leaf.cert.first().unwrap());
+        let text = page.text();
+        for line in [
+            "minted by",
+            "subject",
+            "names             a.example\n",
+            "key               EC, 256 bits\n",
+        ] {
+            assert!(text.contains(line), "{line}: {text}");
+        }
+        let issuer = text.lines().find(|line| line.contains("issuer")).unwrap();
+        assert!(issuer.contains(&name), "{text}");
+        assert!(text.contains("valid ") && text.contains("serial ") && text.contains("SHA-256 "));
     }
 
     #[test]

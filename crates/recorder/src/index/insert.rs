@@ -86,6 +86,7 @@ fn other(
         | Body::ExchangeResponse(_)
         | Body::ExchangeClose(_)
         | Body::TlsUpstream(_)
+        | Body::TlsLeaf(_)
         | Body::LostSync(_)
         | Body::DatagramsDropped(_)
         | Body::StreamEnd(_)

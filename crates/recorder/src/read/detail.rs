@@ -9,7 +9,7 @@ use crate::record::connection::{
 use crate::record::dns::Dns;
 use crate::record::exchange::{ExchangeClose, ExchangeRequest, ExchangeResponse, LostSync};
 use crate::record::session::Gap;
-use crate::record::tls::{TlsClient, TlsClientHello, TlsUpstream};
+use crate::record::tls::{TlsClient, TlsClientHello, TlsLeaf, TlsUpstream};
 use crate::record::{Body, Record};
 use flow::event::Ingress;
 use flow::time::Stamp;
@@ -45,6 +45,7 @@ pub struct ConnectionDetail {
     pub dials: Vec<Recorded<ConnectionDial>>,
     pub client_hello: Option<Recorded<TlsClientHello>>,
     pub upstream_tls: Option<Recorded<TlsUpstream>>,
+    pub leaf: Option<Recorded<TlsLeaf>>,
     pub client_tls: Option<Recorded<TlsClient>>,
     /// The last one counts.
     pub treatments: Vec<Recorded<ConnectionTreatment>>,
@@ -89,6 +90,7 @@ impl ConnectionDetail {
                 Body::TlsUpstream(body) => {
                     detail.upstream_tls = Some(Recorded { seq, at, body });
                 }
+                Body::TlsLeaf(body) => detail.leaf = Some(Recorded { seq, at, body }),
                 Body::TlsClient(body) => detail.client_tls = Some(Recorded { seq, at, body }),
                 Body::ConnectionTreatment(body) => {
                     detail.treatments.push(Recorded { seq, at, body });

@@ -7,7 +7,7 @@ use crate::record::dns::{Answer, ResolverShape};
 use crate::record::exchange::{BodyShape, End, FramingWord, Messages, Upgrade};
 use crate::record::session::{CloseWhy, GapWhy, Missing, Previous, SourceShape, Tool};
 use crate::record::store::{Direction, Extent, Leg, Run};
-use crate::record::tls::{Agreed, OwnHello};
+use crate::record::tls::{Agreed, OwnHello, TlsLeaf};
 use crate::record::value::{Spelled, Text};
 use bytes::Bytes;
 use flow::id::{ConnectionId, ExchangeId, LookupId, SessionId};
@@ -293,6 +293,7 @@ fn tls_records_are_canonical() {
         signature_algorithms: vec![0x0403],
         versions: vec![0x0304],
     })));
+    check(Body::TlsLeaf(TlsLeaf { certificate: Base64(b"0\x82"[..].into()), connection: c1() }));
     check(Body::TlsClient(TlsClient { agreed: agreed.clone(), connection: c1() }));
     check(Body::TlsUpstream(TlsUpstream {
         agreed: Some(agreed),

@@ -66,6 +66,15 @@ pub struct TlsClient {
     pub connection: Spelled<ConnectionId>,
 }
 
+/// `tls.leaf`: the certificate that the device was shown in the upstream's place.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TlsLeaf {
+    /// DER, minted by Landfall.
+    pub certificate: Base64,
+    pub connection: Spelled<ConnectionId>,
+}
+
 /// What a handshake agreed on; numbers are those on the wire.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
