@@ -118,13 +118,42 @@ impl fmt::Display for Rule {
     }
 }
 
-/// The text is no rule.
+/// The text is no rule; what it looks like instead.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct NotARule(&'static str);
+pub enum NotARule {
+    /// `key:…` with a key that there is not.
+    Key(Box<str>),
+    /// A URL; its host.
+    Url(Box<str>),
+    /// A host with a port.
+    HostAndPort(Box<str>, Box<str>),
+    /// `*` where it means nothing.
+    Star,
+    Network,
+    Port,
+    Asn,
+    Country,
+    Name,
+}
+
+impl NotARule {
+    /// What may stand before a colon.
+    pub const KEYS: [&'static str; 3] = ["port", "asn", "country"];
+}
 
 impl fmt::Display for NotARule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "not a rule: expected {}", self.0)
+        f.write_str(match self {
+            Self::Key(key) => return write!(f, "no rule has the key {key:?}"),
+            Self::Url(_) => "a URL is no rule",
+            Self::HostAndPort(..) => "a rule is about a host or a port, not about both",
+            Self::Star => "* stands alone or before the first dot",
+            Self::Network => "this is no network",
+            Self::Port => "this is no port",
+            Self::Asn => "this is no AS number",
+            Self::Country => "this is no country code",
+            Self::Name => "this is no rule",
+        })
     }
 }
 
@@ -140,22 +169,27 @@ impl FromStr for Rule {
         if let Ok(address) = text.parse() {
             return Ok(Self(Names::Address(unwrapped(address))));
         }
+        if let Some((_, rest)) = text.split_once("://") {
+            let host = rest.split(['/', ':', '?']).next().unwrap_or(rest);
+            return Err(NotARule::Url(host.into()));
+        }
         if text.contains('/') {
-            let network = text.parse().map_err(|_syntax| NotARule(NETWORK))?;
+            let network = text.parse().map_err(|_syntax| NotARule::Network)?;
             return Ok(Self(Names::Network(network)));
         }
         if let Some((key, value)) = text.split_once(':') {
             return keyed(key, value).map(Self);
         }
         if let Some(digits) = text.get(2..).filter(|d| is_number(d) && starts_with_as(text)) {
-            let number = digits.parse().map_err(|_range| NotARule(ASN))?;
+            let number = digits.parse().map_err(|_range| NotARule::Asn)?;
             return Ok(Self(Names::Asn(Asn(number))));
         }
         let (name, below) = match text.strip_prefix("*.") {
             Some(name) => (name, true),
             None => (text, false),
         };
-        let name: DnsName = name.parse().map_err(|_syntax| NotARule(ANY))?;
+        let star = || if name.contains('*') { NotARule::Star } else { NotARule::Name };
+        let name: DnsName = name.parse().map_err(|_syntax| star())?;
         Ok(Self(if below { Names::Below(name) } else { Names::Host(name) }))
     }
 }
@@ -163,17 +197,20 @@ impl FromStr for Rule {
 fn keyed(key: &str, value: &str) -> Result<Names, NotARule> {
     if key.eq_ignore_ascii_case("port") {
         let port = Some(value).filter(|value| is_number(value)).and_then(|v| v.parse().ok());
-        return port.filter(|port| *port != 0).map(Names::Port).ok_or(NotARule(PORT));
+        return port.filter(|port| *port != 0).map(Names::Port).ok_or(NotARule::Port);
     }
     if key.eq_ignore_ascii_case("country") {
-        return value.parse().map(Names::Country).map_err(|_code| NotARule(COUNTRY));
+        return value.parse().map(Names::Country).map_err(|_code| NotARule::Country);
     }
     if key.eq_ignore_ascii_case("asn") {
         let digits = if starts_with_as(value) { value.get(2..).unwrap_or("") } else { value };
         let number = Some(digits).filter(|digits| is_number(digits)).and_then(|d| d.parse().ok());
-        return number.map(|number| Names::Asn(Asn(number))).ok_or(NotARule(ASN));
+        return number.map(|number| Names::Asn(Asn(number))).ok_or(NotARule::Asn);
     }
-    Err(NotARule(ANY))
+    Err(match is_number(value) && key.contains('.') {
+        true => NotARule::HostAndPort(key.into(), value.into()),
+        false => NotARule::Key(key.into()),
+    })
 }
 
 fn starts_with_as(text: &str) -> bool {
@@ -183,12 +220,6 @@ fn starts_with_as(text: &str) -> bool {
 fn is_number(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
 }
-
-const ANY: &str = "a name, *.name, an address, a network, port:N, ASN, country:CC or *";
-const NETWORK: &str = "a network such as 192.0.2.0/24, with no bits set beyond the prefix";
-const PORT: &str = "a port from 1 to 65535, such as port:993";
-const ASN: &str = "an AS number such as AS37963";
-const COUNTRY: &str = "a two-letter country code, such as country:CN";
 
 #[cfg(test)]
 mod tests {
@@ -280,25 +311,27 @@ mod tests {
 
     #[test]
     fn what_is_no_rule_is_refused() {
-        for text in [
-            "",
-            "a*.example",
-            "**",
-            "*.",
-            "port:",
-            "port:0",
-            "port:65536",
-            "port:+1",
-            "country:CHN",
-            "country:",
-            "asn:",
-            "AS99999999999",
-            "10.0.0.1/8",
-            "a.example:443",
-            "a/b",
-            "*.1.2.3.4/8",
+        for (text, why) in [
+            ("", NotARule::Name),
+            ("a*.example", NotARule::Star),
+            ("**", NotARule::Star),
+            ("*.", NotARule::Name),
+            ("port:", NotARule::Port),
+            ("port:0", NotARule::Port),
+            ("port:65536", NotARule::Port),
+            ("port:+1", NotARule::Port),
+            ("country:CHN", NotARule::Country),
+            ("country:", NotARule::Country),
+            ("contry:CN", NotARule::Key("contry".into())),
+            ("asn:", NotARule::Asn),
+            ("AS99999999999", NotARule::Asn),
+            ("10.0.0.1/8", NotARule::Network),
+            ("a.example:443", NotARule::HostAndPort("a.example".into(), "443".into())),
+            ("https://a.example:8/b", NotARule::Url("a.example".into())),
+            ("a/b", NotARule::Network),
+            ("*.1.2.3.4/8", NotARule::Network),
         ] {
-            assert!(text.parse::<Rule>().is_err(), "{text:?}");
+            assert_eq!(text.parse::<Rule>(), Err(why), "{text:?}");
         }
     }
 

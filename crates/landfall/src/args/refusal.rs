@@ -2,13 +2,14 @@
 //! finds the mistake and the nearest spelling; how both are said is decided here.
 
 use super::Cli;
-use crate::config::UnitError;
+use crate::config::{UnitError, rule_hint};
 use crate::error::Error;
 use clap::CommandFactory;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use flow::filter::FilterError;
 use flow::id::{FlowId, NotAFlowId};
 use flow::network::NetworkError;
+use proxy::NotARule;
 use std::error::Error as _;
 use std::ffi::OsString;
 use std::net::AddrParseError;
@@ -77,6 +78,9 @@ fn hint(source: &(dyn std::error::Error + 'static), value: &str) -> Option<Strin
             Ok(id) => format!("did you mean {id}?"),
             Err(NotAFlowId) => "`landfall flow list` shows the ids, such as c12.3".to_owned(),
         });
+    }
+    if let Some(error) = source.downcast_ref::<NotARule>() {
+        return Some(rule_hint(error));
     }
     source.downcast_ref::<UnitError>().map(|unit| format!("write {}", unit.takes()))
 }
@@ -171,7 +175,8 @@ mod tests {
         check("--listen localhost:8080", "--listen", "such as 127.0.0.1:8080");
         check("--duration 10", "--duration", "10m");
         check("--allow 10.0.0.1/8", "beyond the prefix", "10.0.0.0/8");
-        check("--passthrough a/b", "--passthrough", "--help` tells");
+        check("--passthrough a/b", "--passthrough", "such as 192.0.2.0/24");
+        check("--block contry:CN", "the key \"contry\"", "did you mean \"country:…\"?");
         check("--fail-on contry:CN", "contry:CN\n  ^", "\"country\"");
     }
 

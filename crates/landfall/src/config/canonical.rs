@@ -242,7 +242,7 @@ mod tests {
 
     fn settings(text: &str, path: Option<&str>) -> Settings {
         let written = parse(text, Path::new("landfall.toml")).unwrap();
-        let file = File { path: path.map(PathBuf::from), written };
+        let file = File { path: path.map(PathBuf::from), text: text.to_owned(), written };
         let data = DataDir::new(Some("data".into())).unwrap();
         Settings::new(file, RunArgs::default(), data).unwrap()
     }
@@ -271,7 +271,7 @@ mod tests {
         // The recorded text is refused until it has real passwords again.
         let refused = parse(&text, Path::new("landfall.toml")).map(|written| {
             let data = DataDir::new(Some("data".into())).unwrap();
-            Settings::new(File { path: None, written }, RunArgs::default(), data).is_err()
+            Settings::new(File { written, ..File::default() }, RunArgs::default(), data).is_err()
         });
         assert!(refused.unwrap_or(true), "{text}");
         let again = text.replace("[redacted]", "sunny");

@@ -157,7 +157,7 @@ pub(crate) fn recorded_limits(configuration: &str) -> Limits {
 
 fn meant(table: &toml::Table) -> Option<Limits> {
     let written: LimitsTable = table.clone().try_into().ok()?;
-    limits(&written, &Place(None)).ok()
+    limits(&written, &Place::default()).ok()
 }
 
 /// Puts a value that is there, and may be, in the place of a default.

@@ -5,6 +5,7 @@
 mod canonical;
 pub(crate) mod credentials;
 mod diagnosis;
+mod keys;
 pub(crate) mod limits;
 mod outgoing;
 mod place;
@@ -17,7 +18,7 @@ mod unit;
 mod written;
 
 pub(crate) use canonical::canonical;
-pub(crate) use text::FilterText;
+pub(crate) use text::{FilterText, rule_hint};
 pub(crate) use unit::{DurationText, UnitError};
 pub(crate) use written::{
     AuthorityKey, Hidden, OnDistrust, OnFull, OnMalformed, TransparentMode, UpstreamVerify, Wire,
@@ -32,6 +33,8 @@ use written::Written;
 pub(crate) struct File {
     /// Where it was found; `None` when there is none.
     pub(crate) path: Option<PathBuf>,
+    /// What it says, for errors that name a line.
+    pub(crate) text: String,
     pub(crate) written: Written,
 }
 
@@ -58,7 +61,7 @@ pub(crate) fn read(named: Option<&Path>, data: &Path) -> Result<File, Error> {
         }
     };
     let written = parse(&text, &path)?;
-    Ok(File { path: Some(path), written })
+    Ok(File { path: Some(path), text, written })
 }
 
 fn parse(text: &str, path: &Path) -> Result<Written, Error> {
@@ -76,7 +79,7 @@ mod tests {
         let error = parse(text, Path::new("landfall.toml")).unwrap_err();
         let shown = error.to_string();
         assert_eq!(error.exit().code(), 2, "{shown}");
-        assert!(shown.contains(&format!("(landfall.toml, {place})")), "{shown}");
+        assert!(shown.contains(&format!("(landfall.toml, {place}")), "{shown}");
         assert!(shown.lines().last().unwrap().starts_with("hint: "), "{shown}");
         assert!(!shown.contains("landfall --help"), "{shown}");
         for word in says {
@@ -116,7 +119,6 @@ mod tests {
             &["certificate"],
         );
         refused("[limits]\n\nrecorded-connection-bytes = \"64 kib\"", "line 3", &["64 kib", "KiB"]);
-        refused("listen = \"8080\"", "line 1", &["socket address"]);
         refused("listen = ", "line 1", &["hint: "]);
         refused("allow = [\"10.0.0.1/8\"]", "line 1", &["beyond the prefix"]);
         refused("[resolve]\n\"a b\" = [\"1.2.3.4\"]", "line 2", &["host name"]);
@@ -128,8 +130,69 @@ mod tests {
             "line 3",
             &["two-letter"],
         );
-        refused("upstream-verify = \"maybe\"", "line 1", &["maybe", "refuse"]);
+        refused("upstream-verify = \"maybe\"", "line 1", &["maybe", "write one of refuse, record"]);
         refused("case = \"a\"\ncase = \"b\"", "line 2", &["duplicate key"]);
+    }
+
+    /// All wrong inputs have one shape: what, where with file, line and key, and what to do.
+    #[test]
+    fn every_error_says_what_where_and_what_to_do() {
+        for (text, place, what, hint) in [
+            (
+                "listen = \"8080\"",
+                "1, key listen",
+                "\"8080\" is no socket address",
+                "127.0.0.1:8080",
+            ),
+            ("lisen = 1", "1, key lisen", "no key \"lisen\"", "did you mean \"listen\"?"),
+            (
+                "idle-time = \"1s\"",
+                "1, key idle-time",
+                "no key",
+                "write \"idle-time\" below [limits]",
+            ),
+            ("[limits]\ncase = \"a\"", "2, key limits.case", "no key", "\"case\" at the top of"),
+            ("[limits]\nzzz = 1", "2, key limits.zzz", "no key \"zzz\"", "the keys here are conn"),
+            ("[limits]\nidle-time = 3", "2, key limits.idle-time", "integer `3`", "\"90s\""),
+            ("on-full = \"exti\"", "1, key on-full", "\"exti\" is none", "did you mean \"exit\"?"),
+            ("on-full = \"stop\"", "1, key on-full", "\"stop\" is none", "one of refuse, exit"),
+            ("block = [\"contry:CN\"]", "1, key block", "key \"contry\"", "mean \"country:…\"?"),
+            ("block = [\"zz:1\"]", "1, key block", "key \"zz\"", "rules are port, asn, country"),
+            ("block = [\n\"a.b:443\"\n]", "2, key block", "not about both", "or port:443 for"),
+            ("block = [\"https://a.b/c\"]", "1, key block", "a URL is no rule", "host alone: a.b"),
+            ("block = [\"a*.b\"]", "1, key block", "* stands alone", "write *.a.example"),
+            ("block = [\"port:0\"]", "1, key block", "no port", "from 1 to 65535"),
+            ("block = [\"AS9999999999\"]", "1, key block", "no AS number", "such as AS37963"),
+            ("block = [\"10.0.0.1/8\"]", "1, key block", "no network", "beyond the prefix"),
+            ("block = [\"a b\"]", "1, key block", "this is no rule", "write a rule such as"),
+            (
+                "[resolve]\n\"a.b\" = [\"1.2.3\"]",
+                "2, key resolve.a.b",
+                "\"1.2.3\" is no IP",
+                "write",
+            ),
+            (
+                "[dial]\n\"8.8.8.8\" = \"::1\"",
+                "2, key dial.8.8.8.8",
+                "\"::1\" is no socket",
+                "write",
+            ),
+            (
+                "[[client-certificate]]\nhost = \"a\"\nkey = \"k\"",
+                "1, key client-certificate",
+                "\"certificate\" is missing",
+                "add \"certificate\"",
+            ),
+            ("case = a", "1, key case", "must be quoted", "with texts in quotes"),
+            ("case = \"a\"\ncase = \"b\"", "2, key case", "duplicate key", "keep one"),
+            ("[limits\nx = 3", "1", "unclosed table", "close"),
+        ] {
+            let shown = parse(text, Path::new("landfall.toml")).unwrap_err().to_string();
+            assert!(shown.contains(&format!("(landfall.toml, line {place})")), "{text}: {shown}");
+            let (first, last) = shown.rsplit_once("\nhint: ").unwrap();
+            assert!(first.starts_with("error: ") && first.contains(what), "{text}: {shown}");
+            assert!(last.contains(hint) && !last.contains('\n'), "{text}: {shown}");
+        }
     }
 
     #[test]

@@ -77,7 +77,11 @@ mod tests {
 
     fn settings(text: &str, run: RunArgs) -> Result<Settings, Error> {
         let written = parse(text, Path::new("landfall.toml")).unwrap();
-        Settings::new(File { path: None, written }, run, DataDir::new(Some("d".into())).unwrap())
+        Settings::new(
+            File { written, ..File::default() },
+            run,
+            DataDir::new(Some("d".into())).unwrap(),
+        )
     }
 
     #[test]

@@ -1,11 +1,16 @@
 //! The file that values came from: for errors that name it and for relative paths.
 
 use super::credentials::User;
+use super::keys;
 use crate::error::Error;
 use std::path::{Path, PathBuf};
 
 /// The file that values came from, for errors and for relative paths.
-pub(super) struct Place<'a>(pub(super) Option<&'a Path>);
+#[derive(Default)]
+pub(super) struct Place<'a> {
+    pub(super) path: Option<&'a Path>,
+    pub(super) text: &'a str,
+}
 
 impl Place<'_> {
     pub(super) fn users(&self, users: Vec<User>) -> Result<Vec<User>, Error> {
@@ -19,7 +24,7 @@ impl Place<'_> {
 
     /// Paths in the file are relative to the file.
     pub(super) fn resolve(&self, path: PathBuf) -> PathBuf {
-        match self.0.and_then(Path::parent) {
+        match self.path.and_then(Path::parent) {
             Some(directory) => directory.join(path),
             None => path,
         }
@@ -43,11 +48,19 @@ impl Place<'_> {
     pub(super) fn refuse(&self, key: &str, why: &str) -> Error {
         let error = Error::usage(format!("{key:?} {why}"))
             .hint(format!("give {key:?} another value, or leave it out"));
-        match self.0 {
-            Some(path) => error.at(path.display()),
-            None => error,
+        match (self.path, keys::lines_of(self.text, key).as_slice()) {
+            (Some(path), [line]) => error.at(format!("{}, line {line}", path.display())),
+            (Some(path), [_, ..]) => error.at(path.display()),
+            // What the file does not say, the command line does.
+            (_, []) | (None, _) => error.at(option(key)),
         }
     }
+}
+
+/// The option that gives this key its value.
+fn option(key: &str) -> String {
+    let key = key.strip_suffix(".url").unwrap_or(key);
+    format!("--{}", key.replace('.', "-"))
 }
 
 const LONGEST_NAME_BYTES: usize = 200;

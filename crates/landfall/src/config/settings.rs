@@ -115,8 +115,8 @@ impl Settings {
     /// # Errors
     /// Usage: values that do not make sense, with file and key.
     pub(crate) fn new(file: File, run: RunArgs, data: DataDir) -> Result<Self, Error> {
-        let File { path, written } = file;
-        let place = Place(path.as_deref());
+        let File { path, text, written } = file;
+        let place = Place { path: path.as_deref(), text: &text };
         let beside = |paths: Vec<PathBuf>| paths.into_iter().map(|p| place.resolve(p));
         let databases = beside(written.geoip).chain(beside(written.geo.databases));
         let hop = outgoing::upstream_proxy(&run, written.upstream_proxy, &place)?;
@@ -272,7 +272,11 @@ mod tests {
 
     fn settings(text: &str, run: RunArgs) -> Result<Settings, Error> {
         let path = Path::new("conf/landfall.toml");
-        let file = File { path: Some(path.to_owned()), written: parse(text, path).unwrap() };
+        let file = File {
+            path: Some(path.to_owned()),
+            text: text.to_owned(),
+            written: parse(text, path).unwrap(),
+        };
         Settings::new(file, run, DataDir("data".into()))
     }
 
@@ -367,7 +371,7 @@ mod tests {
             let error = settings(text, RunArgs::default()).unwrap_err();
             assert_eq!(error.exit().code(), 2);
             let shown = error.to_string();
-            assert!(shown.contains(key) && shown.contains("landfall.toml"), "{shown}");
+            assert!(shown.contains(key) && shown.contains("landfall.toml, line "), "{shown}");
         }
         settings("[limits]\nobserved-header-bytes = \"2MiB\"", RunArgs::default()).unwrap();
         settings("[limits]\nkeepalive-time = \"1s\"", RunArgs::default()).unwrap();

@@ -7,7 +7,7 @@ use flow::assessment::Says;
 use flow::claim::Country;
 use flow::filter::{self, Filter, FilterError};
 use flow::network::Network;
-use proxy::Rule;
+use proxy::{NotARule, Rule};
 use serde::de::{Deserialize, Deserializer, Error, Visitor};
 use std::fmt;
 use std::marker::PhantomData;
@@ -86,6 +86,34 @@ impl Written for FilterText {
 
 impl Written for Rule {
     const IS: &'static str = "a rule such as \"a.example\", \"*.a.example\", \"192.0.2.0/24\", \"port:993\", \"AS37963\" or \"country:CN\"";
+
+    fn hint(error: &NotARule) -> String {
+        rule_hint(error)
+    }
+}
+
+/// What to write in the place of what is no rule.
+pub(crate) fn rule_hint(error: &NotARule) -> String {
+    match error {
+        NotARule::Key(key) => match crate::suggest::nearest(key, NotARule::KEYS) {
+            Some(nearest) => format!("did you mean \"{nearest}:…\"?"),
+            None => format!("the keys of rules are {}", NotARule::KEYS.join(", ")),
+        },
+        NotARule::Url(host) => format!("write the host alone: {host}"),
+        NotARule::HostAndPort(host, port) => {
+            format!("write {host} for the host at every port, or port:{port} for every host")
+        }
+        NotARule::Star => {
+            "write *.a.example for all names below a.example, * for everything".into()
+        }
+        NotARule::Network => {
+            "write a network such as 192.0.2.0/24, with no bits set beyond the prefix".into()
+        }
+        NotARule::Port => "write a port from 1 to 65535, such as port:993".into(),
+        NotARule::Asn => "write an AS number such as AS37963".into(),
+        NotARule::Country => "write a two-letter country code, such as country:CN".into(),
+        NotARule::Name => format!("write {}", <Rule as Written>::IS),
+    }
 }
 
 impl Written for Network {
