@@ -3,6 +3,7 @@
 
 mod banner;
 mod identities;
+mod line;
 mod live;
 mod origin;
 mod signals;
@@ -107,20 +108,19 @@ async fn serve(
     let mut narration = Vec::new();
     let summary = match why {
         Why::Failed(early) => {
-            if let Ok(Err(error)) = &early {
-                let stays =
-                    error.is_full() && settings.on_full == OnFull::Refuse && stage.is_none();
-                banner::stopped(error, &directory.name(), stays);
-                live.stopped(error).await;
-                if stays {
-                    // The proxy refuses by itself what cannot be recorded.
-                    tokio::select! {
-                        () = signals.stop() => {}
-                        () = &mut time_is_over => {}
-                    }
+            let Ok(Err(error)) = &early else { return joined(early).map(|_summary| Exit::Ok) };
+            let stays = error.is_full() && settings.on_full == OnFull::Refuse && stage.is_none();
+            banner::stopped(error, &directory.name(), stays);
+            live.stopped(error).await;
+            if stays {
+                // The proxy refuses by itself what cannot be recorded.
+                tokio::select! {
+                    () = signals.stop() => {}
+                    () = &mut time_is_over => {}
                 }
             }
-            return joined(early).map(|_summary| Exit::Ok);
+            stop.cancel();
+            return Err(banner::cut_short(&directory.name(), serving.await.unwrap_or(0)));
         }
         why => {
             stop.cancel();

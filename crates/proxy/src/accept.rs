@@ -20,13 +20,14 @@ use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 /// Serves until `stop` is cancelled, then drains within `limits.shutdown_grace`. Returns once every
-/// connection has ended and its record is closed; the event sender is dropped with it.
+/// connection has ended and its record is closed; the event sender is dropped with it. Returns how
+/// many connections were refused because nothing could be recorded any more.
 pub async fn serve(
     listeners: Vec<Listener>,
     setup: Arc<Setup>,
     events: Sender,
     stop: CancellationToken,
-) {
+) -> u64 {
     let listening: Vec<_> = listeners.iter().filter_map(|own| own.local_addr().ok()).collect();
     let mut tasks = JoinSet::new();
     let abort = CancellationToken::new();
@@ -36,8 +37,16 @@ pub async fn serve(
     let devices = Devices::new(setup.limits.device_connections);
     let most = setup.limits.datagram_flows.min(Semaphore::MAX_PERMITS);
     let datagram_flows = Arc::new(Semaphore::new(most));
-    let (numbers, abort_all) = (Arc::default(), abort.clone());
-    let served = Served { setup, events, numbers, devices, datagram_flows, abort: abort_all };
+    let (numbers, unrecorded, abort_all) = (Arc::default(), Arc::default(), abort.clone());
+    let served = Served {
+        setup,
+        events,
+        numbers,
+        unrecorded,
+        devices,
+        datagram_flows,
+        abort: abort_all,
+    };
     for turn in 0.. {
         let accepted = tokio::select! {
             biased;
@@ -84,6 +93,7 @@ pub async fn serve(
         abort.cancel();
         drain(&mut tasks).await;
     }
+    served.unrecorded.load(Ordering::Relaxed)
 }
 
 async fn drain(tasks: &mut JoinSet<()>) {

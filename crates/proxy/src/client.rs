@@ -111,6 +111,8 @@ pub(crate) struct Served {
     pub(crate) setup: Arc<Setup>,
     pub(crate) events: Sender,
     pub(crate) numbers: Arc<Numbers>,
+    /// Connections that were refused because nothing could be recorded any more.
+    pub(crate) unrecorded: Arc<AtomicU64>,
     pub(crate) devices: Devices,
     /// Room for conversations of datagrams, of all associations together.
     pub(crate) datagram_flows: Arc<Semaphore>,

@@ -22,6 +22,7 @@ use flow::stream::{Direction, Leg};
 use flow::treatment::{BlockedWhy, Cause, Failure, Outcome, PlaintextWhy, Side, Stage, Treatment};
 use observe::Observer;
 use std::net::IpAddr;
+use std::sync::atomic::Ordering;
 
 /// Serves one connection of a device. However it ends, its record is closed.
 pub(crate) async fn run(mut client: Client, served: &Served) {
@@ -59,6 +60,7 @@ pub(crate) async fn run(mut client: Client, served: &Served) {
 
 /// Says no to a client because nothing can be recorded any more.
 async fn not_recorded(client: &mut Client, served: &Served) {
+    served.unrecorded.fetch_add(1, Ordering::Relaxed);
     let (setup, why) = (&served.setup, BlockedWhy::RecordingStopped);
     let treatment = match client.original {
         Some(_) => Treatment::Blocked(why),

@@ -147,7 +147,7 @@ async fn a_socks5_client_was_refused_its_method_where_there_was_no_room_for_its_
     assert_eq!(said(&proxy, &request).await, general_failure);
     let with_password = [LOGIN, &connect_to_origin(443)].concat();
     assert_eq!(said(&proxy, &with_password).await, [&[5, 2, 1, 0], &general_failure[2..]].concat());
-    proxy.stop().await;
+    assert_eq!(proxy.stop().await, 2);
 
     let mut options = Options::with_origin(closed().await);
     options.limits.device_connections = 0;

@@ -1,7 +1,7 @@
 //! What a run says on stderr: how to connect the phone, what it recovered, how it ended.
 
 use crate::context::Context;
-use crate::error::chain;
+use crate::error::{Error, chain};
 use crate::interfaces;
 use crate::output::cell::{bytes, count};
 use crate::output::escape::printable;
@@ -124,6 +124,7 @@ pub(super) fn stopping(context: &Context, why: &str, grace: Duration) {
 /// That nothing is recorded any more, and what becomes of connections. Always printed.
 pub(super) fn stopped(error: &recorder::Error, session: &str, stays: bool) {
     say(&format!("RECORDING STOPPED: {error}"));
+    chain(error).iter().skip(1).for_each(|cause| say(&format!("  because: {cause}")));
     match error {
         recorder::Error::DiskFloor { .. } => say(&format!("  The session {session} is closed.")),
         _ => say(&format!("  The session {session} is as it was left; the next run closes it.")),
@@ -134,6 +135,17 @@ pub(super) fn stopped(error: &recorder::Error, session: &str, stays: bool) {
              Ctrl-C ends.",
         );
     }
+    let hint = error.hint().unwrap_or("`landfall doctor` checks what Landfall needs here");
+    say(&format!("hint: {hint}; then start anew"));
+}
+
+/// The last word of such a run. What stopped it was told when it did.
+pub(super) fn cut_short(session: &str, refused: u64) -> Error {
+    let what = format!("the recording of {session} stopped before the run ended");
+    let refused = format!("{} refused since then", count(refused, "connection"));
+    Error::runtime(what)
+        .showing([refused])
+        .hint("the reason is above, at RECORDING STOPPED; `landfall session show` has the rest")
 }
 
 /// How the demonstration's apps fared, and what each was there to show.
@@ -195,6 +207,13 @@ mod tests {
         assert!(unasked(true, &[listener]).is_some());
         assert_eq!(unasked(true, &[]), None);
         assert_eq!(unasked(false, &[listener]), None);
+    }
+
+    #[test]
+    fn the_end_of_a_run_whose_disk_was_full_repeated_what_its_beginning_had_said() {
+        let text = cut_short("one", 2).to_string();
+        assert!(text.contains("\n  2 connections refused since then\nhint: "), "{text}");
+        assert!(!text.contains("space"), "{text}");
     }
 
     #[test]

@@ -2,11 +2,13 @@
 //! thread of its own writes them, so that a slow terminal holds up nothing; what it misses then is
 //! counted, and is in the record all the same.
 
+use super::line::{Layout, Parts};
 use crate::args::LiveFormat;
 use crate::error::Error;
 use crate::output::cell::short_time;
-use crate::output::colour::{Ink, When};
-use crate::output::escape::{printable, write_json};
+use crate::output::colour::When;
+use crate::output::escape::write_json;
+use crate::output::terminal_width;
 use evidence::shape::NoticeShape;
 use flow::annotation::Location;
 use flow::id::ConnectionId;
@@ -19,7 +21,6 @@ use std::time::Duration;
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::{RecvError, TryRecvError};
 use tokio::sync::oneshot;
-use unicode_width::UnicodeWidthStr;
 
 /// The thread that prints.
 pub(super) struct Live {
@@ -41,6 +42,7 @@ impl Live {
         let printer = Printer {
             format,
             colours: colour.applies(terminal),
+            terminal,
             simulated,
             with_exchanges: HashSet::new(),
         };
@@ -61,7 +63,8 @@ impl Live {
         let format = self.format;
         self.finish().await;
         let text = match format {
-            LiveFormat::Table => format!("… {}\n", printable(&error.to_string())),
+            // The banner says why, mostly on the same terminal.
+            LiveFormat::Table => "… no more lines: recording stopped\n".to_owned(),
             LiveFormat::Jsonl => {
                 format!("{}\n", serde_json::json!({"schema": 1, "stopped": error.to_string()}))
             }
@@ -83,6 +86,8 @@ impl Live {
 struct Printer {
     format: LiveFormat,
     colours: bool,
+    /// Lines are cut to its width.
+    terminal: bool,
     simulated: bool,
     /// Running connections that were shown by their exchanges.
     with_exchanges: HashSet<ConnectionId>,
@@ -157,41 +162,34 @@ impl Printer {
     fn text(&self, notice: &Notice) -> String {
         let time = Wall(notice.at.wall).to_string();
         let time = short_time(&time);
-        let clock = time.get(11..).unwrap_or(&time);
-        let word = notice.treatment.as_ref().map_or("undecided", Treatment::word);
-        let (method, status, path) = match &notice.moment {
-            Moment::Exchanged(exchanged) => (
-                exchanged.method.as_str(),
-                exchanged.status.map_or_else(|| "-".to_owned(), |status| status.to_string()),
-                exchanged.path.as_str(),
-            ),
-            Moment::Treated | Moment::Closed => ("", String::new(), ""),
-        };
-        let target = notice.target.as_ref().map_or_else(
-            || "-".to_owned(),
-            |target| {
-                if path.is_empty() { target.to_string() } else { target.host.to_string() }
-            },
-        );
+        let id = notice.flow.to_string();
         let device = notice.device.0.ip().to_string();
-        let known = known(notice);
-        let ink = |ink: Ink, text: &str, width: usize| {
-            let text = printable(text);
-            let padding = width.saturating_sub(text.width());
-            format!("{}{:padding$}", ink.on(&text, self.colours), "")
+        let target = notice.target.as_ref();
+        let host = target.map_or_else(|| "-".to_owned(), |target| target.host.to_string());
+        let what = match &notice.moment {
+            Moment::Exchanged(exchanged) => {
+                let status = exchanged.status.map_or("-".to_owned(), |status| status.to_string());
+                format!("{:<4} {status:>3} {}", exchanged.method, cut(&exchanged.path))
+            }
+            Moment::Treated | Moment::Closed => {
+                target.map(|target| format!(":{}", target.port)).unwrap_or_default()
+            }
         };
-        let flags = notice.destination.as_ref().is_some_and(|known| !known.flags.is_empty());
-        let line = [
-            ink(Ink::Faint, clock, 8),
-            ink(Ink::Plain, &device, 15),
-            ink(Ink::of_word(word), word, 11),
-            ink(Ink::Plain, method, 6),
-            ink(Ink::Plain, &status, 3),
-            ink(Ink::Title, &format!("{target}{}", cut(path)), 0),
-            ink(if flags { Ink::Notice } else { Ink::Faint }, &known, 0),
-            ink(Ink::Faint, if self.simulated { "simulated" } else { "" }, 0),
-        ];
-        line.join(" ").trim_end().to_owned()
+        let parts = Parts {
+            clock: time.get(11..).unwrap_or(&time),
+            id: &id,
+            device: &device,
+            treatment: notice.treatment.as_ref().map_or("undecided", Treatment::word),
+            host: &host,
+            what: &what,
+            why: &why(notice),
+            known: &known(notice),
+            is_flagged: notice.destination.as_ref().is_some_and(|known| !known.flags.is_empty()),
+            is_simulated: self.simulated,
+        };
+        // A terminal may have another width by now.
+        let width = self.terminal.then(terminal_width);
+        Layout { width, colours: self.colours }.line(&parts)
     }
 
     fn lagged(&self, count: u64, line: &mut Vec<u8>) {
@@ -215,36 +213,45 @@ fn may_hold_exchanges(notice: &Notice) -> bool {
     matches!(notice.treatment, Some(Treatment::Intercepted | Treatment::Plaintext(_)))
 }
 
-/// Country, operator and flags; for what was not relayed, why.
+/// Of what was not read as usual, why, and what can be done where a limit was in the way.
+fn why(notice: &Notice) -> String {
+    match &notice.treatment {
+        Some(
+            treatment @ (Treatment::Failed(_) | Treatment::Blocked(_) | Treatment::Passthrough(_)),
+        ) => match treatment.hint() {
+            Some(hint) => format!("{}; hint: {hint}", treatment.why()),
+            None => treatment.why(),
+        },
+        _ => String::new(),
+    }
+}
+
+/// Country, as tables have it, then operator and flags.
 fn known(notice: &Notice) -> String {
-    let mut parts = Vec::new();
-    if let Some(annotation) = &notice.destination {
-        match (&annotation.location, &annotation.special_range) {
-            (_, Some(range)) => parts.push(range.clone()),
-            (Location::Agreed { country, .. } | Location::Overridden { country }, None) => {
-                parts.push(country.to_string());
-            }
-            (Location::Disagreed { answers, .. }, None) => {
-                let answers: Vec<_> =
-                    answers.iter().map(|(_, country)| country.to_string()).collect();
-                parts.push(format!("{} (databases disagree)", answers.join(" or ")));
-            }
-            (Location::Unknown, None) => parts.push("country unknown".to_owned()),
+    let Some(annotation) = &notice.destination else { return String::new() };
+    let mut text = match (&annotation.location, &annotation.special_range) {
+        (_, Some(range)) => range.clone(),
+        (Location::Agreed { country, .. } | Location::Overridden { country }, None) => {
+            country.to_string()
         }
-        parts.extend(annotation.operator.as_ref().map(|operator| operator.group.clone()));
-        for flag in &annotation.flags {
-            let mut words: Vec<_> = flag.reasons.iter().map(|reason| reason.word()).collect();
-            words.dedup();
-            parts.push(format!("{}: {}", flag.policy, words.join(", ")));
+        (Location::Disagreed { answers, .. }, None) => {
+            let mut countries: Vec<_> =
+                answers.iter().map(|(_, country)| country.to_string()).collect();
+            countries.dedup();
+            countries.join("≠")
         }
+        (Location::Unknown, None) => "?".to_owned(),
+    };
+    if let Some(operator) = &annotation.operator {
+        text.push(' ');
+        text.push_str(&operator.group);
     }
-    if let Some(
-        treatment @ (Treatment::Failed(_) | Treatment::Blocked(_) | Treatment::Passthrough(_)),
-    ) = &notice.treatment
-    {
-        parts.push(treatment.why());
+    for flag in &annotation.flags {
+        let mut words: Vec<_> = flag.reasons.iter().map(|reason| reason.word()).collect();
+        words.dedup();
+        text.push_str(&format!("; {}: {}", flag.policy, words.join(", ")));
     }
-    if parts.is_empty() { String::new() } else { format!("[{}]", parts.join("; ")) }
+    text
 }
 
 /// A path without the end that fits no line.
@@ -293,7 +300,13 @@ mod tests {
     }
 
     fn printer(format: LiveFormat) -> Printer {
-        Printer { format, colours: false, simulated: false, with_exchanges: HashSet::new() }
+        Printer {
+            format,
+            colours: false,
+            terminal: false,
+            simulated: false,
+            with_exchanges: HashSet::new(),
+        }
     }
 
     #[test]
@@ -309,19 +322,10 @@ mod tests {
     }
 
     #[test]
-    fn wide_characters_do_not_shift_the_line() {
-        let line = |method: &str| {
-            let exchanged = Exchanged {
-                protocol: None,
-                method: method.to_owned(),
-                path: "/".to_owned(),
-                authority: None,
-                status: Some(200),
-            };
-            let notice = notice(Moment::Exchanged(exchanged), Treatment::Intercepted);
-            printer(LiveFormat::Table).text(&notice)
-        };
-        assert_eq!(line("取得").width(), line("GET").width());
+    fn a_line_about_a_limit_names_its_key_and_what_helps() {
+        let notice = notice(Moment::Treated, Treatment::Blocked(BlockedWhy::DeviceLimit(4)));
+        let line = printer(LiveFormat::Table).text(&notice);
+        assert!(line.contains("(limits.device-connections = 4); hint: raise"), "{line}");
     }
 
     #[test]
@@ -336,7 +340,7 @@ mod tests {
         let notice = notice(Moment::Exchanged(exchanged), Treatment::Intercepted);
         assert_eq!(
             printer(LiveFormat::Table).text(&notice),
-            "11:13:05 192.168.1.7     intercepted GET    200 a.example/\\x1b[2J"
+            "11:13:05 c7.1   192.168.1.7     intercepted a.example                    GET  200 /\\x1b[2J"
         );
         let mut line = Vec::new();
         printer(LiveFormat::Jsonl).write(&notice, &mut line);

@@ -36,7 +36,7 @@ pub(crate) struct Running {
     pub(crate) proxy: SocketAddr,
     pub(crate) authority: CertificateDer<'static>,
     stop: CancellationToken,
-    serving: JoinHandle<()>,
+    serving: JoinHandle<u64>,
     events: JoinHandle<Vec<Event>>,
     _data: tempfile::TempDir,
 }
@@ -155,8 +155,8 @@ impl Running {
         assert!((&mut self.events).await.unwrap_err().is_cancelled());
     }
 
-    /// Stops a proxy whose recording was stopped.
-    pub(crate) async fn stop(self) {
+    /// Stops a proxy whose recording was stopped; how many connections it refused.
+    pub(crate) async fn stop(self) -> u64 {
         self.stop.cancel();
         tokio::time::timeout(SOON, self.serving).await.unwrap().unwrap();
     }
