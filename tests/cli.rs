@@ -212,6 +212,10 @@ async fn a_session_can_be_listed_shown_and_exported() {
     assert_eq!(case.cli(&["flow", "body", id]).expect_success().text(), "hello");
     let shown = case.cli(&["flow", "show", id, "-o", "json"]).expect_success().text();
     assert!(shown.contains("Content-Type"), "headers with their case: {shown}");
+    let page = case.cli(&["flow", "show", id, "-o", "table"]).expect_success().text();
+    for line in ["received          5 B of body", "Leaf shown to the device", "minted by", "serial"] {
+        assert!(page.contains(line), "{line}: {page}");
+    }
 
     let destination = case.rows(&["dest", "list"]).remove(0);
     assert_eq!(destination["host"], "origin.example");
@@ -233,6 +237,24 @@ async fn a_session_can_be_listed_shown_and_exported() {
     assert_eq!(entry["response"]["content"]["text"], "hello");
     case.cli(&["session", "reindex"]).expect_success();
     assert_eq!(case.flow(""), flow, "the index is derived");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_list_without_rows_says_so_on_stderr() {
+    let case = recorded().await;
+    for (arguments, says) in [
+        (&["flow", "list", "host:other.example"][..], "no flow of the session"),
+        (&["dest", "list", "host:other.example"], "no destination of the session"),
+        (&["flow", "messages", "c1.1"], "the flow c1.1 holds no messages"),
+    ] {
+        let output = case.cli(arguments).expect_success();
+        assert!(output.stdout.is_empty(), "{}", output.text());
+        let error = output.error_text();
+        assert!(error.contains(says) && error.contains("\nhint: "), "{error}");
+        assert_eq!(error.lines().count(), 2, "{error}");
+        let quiet = case.cli(&[arguments, &["-q"]].concat()).expect_success();
+        assert!(quiet.error_text().is_empty(), "{}", quiet.error_text());
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -168,7 +168,12 @@ async fn credentials_are_demanded_of_every_way_in_and_recorded_of_none() {
     assert!(ended.status.success());
 
     assert_eq!(case.flows("status:200").len(), 8);
-    assert_eq!(case.flows("treatment:blocked why:password").len(), 4);
+    let blocked = case.flows("treatment:blocked why:password");
+    assert_eq!(blocked.len(), 4);
+    // A SOCKS5 client names the host after its password alone.
+    assert_eq!(blocked.iter().filter(|flow| flow["host"].is_string()).count(), 2, "{blocked:#?}");
+    assert_eq!(case.flows("treatment:blocked why:\"none was given\"").len(), 2);
+    assert_eq!(case.flows("treatment:blocked app:weather why:\"proxy's users\"").len(), 2);
     nowhere(&case, b"-secret");
     assert!(!ended.stderr.contains("-secret") && !ended.stdout.contains("-secret"));
     // wrong-secret and sunny-secret in base64 with their user.

@@ -59,6 +59,11 @@ impl Context {
         }
     }
 
+    /// Says why a list is empty, and what helps, on standard error, unless `-q` was given.
+    pub(crate) fn nothing(&self, what: &str, hint: &str) {
+        self.say(&format!("{}\nhint: {}", printable(what), printable(hint)));
+    }
+
     /// The session that is named, else that of `-S`, else the newest. Damage is told on stderr.
     ///
     /// # Errors

@@ -42,7 +42,19 @@ pub(crate) fn list(
             break;
         }
     }
-    rows.finish()?;
+    if rows.finish()? == 0 && output.limit != Some(0) {
+        let name = session.directory().name();
+        let (text, hint) = match words {
+            [] => {
+                (format!("the session {name} holds no destination"), "pick another session with -S")
+            }
+            _ => (
+                format!("no destination of the session {name} matches"),
+                "leave the filter out to list all, or pick another session with -S",
+            ),
+        };
+        context.nothing(&text, hint);
+    }
     Ok(Exit::Ok)
 }
 

@@ -80,9 +80,9 @@ impl Row for Check {
     const COLUMNS: &'static [Column] = &[
         Column::hidden("schema", Kind::Number),
         Column::shown("result", "result", Kind::Word),
-        Column::shown("check", "check", Kind::Text),
-        Column::shown("detail", "detail", Kind::Text),
-        Column::shown("hint", "hint", Kind::Text),
+        Column::shown("check", "check", Kind::Text).whole(),
+        Column::shown("detail", "detail", Kind::Text).wrapped(),
+        Column::shown("hint", "hint", Kind::Text).below("hint: "),
     ];
 }
 

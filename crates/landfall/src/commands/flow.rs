@@ -38,7 +38,19 @@ pub(crate) fn list(context: &Context, words: &[String], output: OutputArgs) -> R
     if let Some(error) = failed {
         return Err(error);
     }
-    rows.finish()?;
+    if rows.finish()? == 0 && query.limit != Some(0) {
+        let name = session.directory().name();
+        match words {
+            [] => context.nothing(
+                &format!("the session {name} holds no flow"),
+                "use an app on a device whose proxy is Landfall, and see that `landfall run` shows lines",
+            ),
+            _ => context.nothing(
+                &format!("no flow of the session {name} matches"),
+                "leave the filter out to list all, or pick another session with -S",
+            ),
+        }
+    }
     Ok(Exit::Ok)
 }
 
@@ -90,7 +102,7 @@ impl Row for FlowDetailShape<'_> {
 
 const FLOW_COLUMNS: [Column; 44] = [
     Column::hidden("schema", Kind::Number),
-    Column::shown("id", "id", Kind::Text),
+    Column::shown("id", "id", Kind::Text).whole(),
     Column::shown("time", "time", Kind::Time).spare(4),
     Column::hidden("device", Kind::Text),
     Column::hidden("app", Kind::Text),
@@ -101,7 +113,7 @@ const FLOW_COLUMNS: [Column; 44] = [
     Column::hidden("port", Kind::Number),
     Column::shown("path", "path", Kind::Text).spare(1).room(12),
     Column::hidden("address", Kind::Text),
-    Column::hidden("why", Kind::Text),
+    Column::shown("why", "why", Kind::Why).below(""),
     Column::hidden("distrust", Kind::Text),
     Column::hidden("protocol", Kind::Text),
     Column::shown("request_bytes", "sent", Kind::Bytes).spare(5),

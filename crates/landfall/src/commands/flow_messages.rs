@@ -29,7 +29,12 @@ pub(crate) fn run(context: &Context, id: FlowId, output: OutputArgs) -> Result<E
             break;
         }
     }
-    rows.finish()?;
+    if rows.finish()? == 0 && output.limit != Some(0) {
+        context.nothing(
+            &format!("the flow {id} holds no messages"),
+            "its bodies are no WebSocket, gRPC or event stream: `landfall flow body` gives them whole",
+        );
+    }
     Ok(Exit::Ok)
 }
 

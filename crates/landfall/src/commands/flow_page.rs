@@ -6,8 +6,10 @@ use crate::output::cell::bytes;
 use crate::output::colour::Ink;
 use crate::output::page::Page;
 use recorder::read::{ConnectionDetail, DestinationRow, ExchangeDetail, FlowDetail};
+use recorder::record::connection::ConnectionTreatment;
 use recorder::record::dns::Dns;
 use recorder::record::exchange::{BodyShape, End};
+use recorder::record::session::GapWhy;
 use recorder::record::value::{Count, Text};
 use std::time::Duration;
 
@@ -54,14 +56,18 @@ fn overview(page: &mut Page, detail: &FlowDetail) {
         page.inked_line("treatment", treatment.word(), Ink::of_word(treatment.word()));
     }
     page.some("why", row.why.as_deref());
+    let treatment = detail.connection.treatments.last().map(|treatment| &treatment.body);
+    page.some("hint", treatment.and_then(hint));
     if let Some(class) = row.distrust {
         page.inked_line("distrust", class, Ink::Notice);
         page.line("known then", known_then(&detail.connection));
     }
     page.some("protocol", row.protocol.as_deref());
     page.some("outcome", row.outcome.as_deref());
-    page.some("sent", row.request_bytes.map(bytes));
-    page.some("received", row.response_bytes.map(bytes));
+    // Of an exchange its bodies are counted, of a connection all that was relayed.
+    let of = if detail.exchange.is_some() { " of body" } else { " relayed" };
+    page.some("sent", row.request_bytes.map(|count| bytes(count) + of));
+    page.some("received", row.response_bytes.map(|count| bytes(count) + of));
     page.some("lasted", row.duration.map(duration));
     if row.simulated {
         page.inked_line(
@@ -101,8 +107,21 @@ fn overview(page: &mut Page, detail: &FlowDetail) {
         page.inked_line("not relayed", text, Ink::Notice);
     }
     for gap in &detail.connection.gaps {
-        page.inked_line("not kept", format_args!("past {}", bytes(gap.body.limit.0)), Ink::Notice);
+        let key = match gap.body.why {
+            GapWhy::ConnectionLimit => "limits.recorded-connection-bytes = ",
+            GapWhy::DiskFloor => "limits.free-disk-bytes = ",
+            GapWhy::RecordTooLong => "",
+        };
+        let text = format!("past {key}{}", bytes(gap.body.limit.0));
+        page.inked_line("not kept", text, Ink::Notice);
     }
+}
+
+/// What can be done about a refusal that a limit led to, by the key that its record names.
+fn hint(treatment: &ConnectionTreatment) -> Option<String> {
+    let by_limit = treatment.reason == "device-limit" || treatment.reason == "too-large";
+    let key = treatment.why.split(&[' ', '(']).find(|word| word.starts_with("limits."))?;
+    by_limit.then(|| format!("raise {key} in landfall.toml if that much is meant to be served"))
 }
 
 /// What was known of the device when the class was written down.
@@ -170,8 +189,9 @@ fn body(page: &mut Page, shape: &BodyShape) {
         page.line("body", format_args!("{}, {}", bytes(shape.bytes.0), end(shape)));
     }
     if let Some(messages) = &shape.messages {
-        let recorded =
-            messages.recorded.map(|recorded| format!(", the first {} recorded", recorded.0));
+        let recorded = messages.recorded.map(|recorded| {
+            format!(", the first {} recorded (limits.observed-messages)", recorded.0)
+        });
         page.line("messages", format_args!("{}{}", messages.seen.0, recorded.unwrap_or_default()));
     }
     fields(page, &shape.trailers);

@@ -80,14 +80,14 @@ impl<'a> DatabaseRow<'a> {
 impl Row for DatabaseRow<'_> {
     const COLUMNS: &'static [Column] = &[
         Column::hidden("schema", Kind::Number),
-        Column::shown("name", "name", Kind::Text),
-        Column::shown("kind", "says", Kind::Text),
-        Column::shown("built", "built", Kind::Text),
+        Column::shown("name", "name", Kind::Text).whole(),
+        Column::shown("kind", "says", Kind::Text).whole(),
+        Column::shown("built", "built", Kind::Text).whole(),
         Column::shown("age_days", "days", Kind::Number),
-        Column::shown("licence", "licence", Kind::Text),
-        Column::shown("networks", "networks", Kind::Number),
-        Column::shown("sha256", "SHA-256", Kind::Text),
-        Column::shown("file", "file", Kind::Text),
+        Column::shown("licence", "licence", Kind::Text).spare(1).room(17),
+        Column::shown("networks", "networks", Kind::Number).spare(3),
+        Column::shown("sha256", "SHA-256", Kind::Text).spare(2),
+        Column::shown("file", "file", Kind::Text).spare(4),
         Column::hidden("attribution", Kind::Text),
     ];
 }

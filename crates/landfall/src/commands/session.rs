@@ -19,7 +19,9 @@ pub(crate) fn list(context: &Context, output: OutputArgs) -> Result<Exit, Error>
     let mut exit = Exit::Ok;
     let listed = context.sessions().list()?;
     if listed.is_empty() {
-        drop(std::io::stderr().write_all(NO_SESSIONS.as_bytes()));
+        let text = format!("there is no session in {}", context.settings.data.path().display());
+        let hint = "record one with `landfall run`, or choose another directory with --data";
+        context.nothing(&text, hint);
     }
     for listed in listed.into_iter().rev() {
         match listed.summary {
@@ -107,29 +109,26 @@ pub(super) fn time(at: flow::time::WallNanos) -> String {
     format!("{} UTC", short_time(&Wall(at).to_string()))
 }
 
-const NO_SESSIONS: &str =
-    "no sessions\nhint: record one with `landfall run`, or choose another directory with --data\n";
-
 impl Row for SessionShape<'_> {
     const COLUMNS: &'static [Column] = &[
         Column::hidden("schema", Kind::Number),
-        Column::shown("name", "session", Kind::Text),
+        Column::shown("name", "session", Kind::Text).room(24),
         Column::hidden("id", Kind::Text),
         Column::shown("state", "state", Kind::Word),
-        Column::shown("opened", "opened", Kind::Time),
+        Column::shown("opened", "opened", Kind::Time).spare(2),
         Column::hidden("closed", Kind::Time),
         Column::hidden("closed_why", Kind::Text),
         // Beside the state and never left out: an interrupted recording must not look whole.
-        Column::shown("closed_note", "note", Kind::Text),
+        Column::shown("closed_note", "note", Kind::Text).below("note: "),
         Column::hidden("open_connections", Kind::Number),
         Column::shown("case", "case", Kind::Text),
-        Column::shown("device", "device", Kind::Text),
-        Column::shown("connections", "connections", Kind::Number),
-        Column::shown("exchanges", "exchanges", Kind::Number),
-        Column::shown("bytes_up", "sent", Kind::Bytes),
-        Column::shown("bytes_down", "received", Kind::Bytes),
+        Column::shown("device", "device", Kind::Text).spare(7),
+        Column::shown("connections", "connections", Kind::Number).spare(4),
+        Column::shown("exchanges", "exchanges", Kind::Number).spare(5),
+        Column::shown("bytes_up", "sent", Kind::Bytes).spare(8),
+        Column::shown("bytes_down", "received", Kind::Bytes).spare(9),
         Column::hidden("tls_bytes_kept", Kind::Bytes),
-        Column::shown("destinations", "destinations", Kind::Number),
+        Column::shown("destinations", "destinations", Kind::Number).spare(6),
         Column::shown("flagged", "flagged", Kind::Number),
         Column::shown("simulated", "simulated", Kind::Text),
         Column::hidden("directory", Kind::Text),

@@ -42,9 +42,10 @@ impl Rules {
     pub(super) fn set_up(&self) -> String {
         let mut text = format!(
             "# Hands the devices' TCP connections to Landfall ({}). For root, on the gateway.\n\
-             nft -f - <<'RULES'\ntable inet landfall\ndelete table inet landfall\n\
+             # {}\nnft -f - <<'RULES'\ntable inet landfall\ndelete table inet landfall\n\
              table inet landfall {{\n",
-            self.mode.word()
+            self.mode.word(),
+            self.own()
         );
         match self.mode {
             TransparentMode::Redirect => self.redirect(&mut text),
@@ -68,6 +69,19 @@ impl Rules {
         push(&mut text, "# To take it back:");
         self.undo().lines().for_each(|line| push(&mut text, &format!("#   {line}")));
         text
+    }
+
+    /// What becomes of the connections of the gateway itself.
+    fn own(&self) -> String {
+        match self.except.filter(|_| self.mode == TransparentMode::Redirect) {
+            None => "This machine's own connections, Landfall's among them, are left alone.".into(),
+            Some(Except::User(uid)) => {
+                format!("This machine's own connections are taken, but for those of user {uid}.")
+            }
+            Some(Except::Mark(mark)) => {
+                format!("This machine's own connections are taken, but for those marked {mark:#x}.")
+            }
+        }
     }
 
     /// The commands that take it back.

@@ -9,8 +9,15 @@ use serde_json::{Map, Value};
 pub(crate) fn of_row(row: &Map<String, Value>, column: &Column) -> String {
     match column.kind {
         Kind::Country => country(row, column.key),
+        Kind::Why if is_as_usual(row) => String::new(),
         kind => for_table(row.get(column.key), kind),
     }
+}
+
+/// Whether the row's flow was read from end to end, which needs no reason.
+fn is_as_usual(row: &Map<String, Value>) -> bool {
+    let treatment = row.get("treatment").and_then(Value::as_str);
+    matches!(treatment, Some("intercepted" | "plaintext"))
 }
 
 /// A table's cell: what the value looks like to a person. Not yet made printable.
@@ -67,7 +74,7 @@ pub(crate) fn ink(value: Option<&Value>, kind: Kind) -> Ink {
     match (kind, value) {
         (Kind::Word, Some(Value::String(word))) => Ink::of_word(word),
         (Kind::Flags, Some(_)) | (Kind::Country, None) => Ink::Notice,
-        (Kind::Time, _) => Ink::Faint,
+        (Kind::Time | Kind::Why, _) => Ink::Faint,
         (Kind::Status, Some(status)) => match status.as_u64() {
             Some(400..=599) => Ink::Bad,
             Some(300..=399) => Ink::Other,
@@ -146,6 +153,15 @@ mod tests {
             assert_eq!(csv::cell(Some(&value)), full);
         }
         assert_eq!(for_table(None, Kind::Text), "");
+    }
+
+    #[test]
+    fn why_is_shown_of_what_was_not_read() {
+        let column = Column::shown("why", "why", Kind::Why);
+        for (treatment, cell) in [("intercepted", ""), ("plaintext", ""), ("failed", "because")] {
+            let row = json!({"treatment": treatment, "why": "because"});
+            assert_eq!(of_row(row.as_object().unwrap(), &column), cell);
+        }
     }
 
     #[test]

@@ -10,6 +10,7 @@ pub(crate) mod row;
 pub(crate) mod rows;
 pub(crate) mod safe_text;
 mod table;
+pub(crate) mod text;
 
 pub(crate) use choice::{Format, Output, Sort};
 
@@ -59,7 +60,7 @@ impl Output {
             _ => {
                 let mut rows = Rows::single(self, R::COLUMNS, io::stdout().lock())?;
                 rows.push(row)?;
-                rows.finish()
+                rows.finish().map(|_rows| ())
             }
         }
     }
@@ -78,7 +79,8 @@ impl Output {
     }
 }
 
-fn terminal_width() -> usize {
+/// Columns of the terminal.
+pub(crate) fn terminal_width() -> usize {
     match terminal_size::terminal_size() {
         Some((terminal_size::Width(width), _)) if width >= MINIMUM_WIDTH => usize::from(width),
         _ => usize::from(DEFAULT_WIDTH),

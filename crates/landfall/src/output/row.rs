@@ -19,17 +19,29 @@ pub(crate) struct Column {
     pub(crate) spare: u8,
     /// Columns of the terminal that a cell is worth having with; the rest may be cut.
     pub(crate) room: usize,
+    /// How a terminal gets what has no room in its column.
+    pub(crate) overlong: Overlong,
+}
+
+/// What a table on a terminal does with a cell that is wider than its column.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Overlong {
+    Cut,
+    /// The cell goes on in the next line. For the last column.
+    Wrapped,
+    /// There is no column: the cell stands on lines of its own, below its row, after this word.
+    Below(&'static str),
 }
 
 impl Column {
     /// A column that tables show.
     pub(crate) const fn shown(key: &'static str, heading: &'static str, kind: Kind) -> Self {
-        Self { key, heading: Some(heading), kind, spare: 0, room: ROOM }
+        Self { key, heading: Some(heading), kind, spare: 0, room: ROOM, overlong: Overlong::Cut }
     }
 
     /// A column that tables leave out.
     pub(crate) const fn hidden(key: &'static str, kind: Kind) -> Self {
-        Self { key, heading: None, kind, spare: 0, room: ROOM }
+        Self { key, heading: None, kind, spare: 0, room: ROOM, overlong: Overlong::Cut }
     }
 
     /// The same, left out before columns with a lower number where a terminal is narrow.
@@ -40,6 +52,21 @@ impl Column {
     /// The same, cut below the usual width, or not below a larger one.
     pub(crate) const fn room(self, room: usize) -> Self {
         Self { room, ..self }
+    }
+
+    /// The same, cut only when nothing else is left to cut.
+    pub(crate) const fn whole(self) -> Self {
+        self.room(usize::MAX)
+    }
+
+    /// The same, continued in further lines.
+    pub(crate) const fn wrapped(self) -> Self {
+        Self { overlong: Overlong::Wrapped, ..self }
+    }
+
+    /// The same, below the row and after this word where a terminal shows it.
+    pub(crate) const fn below(self, word: &'static str) -> Self {
+        Self { overlong: Overlong::Below(word), ..self }
     }
 
     /// The heading, or the key where there is none.
@@ -63,6 +90,8 @@ pub(crate) enum Kind {
     Word,
     /// A yes or no, of which tables show the yes.
     Mark,
+    /// Why a flow was treated as it was: shown of what was not read as usual.
+    Why,
     /// A list of flags.
     Flags,
     /// A country; in a table never empty, for the answers of the sources stand in for it.
@@ -78,7 +107,7 @@ impl Kind {
 
     /// Whether a part of the cell still says something.
     pub(crate) fn may_be_cut(self) -> bool {
-        matches!(self, Self::Text | Self::Flags | Self::Sources)
+        matches!(self, Self::Text | Self::Why | Self::Flags | Self::Sources)
     }
 }
 

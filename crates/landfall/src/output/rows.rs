@@ -79,8 +79,8 @@ impl<'a, W: Write> Rows<'a, W> {
         self.out.flush().map_err(|error| Error::output(&error))
     }
 
-    /// Writes what was kept, and ends the list.
-    pub(crate) fn finish(mut self) -> Result<(), Error> {
+    /// Writes what was kept, and ends the list. How many rows it has.
+    pub(crate) fn finish(mut self) -> Result<usize, Error> {
         if let Some(sort) = &self.output.sort {
             let mut kept = std::mem::take(&mut self.kept);
             kept.sort_by(|a, b| {
@@ -99,7 +99,8 @@ impl<'a, W: Write> Rows<'a, W> {
             Format::Csv if self.written == 0 => self.csv_header(),
             Format::Csv | Format::Jsonl => Ok(()),
         };
-        ended.and_then(|()| self.out.flush()).map_err(|error| Error::output(&error))
+        ended.and_then(|()| self.out.flush()).map_err(|error| Error::output(&error))?;
+        Ok(self.written)
     }
 
     fn caption(&mut self) -> io::Result<()> {

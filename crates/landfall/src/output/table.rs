@@ -5,21 +5,30 @@ use super::cell;
 use super::choice::Output;
 use super::colour::Ink;
 use super::escape::printable;
-use super::row::Column;
+use super::row::{Column, Kind, Overlong};
+use super::text::{cut, wrap};
 use serde_json::{Map, Value};
 use std::io::{self, Write};
-use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+use unicode_width::UnicodeWidthStr;
 
 /// A table being written.
 pub(super) struct Table {
     columns: Vec<&'static Column>,
+    /// Columns whose cells stand below their row.
+    below: Vec<(&'static Column, &'static str)>,
     colours: bool,
     terminal: Option<usize>,
     /// The columns were asked for one by one, so that empty ones stay.
     chosen: bool,
     /// Widths, once they are decided.
     widths: Option<Vec<usize>>,
-    waiting: Vec<Vec<Cell>>,
+    waiting: Vec<Line>,
+}
+
+/// A row as it will be written.
+struct Line {
+    cells: Vec<Cell>,
+    below: Vec<Cell>,
 }
 
 struct Cell {
@@ -29,11 +38,19 @@ struct Cell {
 
 impl Table {
     pub(super) fn new(columns: Vec<&'static Column>, output: &Output) -> Self {
+        let chosen = !output.fields.is_empty();
+        let word = |column: &&'static Column| match column.overlong {
+            Overlong::Below(word) if output.width.is_some() && !chosen => Some((*column, word)),
+            _ => None,
+        };
+        let below: Vec<_> = columns.iter().filter_map(word).collect();
+        let columns = columns.into_iter().filter(|column| word(column).is_none()).collect();
         Self {
             columns,
+            below,
             colours: output.colours,
             terminal: output.width,
-            chosen: !output.fields.is_empty(),
+            chosen,
             widths: None,
             waiting: Vec::new(),
         }
@@ -46,14 +63,25 @@ impl Table {
     ) -> io::Result<()> {
         let cell = |column: &&'static Column| {
             let value = row.get(column.key);
-            let text = printable(&cell::of_row(row, column)).into_owned();
+            let text = match column.kind {
+                // Whoever asks for it wants it of every row.
+                Kind::Why if self.chosen => cell::for_table(value, Kind::Why),
+                _ => cell::of_row(row, column),
+            };
+            let text = printable(&text).into_owned();
             Cell { text, ink: cell::ink(value, column.kind) }
         };
         let cells: Vec<Cell> = self.columns.iter().map(cell).collect();
+        let below = self.below.iter().map(|(column, word)| {
+            let Cell { text, ink } = cell(column);
+            Cell { text: if text.is_empty() { text } else { format!("{word}{text}") }, ink }
+        });
+        let below = below.filter(|cell| !cell.text.is_empty()).collect();
+        let line = Line { cells, below };
         match &self.widths {
-            Some(widths) => self.line(&cells, widths, out),
+            Some(widths) => self.write(&line, widths, out),
             None => {
-                self.waiting.push(cells);
+                self.waiting.push(line);
                 if self.waiting.len() >= ROWS_MEASURED { self.begin(out) } else { Ok(()) }
             }
         }
@@ -72,7 +100,8 @@ impl Table {
     /// Leaves out columns that have no value in any row. All rows are there.
     fn drop_empty_columns(&mut self) {
         for index in (0..self.columns.len()).rev() {
-            let is_empty = |row: &Vec<Cell>| row.get(index).is_none_or(|cell| cell.text.is_empty());
+            let is_empty =
+                |row: &Line| row.cells.get(index).is_none_or(|cell| cell.text.is_empty());
             if self.waiting.iter().all(is_empty) {
                 self.drop_column(index);
             }
@@ -82,7 +111,7 @@ impl Table {
     fn drop_column(&mut self, index: usize) {
         self.columns.remove(index);
         for row in &mut self.waiting {
-            row.remove(index);
+            row.cells.remove(index);
         }
     }
 
@@ -101,13 +130,13 @@ impl Table {
                 {
                     self.drop_column(index);
                 }
-                _ => return fit(widths, &least, terminal),
+                _ => return fit(widths, &least, &self.columns, terminal),
             }
         }
     }
 
     fn widest(&self, index: usize) -> usize {
-        let cells = self.waiting.iter().filter_map(|row| row.get(index));
+        let cells = self.waiting.iter().filter_map(|row| row.cells.get(index));
         let title = self.columns.get(index).map_or(0, |column| column.title().width());
         cells.map(|cell| cell.text.width()).fold(title, usize::max)
     }
@@ -121,24 +150,62 @@ impl Table {
             .map(|column| Cell { text: column.title().to_owned(), ink: Ink::Title })
             .collect();
         self.line(&titles, &widths, out)?;
-        for cells in &waiting {
-            self.line(cells, &widths, out)?;
+        for line in &waiting {
+            self.write(line, &widths, out)?;
         }
         self.widths = Some(widths);
         Ok(())
     }
 
+    /// A row, what its last cell goes on with, and what stands below it.
+    fn write(&self, line: &Line, widths: &[usize], out: &mut impl Write) -> io::Result<()> {
+        let Some(terminal) = self.terminal else { return self.line(&line.cells, widths, out) };
+        let before = widths.split_last().map_or(&[][..], |(_, before)| before);
+        let start = before.iter().map(|width| width + GAP.len()).sum();
+        let wraps = self.columns.last().is_some_and(|last| last.overlong == Overlong::Wrapped);
+        match (line.cells.split_last(), widths.last()) {
+            (Some((last, cells)), Some(width)) if wraps => {
+                let mut lines = wrap(&last.text, *width).into_iter();
+                let first = Cell { text: lines.next().unwrap_or_default(), ink: last.ink };
+                let cells = cells.iter().map(|Cell { text, ink }| (text.as_str(), *ink));
+                self.cells(cells.chain([(first.text.as_str(), first.ink)]), widths, out)?;
+                for text in lines {
+                    writeln!(out, "{:start$}{}", "", last.ink.on(&text, self.colours))?;
+                }
+            }
+            _ => self.line(&line.cells, widths, out)?,
+        }
+        // Below the cell that it is about, or beside the first, which names the row.
+        let second = widths.first().map_or(0, |first| first + GAP.len());
+        let indent = if wraps { start } else { second };
+        for cell in &line.below {
+            for text in wrap(&cell.text, terminal.saturating_sub(indent).max(NARROWEST)) {
+                writeln!(out, "{:indent$}{}", "", cell.ink.on(&text, self.colours))?;
+            }
+        }
+        Ok(())
+    }
+
     fn line(&self, cells: &[Cell], widths: &[usize], out: &mut impl Write) -> io::Result<()> {
-        let last = cells.len().saturating_sub(1);
-        for (index, ((cell, width), column)) in
-            cells.iter().zip(widths).zip(&self.columns).enumerate()
+        self.cells(cells.iter().map(|cell| (cell.text.as_str(), cell.ink)), widths, out)
+    }
+
+    fn cells<'a>(
+        &self,
+        cells: impl Iterator<Item = (&'a str, Ink)>,
+        widths: &[usize],
+        out: &mut impl Write,
+    ) -> io::Result<()> {
+        let last = widths.len().saturating_sub(1);
+        for (index, (((text, ink), width), column)) in
+            cells.zip(widths).zip(&self.columns).enumerate()
         {
             let text = match self.terminal {
-                Some(_) => cut(&cell.text, *width),
-                None => cell.text.clone(),
+                Some(_) => cut(text, *width),
+                None => text.to_owned(),
             };
             let padding = width.saturating_sub(text.width());
-            let inked = cell.ink.on(&text, self.colours);
+            let inked = ink.on(&text, self.colours);
             match column.kind.is_right_aligned() {
                 true => write!(out, "{:padding$}{inked}", "")?,
                 false if index == last => write!(out, "{inked}")?,
@@ -166,37 +233,30 @@ fn line_width(widths: &[usize]) -> usize {
 }
 
 /// Narrows the widest columns, one step at a time, until the line fits or nothing is left to take:
-/// first those that are wider than they have to be, then all.
-fn fit(mut widths: Vec<usize>, least: &[usize], terminal: usize) -> Vec<usize> {
+/// first those that are wider than they have to be, then those that may be cut, then all.
+fn fit(
+    mut widths: Vec<usize>,
+    least: &[usize],
+    columns: &[&Column],
+    terminal: usize,
+) -> Vec<usize> {
     let mut excess = line_width(&widths).saturating_sub(terminal);
-    for first in [true, false] {
+    let may_be_cut = |column: &Column| column.kind.may_be_cut() && column.room != usize::MAX;
+    let cut = columns.iter().zip(least).map(
+        |(column, least)| {
+            if may_be_cut(column) { NARROWEST } else { *least }
+        },
+    );
+    let all = vec![NARROWEST; least.len()];
+    for floors in [least.to_vec(), cut.collect(), all] {
         while excess > 0 {
-            let floors = least.iter().map(|least| if first { *least } else { NARROWEST });
-            let above = widths.iter_mut().zip(floors).filter(|(width, floor)| **width > *floor);
+            let above = widths.iter_mut().zip(&floors).filter(|(width, floor)| **width > **floor);
             let Some((widest, _)) = above.max_by_key(|(width, _)| **width) else { break };
             *widest -= 1;
             excess -= 1;
         }
     }
     widths
-}
-
-/// The text in at most `width` columns of the terminal, with `…` in place of what is missing.
-fn cut(text: &str, width: usize) -> String {
-    if text.width() <= width {
-        return text.to_owned();
-    }
-    let mut out = String::new();
-    let mut used = 0;
-    for c in text.chars() {
-        used += c.width().unwrap_or(0);
-        if used >= width {
-            break;
-        }
-        out.push(c);
-    }
-    out.push('…');
-    out
 }
 
 /// Rows that are kept back to measure columns by.
@@ -208,7 +268,6 @@ const GAP: &str = "  ";
 #[cfg(test)]
 mod tests {
     use super::super::choice::Format;
-    use super::super::row::Kind;
     use super::*;
     use serde_json::json;
 
@@ -280,6 +339,47 @@ mod tests {
     #[test]
     fn an_empty_table_prints_nothing() {
         assert_eq!(table(&[], false, None), "");
+    }
+
+    static LONG: [Column; 4] = [
+        Column::shown("result", "result", Kind::Word),
+        Column::shown("check", "check", Kind::Text).whole(),
+        Column::shown("detail", "detail", Kind::Text).wrapped(),
+        Column::shown("hint", "hint", Kind::Text).below("hint: "),
+    ];
+
+    #[test]
+    fn on_a_terminal_long_cells_go_on_below_and_into_a_pipe_they_stay_in_their_column() {
+        let row = json!({
+            "result": "warn", "check": "resolver",
+            "detail": "192.0.2.53:53 does not answer", "hint": "check the network",
+        });
+        let written = |width| {
+            let output = Output {
+                format: Format::Table,
+                colours: false,
+                width,
+                fields: Vec::new(),
+                sort: None,
+                limit: None,
+            };
+            let mut out = Vec::new();
+            let mut table = Table::new(LONG.iter().collect(), &output);
+            table.push(row.as_object().unwrap(), &mut out).unwrap();
+            table.finish(&mut out).unwrap();
+            String::from_utf8(out).unwrap()
+        };
+        assert_eq!(
+            written(Some(40)),
+            "result  check     detail\n\
+             warn    resolver  192.0.2.53:53 does not\n                  answer\n                  \
+             hint: check the\n                  network\n"
+        );
+        assert_eq!(
+            written(None),
+            "result  check     detail                         hint\n\
+             warn    resolver  192.0.2.53:53 does not answer  check the network\n"
+        );
     }
 
     static NARROW: [Column; 4] = [
