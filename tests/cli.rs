@@ -213,7 +213,8 @@ async fn a_session_can_be_listed_shown_and_exported() {
     let shown = case.cli(&["flow", "show", id, "-o", "json"]).expect_success().text();
     assert!(shown.contains("Content-Type"), "headers with their case: {shown}");
     let page = case.cli(&["flow", "show", id, "-o", "table"]).expect_success().text();
-    for line in ["received          5 B of body", "Leaf shown to the device", "minted by", "serial"] {
+    for line in ["received          5 B of body", "Leaf shown to the device", "minted by", "serial"]
+    {
         assert!(page.contains(line), "{line}: {page}");
     }
 
