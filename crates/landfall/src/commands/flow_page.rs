@@ -92,7 +92,12 @@ fn overview(page: &mut Page, detail: &FlowDetail) {
             None => page.inked_line("decoding ended", text, Ink::Notice),
         }
     }
-    if let Some(dropped) = detail.connection.datagrams_dropped.as_ref().map(|told| &told.body) {
+    left_out(page, &detail.connection);
+}
+
+/// What was not relayed, and what was not kept.
+fn left_out(page: &mut Page, connection: &ConnectionDetail) {
+    if let Some(dropped) = connection.datagrams_dropped.as_ref().map(|told| &told.body) {
         let mut text = format!(
             "{} fragments, {} malformed, {} of others, {} refused, {} past a bound",
             dropped.fragmented.0,
@@ -106,7 +111,7 @@ fn overview(page: &mut Page, detail: &FlowDetail) {
         }
         page.inked_line("not relayed", text, Ink::Notice);
     }
-    for gap in &detail.connection.gaps {
+    for gap in &connection.gaps {
         let key = match gap.body.why {
             GapWhy::ConnectionLimit => "limits.recorded-connection-bytes = ",
             GapWhy::DiskFloor => "limits.free-disk-bytes = ",

@@ -158,7 +158,7 @@ impl Running {
     /// Stops a proxy whose recording was stopped; how many connections it refused.
     pub(crate) async fn stop(self) -> u64 {
         self.stop.cancel();
-        tokio::time::timeout(SOON, self.serving).await.unwrap().unwrap();
+        tokio::time::timeout(SOON, self.serving).await.unwrap().unwrap()
     }
 
     /// Sends `request` as it is and returns all that comes back until the proxy closes.
