@@ -38,15 +38,8 @@ pub async fn serve(
     let most = setup.limits.datagram_flows.min(Semaphore::MAX_PERMITS);
     let datagram_flows = Arc::new(Semaphore::new(most));
     let (numbers, unrecorded, abort_all) = (Arc::default(), Arc::default(), abort.clone());
-    let served = Served {
-        setup,
-        events,
-        numbers,
-        unrecorded,
-        devices,
-        datagram_flows,
-        abort: abort_all,
-    };
+    let served =
+        Served { setup, events, numbers, unrecorded, devices, datagram_flows, abort: abort_all };
     for turn in 0.. {
         let accepted = tokio::select! {
             biased;
