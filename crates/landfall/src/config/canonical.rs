@@ -267,7 +267,7 @@ mod tests {
         }
         assert!(!text.contains("sunny"), "{text}");
         let table: toml::Table = text.parse().unwrap();
-        assert_eq!(table.get("limits").and_then(|limits| limits.as_table()).unwrap().len(), 33);
+        assert_eq!(table.get("limits").and_then(|limits| limits.as_table()).unwrap().len(), 35);
         // The recorded text is refused until it has real passwords again.
         let refused = parse(&text, Path::new("landfall.toml")).map(|written| {
             let data = DataDir::new(Some("data".into())).unwrap();
