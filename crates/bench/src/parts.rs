@@ -50,6 +50,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Problem> {
     }
     let databases = Arc::new(geoip::Databases::open(&geoip::Config {
         data_dir: directory.path().to_owned(),
+        set: geoip::SetChoice::Active,
         extra_mmdb: Vec::new(),
         overrides: Vec::new(),
     })?);

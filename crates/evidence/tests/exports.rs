@@ -165,8 +165,12 @@ fn tape(clock: &SharedClock) -> Vec<Event> {
 /// Records the tape and opens the session.
 fn recorded(data: &std::path::Path, simulated: bool) -> Session {
     let clock: SharedClock = Arc::new(Ticking::default());
-    let config =
-        geoip::Config { data_dir: data.to_owned(), extra_mmdb: Vec::new(), overrides: Vec::new() };
+    let config = geoip::Config {
+        data_dir: data.to_owned(),
+        set: geoip::SetChoice::Active,
+        extra_mmdb: Vec::new(),
+        overrides: Vec::new(),
+    };
     let setup = Setup {
         data_dir: data.to_owned(),
         name: Some("tape".to_owned()),

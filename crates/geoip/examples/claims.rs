@@ -17,7 +17,12 @@ fn main() -> Result<(), Box<dyn Error>> {
     let data_dir = next("the data directory")?.into();
     let count: u32 = next("the number of addresses")?.parse()?;
     let mut random = Random(next("the seed")?.parse()?);
-    let config = Config { data_dir, extra_mmdb: Vec::new(), overrides: Vec::new() };
+    let config = Config {
+        data_dir,
+        set: geoip::SetChoice::Active,
+        extra_mmdb: Vec::new(),
+        overrides: Vec::new(),
+    };
     let databases = Databases::open(&config)?;
     let mut out = BufWriter::new(std::io::stdout().lock());
     let files: Value = databases

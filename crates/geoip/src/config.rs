@@ -1,6 +1,7 @@
 //! What the caller decides: where the files lie, which further databases are asked, and what the
 //! analyst corrects. Values only; nothing is opened or checked here.
 
+use crate::set::SetChoice;
 use flow::claim::{Asn, Country};
 use flow::network::Network;
 use std::path::PathBuf;
@@ -8,6 +9,8 @@ use std::path::PathBuf;
 /// What [`crate::Databases::open`] needs.
 #[derive(Clone, Debug)]
 pub struct Config {
+    /// Which set of the publishers' databases is asked.
+    pub set: SetChoice,
     /// The program's data directory. The bundled files are unpacked to `geoip/<sha256>/` below it,
     /// and each `*.mmdb` file that lies directly in `geoip/` is asked as well.
     pub data_dir: PathBuf,

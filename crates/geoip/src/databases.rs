@@ -12,11 +12,13 @@ use crate::mmdb::{Meaning, Mmdb};
 use crate::operators::Operators;
 use crate::overrides::Overrides;
 use crate::registry::Registry;
+use crate::set::{Set, SetId, is_bundled};
 use crate::source_name;
 use crate::special::SpecialRanges;
-use crate::status::{DatabaseKind, DatabaseStatus};
+use crate::status::{DatabaseKind, DatabaseOrigin, DatabaseStatus};
 use crate::store;
 use crate::user_files;
+use crate::verification::unpacked_entry;
 use flow::address::DnsName;
 use flow::address::unwrapped;
 use flow::annotation::Annotation;
@@ -36,11 +38,13 @@ pub struct Databases {
     users: Vec<Mmdb>,
     operators: Operators,
     status: Vec<DatabaseStatus>,
+    set: SetId,
 }
 
 impl Databases {
-    /// Opens the bundled files, unpacking them at the first use, and the user's own, and checks
-    /// all of them: bundled files by their hash, the user's by a walk of everything in them.
+    /// Opens the files of the chosen set, unpacking the bundled ones at their first use, and the
+    /// user's own, and checks all of them: those of the set by their hash, the user's by a walk of
+    /// everything in them.
     ///
     /// # Errors
     /// Every file that is missing, broken or changed is an error that names it, with a
@@ -48,13 +52,13 @@ impl Databases {
     pub fn open(config: &Config) -> Result<Self, Error> {
         let overrides = Overrides::new(config.overrides.clone())?;
         let manifest = Manifest::parse(bundle::MANIFEST)?;
+        let set = Set::choose(&config.data_dir, &config.set)?;
         let mut opening = Opening { data_dir: &config.data_dir, status: Vec::new() };
-        let dbip = manifest.entry(source_name::DBIP, Kind::Location)?;
-        let dbip = opening.mmdb(dbip, bundle::DBIP)?;
-        let ipfire = opening.ipfire(manifest.entry(source_name::IPFIRE, Kind::Location)?)?;
+        let dbip = opening.mmdb(set.entry(source_name::DBIP)?)?;
+        let ipfire = opening.ipfire(set.entry(source_name::IPFIRE)?)?;
         let registry = opening.registry();
-        let iptoasn = manifest.entry(source_name::IPTOASN, Kind::AsRegistration)?;
-        let iptoasn = opening.mmdb(iptoasn, bundle::IPTOASN)?;
+        let iptoasn = opening.mmdb(set.entry(source_name::IPTOASN)?)?;
+        set.keep(&config.data_dir)?;
         let operators = opening.operators(
             manifest.entry(source_name::OPERATORS, Kind::Operators)?,
             manifest.entry(source_name::CNAME_SUFFIXES, Kind::CnameSuffixes)?,
@@ -66,8 +70,19 @@ impl Databases {
             opening.status.push(status);
         }
         let special = SpecialRanges::new();
-        let status = opening.status;
-        Ok(Self { overrides, special, dbip, ipfire, registry, iptoasn, users, operators, status })
+        let (status, set) = (opening.status, set.id);
+        Ok(Self {
+            overrides,
+            special,
+            dbip,
+            ipfire,
+            registry,
+            iptoasn,
+            users,
+            operators,
+            status,
+            set,
+        })
     }
 
     /// What is known of `address`, and of who runs it by `names`: the host's name and its aliases
@@ -95,6 +110,11 @@ impl Databases {
     /// What the set consists of, in the order in which it is asked.
     pub fn status(&self) -> Vec<DatabaseStatus> {
         self.status.clone()
+    }
+
+    /// The set of the publishers' databases among them.
+    pub fn set(&self) -> &SetId {
+        &self.set
     }
 
     /// The notices that must stand wherever results are shown.
@@ -144,8 +164,8 @@ struct Opening<'a> {
 }
 
 impl Opening<'_> {
-    fn mmdb(&mut self, entry: &Entry, packed: &[u8]) -> Result<Mmdb, Error> {
-        let path = store::unpacked(self.data_dir, entry, packed)?;
+    fn mmdb(&mut self, entry: &Entry) -> Result<Mmdb, Error> {
+        let path = unpacked_entry(self.data_dir, entry)?;
         let bytes = store::read_checked(&path, entry)?;
         let meaning = match entry.kind {
             Kind::AsRegistration => Meaning::AsRegistration,
@@ -159,7 +179,7 @@ impl Opening<'_> {
     }
 
     fn ipfire(&mut self, entry: &Entry) -> Result<Ipfire, Error> {
-        let path = store::unpacked(self.data_dir, entry, bundle::IPFIRE)?;
+        let path = unpacked_entry(self.data_dir, entry)?;
         store::check(&path, entry)?;
         let ipfire = Ipfire::open(&path, entry.source())?;
         self.note(entry, Some(path));
@@ -190,7 +210,13 @@ impl Opening<'_> {
             Kind::CnameSuffixes => DatabaseKind::CnameSuffixes,
             Kind::Shapes => DatabaseKind::Shapes,
         };
+        let origin = match &path {
+            None => DatabaseOrigin::Program,
+            Some(_) if is_bundled(entry) => DatabaseOrigin::Embedded,
+            Some(_) => DatabaseOrigin::Updated,
+        };
         self.status.push(DatabaseStatus {
+            origin,
             name: entry.name.clone(),
             kind,
             path,

@@ -4,7 +4,7 @@
 //! taken as given; `EU`, `AP` and an empty code say nothing.
 
 use crate::error::Error;
-use flow::claim::{Asn, Claim, Source, Statement};
+use flow::claim::{Asn, Claim, Country, Source, Statement};
 use libloc::Locations;
 use std::fmt;
 use std::net::IpAddr;
@@ -19,14 +19,19 @@ pub(crate) struct Ipfire {
 }
 
 impl Ipfire {
-    /// Opens a file whose hash was checked: the reader panics on corrupt ones, at opening, which
-    /// is caught here, and later, which the hash excludes.
+    /// Opens a file whose hash or layout was checked: the reader panics on corrupt ones, at opening,
+    /// which is caught here, and later, which the check excludes.
     pub(crate) fn open(path: &Path, source: Arc<Source>) -> Result<Self, Error> {
         match catch_unwind(AssertUnwindSafe(|| Locations::open(path))) {
             Ok(Ok(locations)) => Ok(Self { locations, source }),
             Ok(Err(source)) => Err(Error::Ipfire { path: path.to_owned(), source }),
             Err(_panic) => Err(Error::IpfirePanicked { path: path.to_owned() }),
         }
+    }
+
+    /// Where it places `address`.
+    pub(crate) fn country(&self, address: IpAddr) -> Option<Country> {
+        self.locations.lookup(address)?.country_code().parse().ok()
     }
 
     /// Adds what it says of `address`, which must be canonical.

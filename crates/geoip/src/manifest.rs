@@ -1,19 +1,19 @@
-//! The manifest of the bundled files (`geoip/manifest.csv`): what each is, whence it comes, under
-//! which licence it may be passed on, and the hash that it must have. It is parsed strictly,
-//! because everything else trusts it.
+//! Manifests: that of the bundled files (`geoip/manifest.csv`) and those of updated sets. What each
+//! file is, whence it comes, under which licence it may be passed on, and the hash that it must have.
+//! Parsed strictly, because everything else trusts them.
 
 use crate::error::Error;
 use flow::claim::Source;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// All bundled files, by source name.
-#[derive(Debug)]
+/// All files of a manifest, by source name.
+#[derive(Clone, Debug)]
 pub(crate) struct Manifest(BTreeMap<String, Entry>);
 
-/// One bundled file.
-#[derive(Clone, Debug, Deserialize)]
+/// One file.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Entry {
     /// The source's name in claims.
@@ -22,11 +22,10 @@ pub(crate) struct Entry {
     pub(crate) file: String,
     pub(crate) kind: Kind,
     /// What it answers, in words.
-    #[serde(rename = "what")]
-    _what: String,
-    /// The package and version from which it was taken.
+    pub(crate) what: String,
+    /// Whence it was taken: a package and its version, or a URL.
     #[serde(rename = "source")]
-    _source: String,
+    pub(crate) origin: String,
     /// `YYYY-MM-DD`.
     pub(crate) built: String,
     pub(crate) licence: String,
@@ -41,7 +40,7 @@ pub(crate) struct Entry {
 }
 
 /// What a bundled file may state.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Kind {
     Location,
@@ -72,6 +71,16 @@ impl Manifest {
         Ok(Self(entries))
     }
 
+    /// The text of a manifest with these entries, in this order.
+    pub(crate) fn text(entries: &[Entry]) -> Result<String, Error> {
+        let mut writer = csv::Writer::from_writer(Vec::new());
+        for entry in entries {
+            writer.serialize(entry).map_err(|error| broken(error.to_string()))?;
+        }
+        let bytes = writer.into_inner().map_err(|error| broken(error.to_string()))?;
+        String::from_utf8(bytes).map_err(|error| broken(error.to_string()))
+    }
+
     /// The entry of a source, which must be of the given kind.
     pub(crate) fn entry(&self, name: &str, kind: Kind) -> Result<&Entry, Error> {
         match self.0.get(name) {
@@ -83,6 +92,11 @@ impl Manifest {
 }
 
 impl Entry {
+    /// The same file as it lies on disk: unpacked.
+    pub(crate) fn unpacked(&self) -> Self {
+        Self { file: self.unpacked_name().to_owned(), ..self.clone() }
+    }
+
     /// Its file name when unpacked.
     pub(crate) fn unpacked_name(&self) -> &str {
         self.file.strip_suffix(".zst").unwrap_or(&self.file)

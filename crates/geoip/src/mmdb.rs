@@ -3,8 +3,8 @@
 use crate::error::Error;
 use crate::record::Record;
 use crate::walk::{Survey, walk};
-use flow::claim::{Claim, Source, Statement};
-use maxminddb::Reader;
+use flow::claim::{Claim, Country, Source, Statement};
+use maxminddb::{Reader, WithinOptions};
 use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;
@@ -46,8 +46,8 @@ impl Mmdb {
         bytes: Vec<u8>,
         describe: impl FnOnce(&str, u64) -> (Source, Meaning),
     ) -> Result<(Self, Survey), Error> {
+        let survey = walk(path, &bytes)?;
         let reader = reader(path, bytes)?;
-        let survey = walk(path, &reader)?;
         let metadata = reader.metadata();
         if !survey.locates && !survey.describes {
             let database_type = metadata.database_type.clone();
@@ -70,6 +70,32 @@ impl Mmdb {
     /// Whether it can be asked of this address: files for IPv4 alone exist.
     pub(crate) fn covers(&self, address: IpAddr) -> bool {
         address.is_ipv4() || self.reader.metadata().ip_version == 6
+    }
+
+    /// The country that it names for `address`: of the machine or of the AS, as its meaning is.
+    pub(crate) fn country(&self, address: IpAddr) -> Option<Country> {
+        if !self.covers(address) {
+            return None;
+        }
+        self.reader.lookup(address).ok()?.decode::<Record<'_>>().ok()??.located()
+    }
+
+    /// Calls `each` with the first address of every network that has a country. Only for files that
+    /// were walked or are vouched for: others may have networks without end.
+    pub(crate) fn each_network(&self, mut each: impl FnMut(IpAddr, Country)) {
+        let networks = self.reader.networks(WithinOptions::default());
+        for found in networks.into_iter().flatten().flatten() {
+            let country =
+                found.decode::<Record<'_>>().ok().flatten().and_then(|record| record.located());
+            if let (Ok(network), Some(country)) = (found.network(), country) {
+                each(network.ip(), country);
+            }
+        }
+    }
+
+    /// Seconds since 1970 at which it was built, as it says.
+    pub(crate) fn built(&self) -> u64 {
+        self.reader.metadata().build_epoch
     }
 
     /// Adds what it says of `address`, which must be canonical.
@@ -229,13 +255,70 @@ mod tests {
             ("2.0.0.0/8", Value::Map(vec![("country_code", Value::Number(1))])),
         ];
         let error = open(write(6, "Test", &networks), Meaning::Location).unwrap_err();
-        assert!(matches!(error, Error::Mmdb { .. }), "{error:?}");
+        assert!(matches!(error, Error::Fault { .. }), "{error:?}");
     }
 
     #[test]
     fn a_tree_that_shares_its_branches_does_not_hold_the_walk_up() {
         let error = open(write_endless(), Meaning::Location).unwrap_err();
         assert!(matches!(error, Error::EndlessTree { .. }), "{error:?}");
+    }
+
+    #[track_caller]
+    fn refused(bytes: Vec<u8>, says: &str) {
+        let error = open(bytes, Meaning::Location).unwrap_err();
+        let cause = std::error::Error::source(&error).map(ToString::to_string);
+        let told = format!("{error}: {}", cause.unwrap_or_default());
+        assert!(told.contains(says), "{told}");
+        assert!(told.contains("dir/user.mmdb") && !error.hint().is_empty(), "{told}");
+    }
+
+    /// The file with the first of some bytes replaced by as many others.
+    fn with(from: &[u8], to: &[u8]) -> Vec<u8> {
+        let mut bytes = mixed(6);
+        let at = bytes.windows(from.len()).rposition(|window| window == from).unwrap();
+        bytes[at..at + to.len()].copy_from_slice(to);
+        bytes
+    }
+
+    #[test]
+    fn each_kind_of_bad_file_is_refused_with_its_fault() {
+        refused(b"".to_vec(), "no metadata");
+        refused(b"ip,country\n1.0.0.0/8,CN\n".to_vec(), "no metadata");
+        refused(b"\xab\xcd\xefMaxMind.com".to_vec(), "end within a value (at byte 14)");
+        // What the metadata say: nodes, size of records, family, version.
+        refused(with(b"node_count\xc4\0\0", b"node_count\xc4\x7f\0"), "sound");
+        refused(with(b"node_count\xc4\0\0\0", b"node_count\xc4\0\0\0\x02"), "sound");
+        refused(with(b"record_size\xa2\0\x18", b"record_size\xa2\0\x17"), "record_size");
+        refused(with(b"ip_version\xa2\0\x06", b"ip_version\xa2\0\x05"), "ip_version");
+        refused(with(b"major_version\xa2\0\x02", b"major_version\xa2\0\x03"), "Expected: 2");
+        refused(with(b"node_count\xc4", b"node_count\xe4"), "at byte");
+        // What the records say: no UTF-8, another type, a pointer out of the data, one at itself.
+        refused(with(b"\x42SG", b"\x42\xff\xfe"), "UTF-8");
+        refused(with(b"\x42SG", b"\xa1\x01\x01"), "at ");
+        refused(with(b"\x42SG", b"\x2f\xff\0"), "leads out of the data");
+        refused(with(b"\x42SG", b"\x00\x09\0"), "no type 16");
+    }
+
+    #[test]
+    fn another_number_of_nodes_than_the_metadata_say_is_seen_at_the_separator() {
+        let bytes = mixed(6);
+        let at = bytes.windows(11).rposition(|w| w == b"node_count\xc4").unwrap() + 11;
+        let count = u32::from_be_bytes(bytes[at..at + 4].try_into().unwrap());
+        for lie in [count - 1, count + 1, 1] {
+            let mut bytes = bytes.clone();
+            bytes[at..at + 4].copy_from_slice(&lie.to_be_bytes());
+            refused(bytes, "another number of nodes");
+        }
+    }
+
+    #[test]
+    fn records_that_are_nested_too_deeply_are_refused() {
+        let mut nested = Value::Text("CN");
+        for _ in 0..200 {
+            nested = Value::Map(vec![("x", nested)]);
+        }
+        refused(write(6, "Test", &[("1.0.0.0/8", nested)]), "nested too deeply");
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! ours. It does not tell the extent of a delegation, so the address itself is what matched.
 
 use crate::source_name;
-use crate::status::{DatabaseKind, DatabaseStatus};
+use crate::status::{DatabaseKind, DatabaseOrigin, DatabaseStatus};
 use flow::claim::{Claim, Source, Statement};
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -36,6 +36,7 @@ impl Registry {
             built: Some(RELEASED.to_owned()),
             sha256: PACKAGE_SHA256.to_owned(),
             networks: None,
+            origin: DatabaseOrigin::Program,
         }
     }
 

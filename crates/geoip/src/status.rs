@@ -19,6 +19,32 @@ pub struct DatabaseStatus {
     pub sha256: String,
     /// Number of networks or rows, where it is known.
     pub networks: Option<u64>,
+    pub origin: DatabaseOrigin,
+}
+
+/// How a database came here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum DatabaseOrigin {
+    /// It is part of the program, and changes with it alone.
+    Program,
+    /// With the program, in the set that an update replaces.
+    Embedded,
+    /// By an update, or with an earlier program.
+    Updated,
+    /// The user's own file.
+    File,
+}
+
+impl DatabaseOrigin {
+    /// The word for tables.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Program => "program",
+            Self::Embedded => "embedded",
+            Self::Updated => "updated",
+            Self::File => "file",
+        }
+    }
 }
 
 /// What a database answers.

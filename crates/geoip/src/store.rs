@@ -1,4 +1,4 @@
-//! Where bundled files lie unpacked: `<data>/geoip/<sha256>/<file>`, the directory 0700 and the
+//! Where databases lie unpacked: `<data>/geoip/<sha256>/<file>`, the directory 0700 and the
 //! file 0600. A file appears there whole or not at all, whatever other processes do at the time.
 //!
 //! A file that is there is never replaced: one with a wrong hash is an error for the user to look
@@ -11,27 +11,55 @@ use std::fs::{DirBuilder, File};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
+use tempfile::NamedTempFile;
 
 /// The directory below the data directory that holds unpacked and user's databases.
 pub(crate) fn directory(data_dir: &Path) -> PathBuf {
     data_dir.join("geoip")
 }
 
+/// Where the file lies unpacked, if it does.
+pub(crate) fn place(data_dir: &Path, entry: &Entry) -> PathBuf {
+    directory(data_dir).join(&entry.sha256).join(entry.unpacked_name())
+}
+
+/// Makes a directory for its owner alone, and those above it.
+pub(crate) fn make_folder(folder: &Path) -> Result<(), Error> {
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(folder)
+        .map_err(|source| file_error(folder, "create", source))
+}
+
+/// Lets a file appear whole under its name, and waits until the disk has it.
+pub(crate) fn appear(mut file: NamedTempFile, path: &Path) -> Result<(), Error> {
+    let write = |source| file_error(path, "write", source);
+    file.as_file_mut().flush().map_err(write)?;
+    file.as_file().sync_all().map_err(write)?;
+    // Another process may have been faster; both files are the same, so the last rename wins.
+    file.persist(path).map_err(|e| write(e.error))?;
+    let folder = path.parent().unwrap_or(path);
+    File::open(folder)
+        .and_then(|folder| folder.sync_all())
+        .map_err(|source| file_error(folder, "write to", source))
+}
+
 /// Makes sure that the bundled file lies unpacked below `data_dir`; its path. What was there
-/// before is not checked: whoever opens the file does that.
+/// before is not checked: whoever opens the file does that. Empty `packed` bytes say that the file is
+/// not bundled, so that it must lie there.
 pub(crate) fn unpacked(data_dir: &Path, entry: &Entry, packed: &[u8]) -> Result<PathBuf, Error> {
     let folder = directory(data_dir).join(&entry.sha256);
-    let path = folder.join(entry.unpacked_name());
+    let path = place(data_dir, entry);
     match path.symlink_metadata() {
         Ok(_) => return Ok(path),
         Err(e) if e.kind() == io::ErrorKind::NotFound => {}
         Err(source) => return Err(file_error(&path, "look at", source)),
     }
-    DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(&folder)
-        .map_err(|source| file_error(&folder, "create", source))?;
+    if packed.is_empty() {
+        return Err(Error::MissingFile { path });
+    }
+    make_folder(&folder)?;
     let write = |source| file_error(&path, "write", source);
     // The name is unique, the mode is 0600, and an early return removes the file again.
     let mut file = tempfile::Builder::new()
@@ -48,13 +76,7 @@ pub(crate) fn unpacked(data_dir: &Path, entry: &Entry, packed: &[u8]) -> Result<
     if found != entry.sha256 {
         return Err(broken(entry, format!("its SHA-256 is {found}, not {}", entry.sha256)));
     }
-    file.as_file_mut().flush().map_err(write)?;
-    file.as_file().sync_all().map_err(write)?;
-    // Another process may have been faster; both files are the same, so the last rename wins.
-    file.persist(&path).map_err(|e| write(e.error))?;
-    File::open(&folder)
-        .and_then(|folder| folder.sync_all())
-        .map_err(|source| file_error(&folder, "write to", source))?;
+    appear(file, &path)?;
     Ok(path)
 }
 
@@ -174,7 +196,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let entry = entry(&sha256(CONTENTS));
         let longer = zstd::encode_all(&[CONTENTS, CONTENTS].concat()[..], 3).unwrap();
-        for packed in [&longer[..], &packed()[..8], b"not zstd", b""] {
+        for packed in [&longer[..], &packed()[..8], b"not zstd"] {
             assert!(unpacked(dir.path(), &entry, packed).is_err());
             let folder = directory(dir.path()).join(&entry.sha256);
             assert_eq!(fs::read_dir(folder).unwrap().count(), 0);

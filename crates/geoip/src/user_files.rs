@@ -5,7 +5,7 @@ use crate::digest::sha256;
 use crate::error::Error;
 use crate::mmdb::{Meaning, Mmdb};
 use crate::source_name;
-use crate::status::{DatabaseKind, DatabaseStatus};
+use crate::status::{DatabaseKind, DatabaseOrigin, DatabaseStatus};
 use crate::store::{directory, file_error};
 use flow::claim::Source;
 use std::fs::File;
@@ -84,11 +84,12 @@ pub(crate) fn open(
         built: mmdb.source().built.clone(),
         sha256: hash,
         networks: Some(survey.networks),
+        origin: DatabaseOrigin::File,
     };
     Ok((mmdb, status))
 }
 
-fn read(path: &Path) -> Result<Vec<u8>, Error> {
+pub(crate) fn read(path: &Path) -> Result<Vec<u8>, Error> {
     let unreadable = |source| file_error(path, "read", source);
     let mut bytes = Vec::new();
     File::open(path)
@@ -102,7 +103,7 @@ fn read(path: &Path) -> Result<Vec<u8>, Error> {
 
 /// The country files that ip-location-db derives from AS registrations look like location files,
 /// and only their names tell them apart.
-fn meaning(name: &str) -> Meaning {
+pub(crate) fn meaning(name: &str) -> Meaning {
     if name.contains("iptoasn") || name.contains("asn-country") {
         return Meaning::AsRegistration;
     }
@@ -128,7 +129,7 @@ fn publisher(database_type: &str) -> (&'static str, Option<&'static str>) {
 }
 
 /// `YYYY-MM-DD` of seconds since 1970; none where the number makes no sense.
-fn date(seconds: u64) -> Option<String> {
+pub(crate) fn date(seconds: u64) -> Option<String> {
     let time = OffsetDateTime::from_unix_timestamp(i64::try_from(seconds).ok()?).ok()?;
     (seconds > 0).then(|| time.date().to_string())
 }

@@ -1,10 +1,12 @@
-//! The check of a whole MMDB file: every network that its search tree yields, every record decoded
-//! by type. A hash proves a published file; this is for files that nobody vouches for.
+//! The check of a whole MMDB file: its parts, every network that its search tree yields, every record
+//! decoded by type. A hash proves a published file; this is for files that nobody vouches for.
 //!
 //! [`maxminddb::Reader::verify`] is not used: it refuses files without a description, which sound
 //! ones in wide use are, and it does not know which types our fields must have.
 
 use crate::error::Error;
+use crate::fault::Fault;
+use crate::mmdb_values::Values;
 use crate::record::Record;
 use maxminddb::{Reader, WithinOptions};
 use std::collections::HashSet;
@@ -22,14 +24,30 @@ pub(crate) struct Survey {
 }
 
 /// Walks the file. Time and memory are linear in its size whatever it holds: a tree that shares
-/// branches to appear larger than it can be is cut off.
-pub(crate) fn walk(path: &Path, reader: &Reader<Vec<u8>>) -> Result<Survey, Error> {
+/// branches, or records that share values, to appear larger than they can be are cut off.
+pub(crate) fn walk(path: &Path, bytes: &[u8]) -> Result<Survey, Error> {
     let unsound = |source| Error::Mmdb { path: path.to_owned(), source };
+    let faulty = |fault| Error::Fault { path: path.to_owned(), fault };
+    let marker = metadata_marker(bytes)
+        .ok_or_else(|| faulty(Fault::whole("it has no metadata, so it is cut or no MMDB file")))?;
+    let metadata_at = marker + METADATA_MARKER.len();
+    let metadata = bytes.get(metadata_at..).unwrap_or_default();
+    Values::new(metadata, metadata_at).check(0).map_err(faulty)?;
+    let reader = Reader::from_source(bytes).map_err(unsound)?;
+    let metadata = reader.metadata();
+    let tree_bytes = metadata.node_count as usize * usize::from(metadata.record_size) / 4;
+    let data_at = tree_bytes + SEPARATOR_BYTES;
+    let separator = bytes.get(tree_bytes..data_at).unwrap_or_default();
+    if separator.len() != SEPARATOR_BYTES || separator.iter().any(|byte| *byte != 0) {
+        let what = "the search tree has another number of nodes than the metadata say";
+        return Err(faulty(Fault::at(tree_bytes, what)));
+    }
+    let mut values = Values::new(bytes.get(data_at..marker).unwrap_or_default(), data_at);
     // Everything is yielded, empty and aliased networks too, so that each step of the iterator
     // is one that is counted.
     let options =
         WithinOptions::default().include_networks_without_data().include_aliased_networks();
-    let nodes = u64::from(reader.metadata().node_count);
+    let nodes = u64::from(metadata.node_count);
     let mut steps_left = nodes.saturating_add(1).saturating_mul(MOST_YIELDS_PER_NODE);
     let mut survey = Survey::default();
     let mut decoded = HashSet::new();
@@ -43,7 +61,12 @@ pub(crate) fn walk(path: &Path, reader: &Reader<Vec<u8>>) -> Result<Survey, Erro
         survey.networks += 1;
         // Many networks share a record.
         if decoded.insert(offset) {
-            let record = network.decode::<Record<'_>>().map_err(unsound)?.unwrap_or_default();
+            values.check(offset).map_err(faulty)?;
+            let record = network.decode::<Record<'_>>().map_err(|error| {
+                let place = network.network().map_or_else(|e| e.to_string(), |n| n.to_string());
+                faulty(Fault::of(place, error.to_string()))
+            })?;
+            let record = record.unwrap_or_default();
             survey.locates |= record.has_place();
             survey.describes |=
                 record.registered().is_some() || record.asn().is_some() || record.anycast();
@@ -51,6 +74,15 @@ pub(crate) fn walk(path: &Path, reader: &Reader<Vec<u8>>) -> Result<Survey, Erro
     }
     Ok(survey)
 }
+
+/// Where the metadata's marker stands: the last one, as all readers take it.
+pub(crate) fn metadata_marker(bytes: &[u8]) -> Option<usize> {
+    bytes.windows(METADATA_MARKER.len()).rposition(|window| window == METADATA_MARKER)
+}
+
+const METADATA_MARKER: &[u8] = b"\xab\xcd\xefMaxMind.com";
+/// Zeroes between search tree and data.
+const SEPARATOR_BYTES: usize = 16;
 
 /// A tree of n nodes has n + 1 leaves. The customary aliases of the IPv4 part (`::ffff:0:0/96`,
 /// `2001::/32`, `2002::/16`, `64:ff9b::/96`) let some of them be reached five times.

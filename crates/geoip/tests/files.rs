@@ -8,7 +8,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 fn config(data_dir: &Path) -> Config {
-    Config { data_dir: data_dir.to_owned(), extra_mmdb: Vec::new(), overrides: Vec::new() }
+    Config {
+        data_dir: data_dir.to_owned(),
+        set: geoip::SetChoice::Active,
+        extra_mmdb: Vec::new(),
+        overrides: Vec::new(),
+    }
 }
 
 /// Where the file of a bundled source lies.

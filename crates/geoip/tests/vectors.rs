@@ -14,7 +14,12 @@ use std::sync::LazyLock;
 fn config() -> Config {
     // Kept between runs, so that the databases are unpacked once.
     let data_dir = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("geoip-vectors");
-    Config { data_dir, extra_mmdb: Vec::new(), overrides: Vec::new() }
+    Config {
+        data_dir,
+        set: geoip::SetChoice::Active,
+        extra_mmdb: Vec::new(),
+        overrides: Vec::new(),
+    }
 }
 
 static BUNDLED: LazyLock<Databases> = LazyLock::new(|| Databases::open(&config()).unwrap());

@@ -7,6 +7,7 @@ use crate::error::{Error, chain};
 use crate::output::colour::When;
 use crate::output::escape::printable;
 use crate::output::{Format, Output};
+use geoip::SetChoice;
 use recorder::read::{Session, Sessions};
 use std::io::Write;
 use std::path::PathBuf;
@@ -115,6 +116,6 @@ impl Context {
 }
 
 /// The options of `run` that other commands take too.
-pub(crate) fn with_databases(geoip: Vec<PathBuf>) -> RunArgs {
-    RunArgs { geoip, ..RunArgs::default() }
+pub(crate) fn with_databases(geoip: Vec<PathBuf>, databases: Option<SetChoice>) -> RunArgs {
+    RunArgs { geoip, databases, ..RunArgs::default() }
 }

@@ -13,7 +13,9 @@ pub(crate) enum Exit {
     Usage,
     /// A condition was met (`--fail-on`) or something is not proven.
     Condition,
-    /// Databases are missing or unreadable.
+    /// What was checked is not sound.
+    Verification,
+    /// Databases are missing, unreadable or, under `--strict`, stale.
     Databases,
     CannotBind,
     /// Ctrl-C before the end.
@@ -27,6 +29,7 @@ impl Exit {
             Self::Runtime => 1,
             Self::Usage => 2,
             Self::Condition => 3,
+            Self::Verification => 4,
             Self::Databases => 5,
             Self::CannotBind => 6,
             Self::Interrupted => 130,

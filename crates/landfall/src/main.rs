@@ -9,6 +9,7 @@ mod config;
 mod context;
 mod error;
 mod failure;
+mod fetch;
 mod interfaces;
 mod logging;
 mod output;

@@ -9,7 +9,7 @@ mod origin;
 mod signals;
 mod stage;
 mod tool;
-mod trust;
+pub(crate) mod trust;
 
 use crate::args::LiveFormat;
 use crate::authority;

@@ -6,6 +6,7 @@ use crate::config::{
     UpstreamVerify, Wire,
 };
 use flow::network::Network;
+use geoip::SetChoice;
 use proxy::Rule;
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
@@ -92,6 +93,9 @@ pub(crate) struct RunArgs {
     /// MMDB file to ask beside the bundled databases; repeatable.
     #[arg(long, value_name = "FILE")]
     pub(crate) geoip: Vec<PathBuf>,
+    /// Which set of databases is asked; `lookup` has the option, a run has the file's key.
+    #[arg(skip)]
+    pub(crate) databases: Option<SetChoice>,
     /// Stop by itself after this time, such as 10m.
     #[arg(long, value_name = "TIME")]
     pub(crate) duration: Option<DurationText>,

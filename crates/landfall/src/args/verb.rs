@@ -4,6 +4,7 @@ use super::run::mark;
 use super::{ExportArgs, OutputArgs, RunArgs};
 use crate::config::{AuthorityKey, TransparentMode};
 use flow::id::FlowId;
+use geoip::SetChoice;
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::path::PathBuf;
@@ -36,6 +37,10 @@ pub(crate) enum Verb {
         /// MMDB file to ask beside the bundled databases; repeatable.
         #[arg(long, value_name = "FILE")]
         geoip: Vec<PathBuf>,
+        /// Set of databases to ask: active, embedded or the beginning of a set's name (see `landfall
+        /// geo status --sets`).
+        #[arg(long, value_name = "SET")]
+        databases: Option<SetChoice>,
         #[command(flatten)]
         output: OutputArgs,
     },
@@ -223,6 +228,10 @@ pub(crate) enum DestVerb {
     Show {
         /// A host name or an address.
         name: String,
+        /// Ask another set of databases as well, and print its opinion beside the session's own:
+        /// active, embedded or the beginning of a set's name.
+        #[arg(long, value_name = "SET")]
+        also_with: Option<SetChoice>,
         #[command(flatten)]
         output: OutputArgs,
     },
@@ -253,11 +262,37 @@ impl From<By> for recorder::read::GroupBy {
 
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum GeoVerb {
-    /// Dates, hashes, licences and age of the databases.
+    /// Dates, hashes, licences and age of the databases, and which set of them is asked.
     Status {
+        /// List the sets of databases on this machine in place of the files that are asked.
+        #[arg(long)]
+        sets: bool,
+        /// Exit with 5 when a database of the set is missing or older than 90 days.
+        #[arg(long)]
+        strict: bool,
         /// MMDB file to look at beside the bundled databases; repeatable.
         #[arg(long, value_name = "FILE")]
         geoip: Vec<PathBuf>,
+        #[command(flatten)]
+        output: OutputArgs,
+    },
+    /// Fetch newer databases from their publishers, check all of each and ask them from now on. The
+    /// one command that contacts them; sessions that run keep what they have.
+    Update {
+        /// Source to update; repeatable [default: all: dbip-country, ipfire, iptoasn-country].
+        #[arg(long, value_name = "NAME")]
+        only: Vec<String>,
+        /// Take a file although it is older than the one in use, or very different from it.
+        #[arg(long)]
+        force: bool,
+        #[command(flatten)]
+        output: OutputArgs,
+    },
+    /// Check the databases that are asked, or any files, from end to end: hash, form, every network,
+    /// answers that are known; exits with 4 when one fails.
+    Verify {
+        /// MMDB files and IPFire location databases [default: all that are asked].
+        files: Vec<PathBuf>,
         #[command(flatten)]
         output: OutputArgs,
     },

@@ -1,6 +1,7 @@
 //! `landfall dest`: the destinations of a session, and what is known of each.
 
 use super::flow::{filter, take_sort};
+use super::second_opinion::{Opinion, WithOpinion};
 use super::{levels, lookup, session};
 use crate::args::OutputArgs;
 use crate::clock;
@@ -14,7 +15,7 @@ use evidence::shape::DestinationShape;
 use flow::address::Host;
 use flow::assessment::Assessment;
 use flow::claim::Country;
-use geoip::{Shapes, assess::assess};
+use geoip::{SetChoice, Shapes, assess::assess};
 use recorder::read::{
     AddressSeen, DestinationColumn, DestinationQuery, DestinationRow, GroupBy, Questions,
 };
@@ -58,8 +59,13 @@ pub(crate) fn list(
     Ok(Exit::Ok)
 }
 
-/// One destination, by its host's name or an address.
-pub(crate) fn show(context: &Context, name: &str, output: OutputArgs) -> Result<Exit, Error> {
+/// One destination, by its host's name or an address; with what another set of databases says.
+pub(crate) fn show(
+    context: &Context,
+    name: &str,
+    also_with: Option<SetChoice>,
+    output: OutputArgs,
+) -> Result<Exit, Error> {
     let host: Host = name.parse().map_err(|error: flow::address::HostError| {
         Error::usage("this is no host name and no address")
             .at(name)
@@ -86,7 +92,17 @@ pub(crate) fn show(context: &Context, name: &str, output: OutputArgs) -> Result<
         None => None,
     };
     let shape = DestinationShape::assessed(&row, assessment.as_ref());
-    context.output(output).one(&shape, |page| fill(page, &row, assessment.as_ref()))?;
+    let output = context.output(output);
+    match also_with {
+        None => output.one(&shape, |page| fill(page, &row, assessment.as_ref()))?,
+        Some(set) => {
+            let opinion = Opinion::ask(&context.settings.geoip, set, &row)?;
+            output.one(&WithOpinion::new(shape, &row, &opinion), |page| {
+                fill(page, &row, assessment.as_ref());
+                opinion.fill(page);
+            })?;
+        }
+    }
     Ok(Exit::Ok)
 }
 

@@ -167,7 +167,7 @@ fn databases(settings: &Settings) -> Vec<Check> {
             Some(days) if days > OLD_DAYS => Check::warn(
                 "database",
                 format!("{detail}, {days} days old"),
-                "addresses move; add a newer database with --geoip",
+                "addresses move; `landfall geo update` fetches newer databases",
             ),
             _ => Check::ok("database", detail),
         }

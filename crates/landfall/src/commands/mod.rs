@@ -14,9 +14,12 @@ mod flow_page;
 mod flow_tls;
 mod flow_wire;
 mod geo;
+mod geo_update;
+mod geo_verify;
 mod levels;
 mod lookup;
 mod reobserve;
+mod second_opinion;
 mod session;
 mod setup;
 mod transparent_rules;
@@ -26,6 +29,7 @@ use crate::args::{
 };
 use crate::context::{Context, with_databases};
 use crate::error::{Error, Exit};
+use geoip::Doubts;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 /// Runs what the command line asks for.
@@ -37,12 +41,23 @@ pub(crate) fn run(cli: Cli) -> Result<Exit, Error> {
     let plain = |global, before| Context::new(global, before, RunArgs::default());
     match verb {
         Verb::Ca(verb) => of_authority(&plain(global, before)?, verb),
-        Verb::Lookup { what, geoip, output } => {
-            let context = Context::new(global, before, with_databases(geoip))?;
+        Verb::Lookup { what, geoip, databases, output } => {
+            let context = Context::new(global, before, with_databases(geoip, databases))?;
             lookup::run(&context, &what, output)
         }
-        Verb::Geo(GeoVerb::Status { geoip, output }) => {
-            geo::status(&Context::new(global, before, with_databases(geoip))?, output)
+        Verb::Geo(GeoVerb::Status { sets, strict, geoip, output }) => {
+            let context = Context::new(global, before, with_databases(geoip, None))?;
+            match sets {
+                true => geo::sets(&context, output),
+                false => geo::status(&context, strict, output),
+            }
+        }
+        Verb::Geo(GeoVerb::Update { only, force, output }) => {
+            let doubts = if force { Doubts::SetAside } else { Doubts::Refuse };
+            geo_update::run(&plain(global, before)?, &only, doubts, output)
+        }
+        Verb::Geo(GeoVerb::Verify { files, output }) => {
+            geo_verify::run(&plain(global, before)?, &files, output)
         }
         Verb::Doctor { listen, output } => {
             let run = RunArgs { listen, ..RunArgs::default() };
@@ -53,8 +68,8 @@ pub(crate) fn run(cli: Cli) -> Result<Exit, Error> {
         Verb::Dest(DestVerb::List { by, filter, output }) => {
             dest::list(&plain(global, before)?, by.into(), &filter, output)
         }
-        Verb::Dest(DestVerb::Show { name, output }) => {
-            dest::show(&plain(global, before)?, &name, output)
+        Verb::Dest(DestVerb::Show { name, also_with, output }) => {
+            dest::show(&plain(global, before)?, &name, also_with, output)
         }
         Verb::Export(args) => export::run(&plain(global, before)?, &args),
         Verb::Run(args) => {

@@ -212,7 +212,21 @@ fn geo(settings: &Settings) -> Value {
         })
         .map(Value::Object)
         .collect();
-    json!({"databases": paths(&settings.geoip.extra_mmdb), "override": overrides})
+    let urls = &settings.database_urls;
+    let mut update = json!({
+        "dbip-country": urls.dbip_country.to_string(),
+        "ipfire": urls.ipfire.to_string(),
+        "iptoasn-country": urls.iptoasn_country.to_string(),
+    });
+    if let (Some(key), Some(table)) = (&urls.ipfire_key, update.as_object_mut()) {
+        table.insert("ipfire-key".to_owned(), key.display().to_string().into());
+    }
+    json!({
+        "databases": paths(&settings.geoip.extra_mmdb),
+        "set": settings.geoip.set.to_string(),
+        "update": update,
+        "override": overrides,
+    })
 }
 
 fn statements(settings: &Settings) -> Vec<Value> {

@@ -130,6 +130,8 @@ mod tests {
             "line 3",
             &["two-letter"],
         );
+        refused("[geo]\nset = \"newest\"", "line 2", &["newest", "\"embedded\""]);
+        refused("[geo.update]\nipfire = \"http://a.example/\"", "line 2", &["not https"]);
         refused("upstream-verify = \"maybe\"", "line 1", &["maybe", "write one of refuse, record"]);
         refused("case = \"a\"\ncase = \"b\"", "line 2", &["duplicate key"]);
     }

@@ -44,6 +44,12 @@ pub(super) const EVERYTHING: &str = r#"
         [dial]
         "8.136.0.1" = "127.0.0.1:18443"
         "[2001:db8::1]:443" = "127.0.0.1:18444"
+        [geo]
+        set = "embedded"
+        [geo.update]
+        dbip-country = "https://mirror.example/dbip-{YYYY}-{MM}.mmdb.gz"
+        ipfire = "http://127.0.0.1:8080/location.db.xz"
+        ipfire-key = "mirror.pem"
         [[geo.override]]
         network = "203.0.113.0/24"
         country = "CN"

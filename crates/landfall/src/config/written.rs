@@ -6,10 +6,12 @@ use super::limits::LimitsTable;
 use super::resolve::Answer;
 use super::text::{DialKey, FilterText, Text};
 use super::unit::DurationText;
+use crate::fetch::url::SourceUrl;
 use flow::address::{DnsName, Host};
 use flow::assessment::Says;
 use flow::claim::Country;
 use flow::network::Network;
+use geoip::SetChoice;
 use proxy::Rule;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -220,8 +222,11 @@ pub(super) struct ResolverTable {
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub(super) struct GeoTable {
-    /// MMDB files asked beside the bundled databases.
+    /// MMDB files asked beside the publishers' databases.
     pub(super) databases: Vec<PathBuf>,
+    /// Which set of the publishers' databases is asked.
+    pub(super) set: Option<Text<SetChoice>>,
+    pub(super) update: GeoUpdate,
     #[serde(rename = "override")]
     pub(super) overrides: Vec<GeoOverride>,
 }
@@ -235,6 +240,17 @@ pub(super) struct StatementTable {
     pub(super) host: Text<Host>,
     /// The same in terms that can be tested.
     pub(super) says: Text<Says>,
+}
+
+/// `[geo.update]`: where `landfall geo update` fetches from.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub(super) struct GeoUpdate {
+    pub(super) dbip_country: Option<Text<SourceUrl>>,
+    pub(super) ipfire: Option<Text<SourceUrl>>,
+    pub(super) iptoasn_country: Option<Text<SourceUrl>>,
+    /// PEM: the public key that signs the database, where it is not IPFire's own.
+    pub(super) ipfire_key: Option<PathBuf>,
 }
 
 /// `[[geo.override]]`: the analyst's own correction.

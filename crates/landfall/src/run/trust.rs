@@ -17,6 +17,25 @@ pub(super) fn load(
     extra: Option<&CertificateDer<'static>>,
     verify: UpstreamVerify,
 ) -> Result<UpstreamTrust, Error> {
+    let roots = roots(files, extra)?;
+    let on_unverified = match verify {
+        UpstreamVerify::Refuse => OnUnverified::Refuse,
+        UpstreamVerify::Record => OnUnverified::Record,
+    };
+    UpstreamTrust::new(roots, on_unverified).map_err(|error| {
+        Error::runtime(error.to_string())
+            .hint("install the system's root certificates (the package ca-certificates), or name a file with --upstream-ca")
+    })
+}
+
+/// The roots alone.
+///
+/// # Errors
+/// A file that cannot be read or holds no certificate.
+pub(crate) fn roots(
+    files: &[PathBuf],
+    extra: Option<&CertificateDer<'static>>,
+) -> Result<RootCertStore, Error> {
     let mut roots = RootCertStore::empty();
     let platform = rustls_native_certs::load_native_certs();
     for error in &platform.errors {
@@ -28,14 +47,7 @@ pub(super) fn load(
         add(&mut roots, file)?;
     }
     roots.add_parsable_certificates(extra.cloned());
-    let on_unverified = match verify {
-        UpstreamVerify::Refuse => OnUnverified::Refuse,
-        UpstreamVerify::Record => OnUnverified::Record,
-    };
-    UpstreamTrust::new(roots, on_unverified).map_err(|error| {
-        Error::runtime(error.to_string())
-            .hint("install the system's root certificates (the package ca-certificates), or name a file with --upstream-ca")
-    })
+    Ok(roots)
 }
 
 fn add(roots: &mut RootCertStore, file: &Path) -> Result<(), Error> {

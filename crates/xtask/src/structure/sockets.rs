@@ -28,6 +28,8 @@ const MAY_OPEN: &[&str] = &[
     "crates/demo/",
     // Load, origin and the proxies that it is compared with.
     "crates/bench/",
+    // Newer databases, on the command of the user alone.
+    "crates/landfall/src/fetch/",
     // Tries whether the port can be bound.
     "crates/landfall/src/commands/doctor",
     // This list.
