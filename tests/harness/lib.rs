@@ -10,6 +10,7 @@ pub mod field;
 pub mod forwarder;
 pub mod h2;
 pub mod landfall;
+pub mod mirror;
 pub mod network;
 pub mod origin;
 pub mod pattern;
