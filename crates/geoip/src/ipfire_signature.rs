@@ -45,7 +45,10 @@ impl SigningKey {
     /// # Errors
     /// It is none, or not on P-521.
     pub fn from_der(der: &[u8]) -> Result<Self, NotASigningKey> {
-        ParsedPublicKey::new(&ECDSA_P521_SHA256_ASN1, der).map(Self).map_err(|_| NotASigningKey)
+        match ParsedPublicKey::new(&ECDSA_P521_SHA256_ASN1, der) {
+            Ok(key) => Ok(Self(key)),
+            Err(_rejected) => Err(NotASigningKey),
+        }
     }
 
     /// Checks the signatures of a file. The file is changed on the way and is the same afterwards.

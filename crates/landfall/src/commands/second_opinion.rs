@@ -149,8 +149,11 @@ const fn with_opinion(columns: &[Column]) -> [Column; DestinationShape::COLUMNS.
     all
 }
 
+/// What an annotation says in one respect.
+type Field = fn(&Annotation) -> String;
+
 fn differences(recorded: &Annotation, also: &Annotation) -> Vec<Difference> {
-    let fields: [(&'static str, fn(&Annotation) -> String); 7] = [
+    let fields: [(&'static str, Field); 7] = [
         ("location", |a| lookup::location(&a.location)),
         ("AS", |a| text(a.asn)),
         ("operator", |a| text(a.operator.as_ref().map(|operator| &operator.group))),

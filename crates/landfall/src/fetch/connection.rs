@@ -2,7 +2,7 @@
 //! dialled in turn, its certificate verified. `[resolve]` and `[dial]` hold here too, so that tests
 //! reach no network.
 
-use super::Limits;
+use super::limits::Limits;
 use super::url::Location;
 use crate::error::Error;
 use flow::address::Host;
@@ -109,7 +109,11 @@ impl Connector {
                 .hint(
                     "find out who answers in its place; roots of your own are named with upstream-ca",
                 )),
-            Err(_) => Err(super::late(to, "the server does not answer the TLS handshake")),
+            Err(_) => Err(late(to, "the server does not answer the TLS handshake")),
         }
     }
+}
+
+pub(super) fn late(at: &Location, what: &str) -> Error {
+    Error::runtime(what).at(at).hint("try again later, or give another URL below [geo.update]")
 }

@@ -5,11 +5,14 @@
 //! only. Redirects, time and bytes have bounds. What comes is written down and not believed.
 
 mod connection;
+mod limits;
 pub(crate) mod url;
+
+pub(crate) use limits::Limits;
 
 use crate::error::Error;
 use bytes::Bytes;
-use connection::Connector;
+use connection::{Connector, late};
 use http_body_util::{BodyExt, Empty};
 use hyper::body::Incoming;
 use hyper::header::{ACCEPT_ENCODING, CONTENT_LENGTH, HOST, LOCATION, USER_AGENT};
@@ -19,7 +22,6 @@ use proxy::DialTable;
 use resolver::NameResolver;
 use rustls::RootCertStore;
 use std::io::Write;
-use std::time::Duration;
 use tokio::time::timeout;
 use url::Location;
 
@@ -27,35 +29,6 @@ use url::Location;
 pub(crate) struct Fetcher {
     connector: Connector,
     limits: Limits,
-}
-
-/// What a fetch may take.
-#[derive(Clone, Debug)]
-pub(crate) struct Limits {
-    /// Addresses of a host that are tried.
-    pub(crate) addresses: usize,
-    /// For the connection to an address, and for its TLS handshake.
-    pub(crate) connect_time: Duration,
-    /// Until the head of the answer is there, and between any two pieces of its body.
-    pub(crate) silence_time: Duration,
-    /// For everything.
-    pub(crate) whole_time: Duration,
-    pub(crate) redirects: usize,
-    /// Of the body.
-    pub(crate) bytes: u64,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            addresses: 4,
-            connect_time: Duration::from_secs(15),
-            silence_time: Duration::from_secs(30),
-            whole_time: Duration::from_secs(30 * 60),
-            redirects: 5,
-            bytes: 128 << 20,
-        }
-    }
 }
 
 /// How far a fetch is, for whoever waits.
@@ -207,8 +180,4 @@ fn next(at: &Location, response: &Response<Incoming>) -> Result<Location, Error>
             .because(&error)
             .hint("give the URL where the file lies below [geo.update]")
     })
-}
-
-fn late(at: &Location, what: &str) -> Error {
-    Error::runtime(what).at(at).hint("try again later, or give another URL below [geo.update]")
 }

@@ -98,7 +98,7 @@ impl FromStr for Location {
     type Err = NotALocation;
 
     fn from_str(text: &str) -> Result<Self, NotALocation> {
-        let uri: Uri = text.parse().map_err(|_| NotALocation::NoUrl)?;
+        let uri: Uri = text.parse().map_err(|_invalid| NotALocation::NoUrl)?;
         let Some(authority) = uri.authority() else { return Err(NotALocation::NoUrl) };
         if authority.as_str().contains('@') {
             return Err(NotALocation::NamesAUser);

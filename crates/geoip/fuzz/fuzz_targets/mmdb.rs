@@ -1,0 +1,7 @@
+//! An MMDB file: what the check lets through is asked about addresses and must answer.
+
+#![no_main]
+
+mod ask;
+
+libfuzzer_sys::fuzz_target!(|input: &[u8]| ask::file(input));
