@@ -61,6 +61,23 @@ impl Error {
         Self::Fetched { what: what.to_owned(), error: Box::new(self) }
     }
 
+    /// What is wrong with a file that has no name yet.
+    fn tell_of(&self, what: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Fault { fault, .. } => write!(f, "{what} is not a sound database: {fault}"),
+            Self::WrongAnswers { answers, .. } => {
+                write!(f, "{what} is no honest database: {}", answers.join("; "))
+            }
+            Self::NothingKnown { database_type, .. } => {
+                write!(f, "{what} holds no country (its type is {database_type:?})")
+            }
+            Self::Mmdb { .. } | Self::EndlessTree { .. } => {
+                write!(f, "{what} is not a sound MMDB file")
+            }
+            error => write!(f, "{what} is of no use: {error}"),
+        }
+    }
+
     /// What the user can do about it.
     pub fn hint(&self) -> String {
         match self {
@@ -168,19 +185,7 @@ impl fmt::Display for Error {
                  none",
                 difference.networks, difference.changed, difference.lost
             ),
-            Self::Fetched { what, error } => match &**error {
-                Self::Fault { fault, .. } => write!(f, "{what} is not a sound database: {fault}"),
-                Self::WrongAnswers { answers, .. } => {
-                    write!(f, "{what} is no honest database: {}", answers.join("; "))
-                }
-                Self::NothingKnown { database_type, .. } => {
-                    write!(f, "{what} holds no country (its type is {database_type:?})")
-                }
-                Self::Mmdb { .. } | Self::EndlessTree { .. } => {
-                    write!(f, "{what} is not a sound MMDB file")
-                }
-                error => write!(f, "{what} is of no use: {error}"),
-            },
+            Self::Fetched { what, error } => error.tell_of(what, f),
             Self::NothingKnown { path, database_type } => write!(
                 f,
                 "{} holds no country and no AS number (its type is {database_type:?})",

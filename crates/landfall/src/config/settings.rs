@@ -19,6 +19,7 @@ use flow::address::{DnsName, Host};
 use flow::assessment::Statement;
 use flow::filter::Filter;
 use flow::limits::Limits;
+use geoip::SetChoice;
 use proxy::{DialTable, Rule, Rules, UpstreamProxy};
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -165,6 +166,8 @@ impl Settings {
         let hop = outgoing::upstream_proxy(&run, written.upstream_proxy, &place)?;
         let (upstream_proxy, upstream_proxy_credentials) = hop.unzip();
         let mark = run.transparent_mark.or(written.transparent.mark).map(NonZeroU32::get);
+        let databases = run.geoip.into_iter().chain(databases);
+        let set = run.databases.or(written.geo.set.map(|Text(set)| set)).unwrap_or_default();
         Ok(Self {
             listen: run.listen.or(written.listen).unwrap_or(DEFAULT_LISTEN),
             case: place.name("case", run.case.or(written.case))?,
@@ -182,14 +185,7 @@ impl Settings {
                 intercept: run.intercept.into_iter().chain(bare(written.intercept)).collect(),
                 passthrough: run.passthrough.into_iter().chain(bare(written.passthrough)).collect(),
                 block: run.block.into_iter().chain(bare(written.block)).collect(),
-                on_distrust: run.on_distrust.or(written.on_distrust).map_or_else(
-                    proxy::OnDistrust::default,
-                    |written| match written {
-                        OnDistrust::Passthrough => proxy::OnDistrust::Passthrough,
-                        OnDistrust::Keep => proxy::OnDistrust::Keep,
-                        OnDistrust::Block => proxy::OnDistrust::Block,
-                    },
-                ),
+                on_distrust: on_distrust(run.on_distrust.or(written.on_distrust)),
                 allowed_clients: run.allow.into_iter().chain(bare(written.allow)).collect(),
                 trusted_forwarders: run
                     .proxy_protocol_from
@@ -224,12 +220,7 @@ impl Settings {
             },
             statements: statements(written.statement, &place)?,
             database_urls: DatabaseUrls::new(written.geo.update, &place)?,
-            geoip: geoip::Config {
-                data_dir: data.path().to_owned(),
-                set: run.databases.or(written.geo.set.map(|Text(set)| set)).unwrap_or_default(),
-                extra_mmdb: run.geoip.into_iter().chain(databases).collect(),
-                overrides: written.geo.overrides.into_iter().map(geo_override).collect(),
-            },
+            geoip: geoip(&data, set, databases, written.geo.overrides),
             data,
             file: path,
         })
@@ -276,6 +267,29 @@ fn resolve_override(
     (Text(name), answer): (Text<DnsName>, Answer),
 ) -> (DnsName, resolver::Override) {
     (name, resolver::Override { cnames: answer.cnames, addresses: answer.addresses })
+}
+
+fn on_distrust(written: Option<OnDistrust>) -> proxy::OnDistrust {
+    match written {
+        None => proxy::OnDistrust::default(),
+        Some(OnDistrust::Passthrough) => proxy::OnDistrust::Passthrough,
+        Some(OnDistrust::Keep) => proxy::OnDistrust::Keep,
+        Some(OnDistrust::Block) => proxy::OnDistrust::Block,
+    }
+}
+
+fn geoip(
+    data: &DataDir,
+    set: SetChoice,
+    databases: impl Iterator<Item = PathBuf>,
+    overrides: Vec<GeoOverride>,
+) -> geoip::Config {
+    geoip::Config {
+        set,
+        data_dir: data.path().to_owned(),
+        extra_mmdb: databases.collect(),
+        overrides: overrides.into_iter().map(geo_override).collect(),
+    }
 }
 
 fn statements(
