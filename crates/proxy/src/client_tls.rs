@@ -17,7 +17,7 @@ use flow::stream::Leg;
 use flow::time::Stamp;
 use flow::treatment::{Cause, Failure, Side, Stage};
 use rustls::ServerConfig;
-use rustls::server::{ClientHello, NoServerSessionStorage, ResolvesServerCert};
+use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -102,18 +102,11 @@ pub(crate) fn config(
     alpn: Option<&[u8]>,
     needs: &ClientNeeds,
 ) -> Result<ServerConfig, String> {
-    let mut config = ServerConfig::builder_with_provider(Arc::clone(setup.trust.provider()))
-        .with_safe_default_protocol_versions()
-        .map_err(|error| error.to_string())?
-        .with_no_client_auth()
-        .with_cert_resolver(Arc::new(OneLeaf(leaf)));
+    let base = setup.trust.base().map_err(|error| error.to_string())?;
+    let mut config = base.server.clone();
+    config.cert_resolver = Arc::new(OneLeaf(leaf));
     config.alpn_protocols = alpn.map(|protocol| vec![protocol.to_vec()]).unwrap_or_default();
-    // Ours goes: a client that offers AES-256 first takes AES-128 as well, at a tenth less.
-    config.ignore_client_order = true;
     config.max_fragment_size = needs.most_record_bytes.map(|bytes| bytes + RECORD_HEADER_BYTES);
-    // Each connection is on its own: no ticket outlives it.
-    config.send_tls13_tickets = 0;
-    config.session_storage = Arc::new(NoServerSessionStorage {});
     Ok(config)
 }
 

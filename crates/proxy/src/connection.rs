@@ -1,5 +1,8 @@
 //! A device's connection from accept to close. This is the one place that branches: each step is a
 //! function that returns a value, and no step calls the next.
+//!
+//! Steps are boxed: a future has room for the largest of its steps for as long as it lives, and that
+//! of a connection lives for hours in the smallest of them.
 
 use crate::association;
 use crate::client::{Client, Served, Speaks};
@@ -33,15 +36,17 @@ pub(crate) async fn run(mut client: Client, served: &Served) {
     let mut ask = match client.original {
         Some(original) => ingress::taken(&mut client, original, served),
         None => tokio::select! {
-            ask = ingress::read(&mut client, served) => ask,
+            ask = Box::pin(ingress::read(&mut client, served)) => ask,
             () = served.abort.cancelled() => Ask::nothing(Cause::RunEnded),
         },
     };
     let ended = loop {
         let ended = match ask {
-            Ask::Forward(request) => forward::run(*request, &mut client, accepted, served).await,
+            Ask::Forward(request) => {
+                Box::pin(forward::run(*request, &mut client, accepted, served)).await
+            }
             Ask::Associate(asked) => {
-                break association::run(asked, client, accepted, served).await;
+                break Box::pin(association::run(asked, client, accepted, served)).await;
             }
             Ask::Single(asked) => break single(asked, client, accepted, served).await,
         };
@@ -98,7 +103,8 @@ async fn single(
                 }
                 Single::Own(request) => {
                     journal.treated(Treatment::Plaintext(PlaintextWhy::OwnPages)).await?;
-                    onboarding::answer(client.wire, &served.setup, &journal, &request).await
+                    let (setup, wire) = (&served.setup, client.wire);
+                    Box::pin(onboarding::answer(wire, setup, &journal, &request)).await
                 }
                 Single::Refused(refusal) => {
                     let Refusal { treatment, raw, target, .. } = refusal;
@@ -107,9 +113,9 @@ async fn single(
                         journal.targeted(target).await?;
                     }
                     journal.passed(Leg::Client, Direction::Up, raw).await?;
-                    let limits = &served.setup.limits;
-                    reply::refuse(&mut client.wire, client.speaks, limits, &journal, treatment)
-                        .await
+                    let (limits, speaks) = (&served.setup.limits, client.speaks);
+                    let wire = &mut client.wire;
+                    Box::pin(reply::refuse(wire, speaks, limits, &journal, treatment)).await
                 }
                 Single::Nothing(cause) => journal.not_relayed(request_failed(cause)).await,
             }
@@ -135,25 +141,26 @@ async fn tunnel(
     let Client { wire: mut client, own, device, speaks, .. } = client;
     journal.targeted(target.clone()).await?;
     if onboarding::is_own(target) {
-        return own_pages(client, speaks, served, journal, &target.host, device.0.ip()).await;
+        let device = device.0.ip();
+        return Box::pin(own_pages(client, speaks, served, journal, &target.host, device)).await;
     }
-    let upstream = match upstream::reach(setup, journal, target, &own).await? {
+    let upstream = match Box::pin(upstream::reach(setup, journal, target, &own)).await? {
         Ok(upstream) => upstream,
         Err(treatment) => {
-            return reply::refuse(&mut client, speaks, &setup.limits, journal, treatment).await;
+            let limits = &setup.limits;
+            return Box::pin(reply::refuse(&mut client, speaks, limits, journal, treatment)).await;
         }
     };
     let bound = upstream.socket().local_address();
     if let Err(error) = reply::established(&mut client, speaks, bound).await {
         return journal.not_relayed(client_gone(&error)).await;
     }
-    let why = match opening::read(&mut client, Some(&upstream), &setup.limits, &served.abort).await
-    {
+    let reading = opening::read(&mut client, Some(&upstream), &setup.limits, &served.abort);
+    let why = match Box::pin(reading).await {
         Opening::Tls(hello) => {
             let device = device.0.ip();
             let tunnel = Tunnel { client, upstream, device, target, own: &own, setup, journal };
-            // Connections of other kinds need no room for two handshakes.
-            return Box::pin(tunnel.run(*hello)).await;
+            return Box::pin(tunnel.run(hello)).await;
         }
         Opening::Failed(failure) => return hello_failed(client, setup, journal, failure).await,
         Opening::UpstreamFailed(error) => {
@@ -179,7 +186,8 @@ async fn tunnel(
         }
     };
     journal.treated(Treatment::Plaintext(why)).await?;
-    relay::run(journal, End::plain(client), End::plain(upstream), &setup.limits).await
+    let (client, upstream) = (End::plain(client), End::plain(upstream));
+    Box::pin(relay::run(journal, client, upstream, &setup.limits)).await
 }
 
 /// A tunnel to Landfall's own pages, which is never dialled.

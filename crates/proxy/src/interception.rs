@@ -48,9 +48,9 @@ enum Plan {
 
 impl Tunnel<'_> {
     /// Serves the tunnel to its end.
-    pub(crate) async fn run(mut self, hello: ClientHello) -> Result<Outcome, RecorderGone> {
+    pub(crate) async fn run(mut self, hello: Box<ClientHello>) -> Result<Outcome, RecorderGone> {
         let (connection, at) = (self.journal.connection(), self.journal.now());
-        let told = Event::ClientHello { connection, at, hello: Box::new(hello.clone()) };
+        let told = Event::ClientHello { connection, at, hello: hello.clone() };
         self.journal.tell(told).await?;
         let name =
             asked_host(&hello, &self.target.host).unwrap_or_else(|| self.target.host.clone());
@@ -110,7 +110,7 @@ impl Tunnel<'_> {
     /// Shakes hands with the upstream, then with the client, and relays the plaintext.
     async fn intercept(
         self,
-        hello: ClientHello,
+        hello: Box<ClientHello>,
         asked: Asked,
         insisted: bool,
     ) -> Result<Outcome, RecorderGone> {
@@ -124,7 +124,7 @@ impl Tunnel<'_> {
                 // Some servers serve one connection at a time, and ours is over.
                 drop(upstream_socket);
                 let why = PassthroughWhy::UpstreamIncompatible(fact);
-                return redial(client, target, own, setup, journal, why).await;
+                return Box::pin(redial(client, target, own, setup, journal, why)).await;
             }
             Err(Unsecured { failure, .. }) => {
                 let alert = tls_failure::alert_record(&failure.cause);
@@ -220,7 +220,7 @@ async fn splice(
 ) -> Result<Outcome, RecorderGone> {
     journal.treated(Treatment::Passthrough(why)).await?;
     let (client, upstream) = (End::plain(client), End::plain(upstream));
-    relay::run(journal, client, upstream, &setup.limits).await
+    Box::pin(relay::run(journal, client, upstream, &setup.limits)).await
 }
 
 /// The same over a second connection to the same address, after ours could not be used.

@@ -38,6 +38,7 @@ mod reply;
 mod response_end;
 mod rule;
 mod setup;
+mod tls_base;
 mod tls_failure;
 mod upstream;
 mod upstream_proxy;

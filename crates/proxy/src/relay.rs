@@ -13,11 +13,13 @@ use flow::limits::Limits;
 use flow::stream::{Direction, Leg};
 use flow::treatment::{Outcome, Side};
 use std::io;
+use std::mem::MaybeUninit;
+use std::pin::Pin;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::Poll;
+use std::task::{Poll, ready};
 use std::time::Duration;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadHalf, WriteHalf};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf, ReadHalf, WriteHalf};
 use tokio::sync::Notify;
 
 /// One side of a relay: a plain stream and the socket below it.
@@ -36,20 +38,49 @@ impl End<Wire> {
 
 /// Relays until both directions ended, one failed, or nothing passed for the idle time. Whatever
 /// ends it early, a dropped future included, resets both sockets: a FIN would look like an end.
-pub(crate) async fn run<C, U>(
+pub(crate) fn run<C, U>(
     journal: &Journal,
     client: End<C>,
     upstream: End<U>,
+    limits: &Limits,
+) -> impl Future<Output = Result<Outcome, RecorderGone>>
+where
+    C: AsyncRead + AsyncWrite,
+    U: AsyncRead + AsyncWrite,
+{
+    let resets =
+        ResetBoth { client: client.socket.clone(), upstream: upstream.socket.clone(), armed: true };
+    // Moved to where they stay before there is a future, which would keep their old places.
+    let client = Split::of(client);
+    let upstream = Split::of(upstream);
+    relay(journal, client, upstream, resets, limits)
+}
+
+/// An [`End`] whose directions have parted.
+struct Split<S> {
+    reader: ReadHalf<S>,
+    writer: WriteHalf<S>,
+    socket: Socket,
+}
+
+impl<S: AsyncRead + AsyncWrite> Split<S> {
+    fn of(end: End<S>) -> Self {
+        let (reader, writer) = tokio::io::split(end.stream);
+        Self { reader, writer, socket: end.socket }
+    }
+}
+
+async fn relay<C, U>(
+    journal: &Journal,
+    client: Split<C>,
+    upstream: Split<U>,
+    mut resets: ResetBoth,
     limits: &Limits,
 ) -> Result<Outcome, RecorderGone>
 where
     C: AsyncRead + AsyncWrite,
     U: AsyncRead + AsyncWrite,
 {
-    let mut resets =
-        ResetBoth { client: client.socket.clone(), upstream: upstream.socket.clone(), armed: true };
-    let (client_reader, client_writer) = tokio::io::split(client.stream);
-    let (upstream_reader, upstream_writer) = tokio::io::split(upstream.stream);
     let unwritable = Unwritable::default();
     let half_close = HalfClose::default();
     let pump = |direction, from, to, to_socket| Pump {
@@ -65,8 +96,8 @@ where
     let down = pump(Direction::Down, Side::Upstream, Side::Client, &client.socket);
     let both = async {
         tokio::try_join!(
-            up.run(client_reader, upstream_writer),
-            down.run(upstream_reader, client_writer)
+            up.run(client.reader, upstream.writer),
+            down.run(upstream.reader, client.writer)
         )
     };
     let ended = tokio::select! {
@@ -202,26 +233,24 @@ impl Pump<'_> {
         R: AsyncRead,
         W: AsyncWrite,
     {
-        let mut room = SMALLEST_READ_BYTES;
+        let mut room = SMALLEST_ROOM_BYTES;
         let mut buffer = BytesMut::new();
         let mut next = None;
         loop {
             let read = match next.take() {
                 Some(ended) => ended,
                 None => {
-                    if buffer.capacity() < room / 2 {
-                        buffer = BytesMut::with_capacity(room);
-                    }
-                    let read = reader.read_buf(&mut buffer).await;
-                    if buffer.len() >= STREAMING_BYTES {
+                    let read = first(&mut reader, &mut buffer, room).await;
+                    if buffer.len() == FIRST_READ_BYTES {
                         next = gather(&mut reader, &mut buffer).await;
+                        room = next_room(room, buffer.len());
                     }
                     read
                 }
             };
             match read {
                 Ok(0) => break,
-                Ok(_) => room = next_room(room, buffer.len()),
+                Ok(_) => {}
                 Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
                     self.to_socket.finish();
                     return Ok(Ended::Cut);
@@ -229,7 +258,7 @@ impl Pump<'_> {
                 Err(error) => return Err(self.unreadable(&error)),
             }
             self.half_close.passed(self.from);
-            let bytes = buffer.split().freeze();
+            let bytes = std::mem::take(&mut buffer).freeze();
             self.journal.passed(Leg::Relay, self.direction, bytes.clone()).await?;
             if self.journal.refuses() {
                 return Err(Broken::Transport(Outcome::Malformed));
@@ -283,6 +312,25 @@ impl Pump<'_> {
     }
 }
 
+/// Waits for bytes without a buffer to hold while it waits, as most connections do most of the time.
+/// Bytes that fill the first read are given `room` for what is behind them.
+async fn first<R: AsyncRead>(
+    reader: &mut ReadHalf<R>,
+    buffer: &mut BytesMut,
+    room: usize,
+) -> io::Result<usize> {
+    std::future::poll_fn(|cx| {
+        let mut bytes = [const { MaybeUninit::uninit() }; FIRST_READ_BYTES];
+        let mut read = ReadBuf::uninit(&mut bytes);
+        ready!(Pin::new(&mut *reader).poll_read(cx, &mut read))?;
+        let read = read.filled();
+        buffer.reserve(if read.len() == FIRST_READ_BYTES { room } else { read.len() });
+        buffer.extend_from_slice(read);
+        Poll::Ready(Ok(read.len()))
+    })
+    .await
+}
+
 /// Adds what can be read at once, while there is room: TLS gives one record at a time. Returns the end
 /// or the failure that this met, which comes after the bytes before it.
 ///
@@ -292,7 +340,7 @@ async fn gather<R: AsyncRead>(
     reader: &mut ReadHalf<R>,
     buffer: &mut BytesMut,
 ) -> Option<io::Result<usize>> {
-    while buffer.capacity() - buffer.len() >= STREAMING_BYTES {
+    while buffer.capacity() - buffer.len() >= LEAST_ROOM_BYTES {
         let mut reading = std::pin::pin!(reader.read_buf(buffer));
         let read = std::future::poll_fn(|cx| Poll::Ready(reading.as_mut().poll(cx))).await;
         match read {
@@ -304,20 +352,22 @@ async fn gather<R: AsyncRead>(
     None
 }
 
-/// Small while a connection idles, large while it streams.
+/// A record's while a direction sends now and then, more while it streams.
 fn next_room(room: usize, length: usize) -> usize {
     if length >= room / 2 {
-        (room * 4).min(LARGEST_READ_BYTES)
+        (room * 4).min(LARGEST_ROOM_BYTES)
     } else if length < room / 8 {
-        (room / 4).max(SMALLEST_READ_BYTES)
+        (room / 4).max(SMALLEST_ROOM_BYTES)
     } else {
         room
     }
 }
 
-/// Bytes of a read after which more is likely to be there already.
-const STREAMING_BYTES: usize = 8 * 1024;
-/// Buffer of an idle direction.
-const SMALLEST_READ_BYTES: usize = 2 * 1024;
-/// Buffer of a busy direction: a few TLS records.
-const LARGEST_READ_BYTES: usize = 64 * 1024;
+/// Read without a buffer; when so much is there, more is likely to be.
+const FIRST_READ_BYTES: usize = 4 * 1024;
+/// Less room is not worth another read.
+const LEAST_ROOM_BYTES: usize = 8 * 1024;
+/// Room for what is likely to be there: a TLS record's plaintext.
+const SMALLEST_ROOM_BYTES: usize = 16 * 1024;
+/// Room in a busy direction: a few TLS records.
+const LARGEST_ROOM_BYTES: usize = 64 * 1024;

@@ -149,15 +149,11 @@ fn config(
     answerer: &Arc<Answerer>,
 ) -> Result<ClientConfig, rustls::Error> {
     let verifier: Arc<dyn ServerCertVerifier> = Arc::<Witness>::clone(witness);
-    let mut config = ClientConfig::builder_with_provider(Arc::clone(setup.trust.provider()))
-        .with_safe_default_protocol_versions()?
-        .dangerous()
-        .with_custom_certificate_verifier(verifier)
-        .with_client_cert_resolver(Arc::<Answerer>::clone(answerer));
+    let mut config = setup.trust.base()?.client.clone();
+    config.dangerous().set_certificate_verifier(verifier);
+    config.client_auth_cert_resolver = Arc::<Answerer>::clone(answerer);
     config.alpn_protocols.clone_from(&hello.alpn);
     config.enable_sni = hello.server_name.is_some();
-    // A resumed handshake shows no certificate, so none is.
-    config.resumption = rustls::client::Resumption::disabled();
     config.key_log = Arc::<SecretCollector>::clone(secrets);
     Ok(config)
 }

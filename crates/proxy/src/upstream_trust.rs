@@ -1,6 +1,7 @@
 //! Whom the upstream leg trusts. Verifies as the platform would and remembers what was shown, so
 //! that a chain that does not verify is evidence too.
 
+use crate::tls_base::TlsBase;
 use bytes::Bytes;
 use flow::tls::Verification;
 use rustls::client::WebPkiServerVerifier;
@@ -15,7 +16,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 #[derive(Clone)]
 pub struct UpstreamTrust {
     verifier: Arc<WebPkiServerVerifier>,
-    provider: Arc<CryptoProvider>,
+    base: Arc<Result<TlsBase, rustls::Error>>,
     on_unverified: OnUnverified,
 }
 
@@ -39,11 +40,16 @@ impl UpstreamTrust {
             WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider))
                 .build()
                 .map_err(|_no_roots| NoRoots)?;
-        Ok(Self { verifier, provider, on_unverified })
+        let base = Arc::new(TlsBase::new(&provider, Arc::clone(&verifier)));
+        Ok(Self { verifier, base, on_unverified })
     }
 
-    pub(crate) fn provider(&self) -> &Arc<CryptoProvider> {
-        &self.provider
+    /// What the configurations of handshakes are copied from.
+    ///
+    /// # Errors
+    /// What the TLS library refused when they were made.
+    pub(crate) fn base(&self) -> Result<&TlsBase, rustls::Error> {
+        self.base.as_ref().as_ref().map_err(rustls::Error::clone)
     }
 }
 

@@ -21,11 +21,10 @@ pub(crate) struct Wire {
     socket: Socket,
     /// TLS to the proxy itself, inside which the bytes of this wire pass.
     outer: Option<Box<TlsStream<Self>>>,
-    /// Bytes that were read and put back, or read ahead; they are read first.
+    /// Bytes that were read and put back; they are read first.
     unread: Bytes,
-    reads_ahead: bool,
-    /// The last read filled its buffer: more is likely to be there already.
-    streaming: bool,
+    /// Set where TLS reads this wire.
+    ahead: Option<ReadAhead>,
     capture: Option<Capture>,
     /// Where all that passes is copied to, and which it waits for.
     ciphertext: Option<Ciphertext>,
@@ -34,6 +33,18 @@ pub(crate) struct Wire {
 /// The socket below a [`Wire`], for what TLS cannot express.
 #[derive(Clone)]
 pub(crate) struct Socket(Arc<TcpStream>);
+
+/// Bytes taken from a socket before TLS asked for them. There is a buffer while the peer streams, and
+/// none while it is waited for.
+#[derive(Default)]
+struct ReadAhead {
+    buffer: Vec<u8>,
+    /// What of the buffer was not handed on yet.
+    next: usize,
+    end: usize,
+    /// The last read filled its buffer: more is likely to be there already.
+    streaming: bool,
+}
 
 /// Collects the bytes that pass a wire with their times, up to a bound. Clones collect together,
 /// so the bytes are there even when the wire was lost with a failed handshake.
@@ -111,8 +122,8 @@ impl Wire {
 
     fn of(socket: Socket, outer: Option<Box<TlsStream<Self>>>) -> Self {
         let unread = Bytes::new();
-        let (capture, ciphertext) = (None, None);
-        Self { socket, outer, unread, reads_ahead: false, streaming: false, capture, ciphertext }
+        let (ahead, capture, ciphertext) = (None, None, None);
+        Self { socket, outer, unread, ahead, capture, ciphertext }
     }
 
     /// Moves the wire out, leaving one to the same socket in its place.
@@ -125,7 +136,8 @@ impl Wire {
     /// asks for is taken from the socket at once, where nobody else can see it any more.
     pub(crate) fn under_tls(self) -> Self {
         // Inside another TLS, that one reads ahead.
-        Self { reads_ahead: self.outer.is_none(), ..self }
+        let ahead = self.outer.is_none().then(ReadAhead::default);
+        Self { ahead, ..self }
     }
 
     pub(crate) fn socket(&self) -> &Socket {
@@ -251,9 +263,52 @@ impl Socket {
         }
     }
 
+    fn poll_read_buf(&self, cx: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let length = ready!(self.poll_read(cx, into.initialize_unfilled()))?;
+        into.advance(length);
+        Poll::Ready(Ok(()))
+    }
+
     /// Waits until the peer has sent something or closed; `true` when there are bytes.
     pub(crate) async fn has_spoken(&self) -> io::Result<bool> {
         Ok(self.0.peek(&mut [0]).await? > 0)
+    }
+}
+
+impl ReadAhead {
+    fn poll_read(
+        &mut self,
+        socket: &Socket,
+        cx: &mut Context<'_>,
+        into: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let room = into.remaining();
+        if self.next == self.end {
+            if !self.streaming || room >= READ_AHEAD_BYTES {
+                self.buffer = Vec::new();
+                ready!(socket.poll_read_buf(cx, into))?;
+                self.streaming = into.remaining() == 0;
+                return Poll::Ready(Ok(()));
+            }
+            // TLS asks for 4 KiB at a time, four times a record.
+            let Poll::Ready(read) = self.fill(socket, cx) else {
+                self.buffer = Vec::new();
+                return Poll::Pending;
+            };
+            (self.next, self.end) = (0, read?);
+            self.streaming = self.end >= room;
+        }
+        let bytes = self.buffer.get(self.next..self.end).unwrap_or_default();
+        let bytes = bytes.get(..room).unwrap_or(bytes);
+        into.put_slice(bytes);
+        self.next += bytes.len();
+        Poll::Ready(Ok(()))
+    }
+
+    fn fill(&mut self, socket: &Socket, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        ready!(socket.0.poll_read_ready(cx))?;
+        self.buffer.resize(READ_AHEAD_BYTES, 0);
+        socket.poll_read(cx, &mut self.buffer)
     }
 }
 
@@ -271,22 +326,10 @@ impl AsyncRead for Wire {
         } else if let Some(outer) = &mut self.outer {
             ready!(Pin::new(&mut **outer).poll_read(cx, buffer))?;
         } else {
-            let room = buffer.remaining();
-            if self.reads_ahead && self.streaming && room < READ_AHEAD_BYTES {
-                // TLS asks for 4 KiB at a time, four times a record.
-                let mut ahead = BytesMut::zeroed(READ_AHEAD_BYTES);
-                let length = ready!(self.socket.poll_read(cx, &mut ahead))?;
-                self.streaming = length >= room;
-                ahead.truncate(length);
-                // A short read would keep the whole buffer.
-                let mut ahead =
-                    if self.streaming { ahead.freeze() } else { Bytes::copy_from_slice(&ahead) };
-                buffer.put_slice(&ahead.split_to(length.min(room)));
-                self.unread = ahead;
-            } else {
-                let length = ready!(self.socket.poll_read(cx, buffer.initialize_unfilled()))?;
-                buffer.advance(length);
-                self.streaming = length == room;
+            let Self { socket, ahead, .. } = &mut *self;
+            match ahead {
+                Some(ahead) => ready!(ahead.poll_read(socket, cx, buffer))?,
+                None => ready!(socket.poll_read_buf(cx, buffer))?,
             }
         }
         self.keep(|read| read, buffer.filled().get(before..).unwrap_or_default());
