@@ -122,7 +122,7 @@ impl Default for Limits {
             shutdown_grace: Duration::from_secs(10),
             recorded_connection_bytes: 16 * GIB,
             free_disk_bytes: GIB,
-            events_in_flight_bytes: (8 * MIB) as usize,
+            events_in_flight_bytes: (3 * MIB) as usize,
             leaf_cache_entries: 10_000,
             dns_cache_entries: 10_000,
             assessment_cache_entries: 20_000,
