@@ -98,7 +98,8 @@ usage: cargo xtask bench [parts] [options]
   --quick              a tenth of the work, two rounds: to see that everything runs
   --rounds N           rounds of each work [default: 5]; the median is shown
   --work NAME,...      these works alone
-  --subject NAME,...   these alone of direct, tunnel, nginx, bare-tap, landfall
+  --subject NAME,...   these alone of direct, tunnel, nginx, bare-tap, landfall,
+                       mitmdump, sslsplit [default: all that the machine has]
   --landfall FILE      the binary to measure [default: target/release/landfall]
   -o jsonl             one JSON object a line in place of the table
 

@@ -14,7 +14,7 @@ pub(crate) const HOST: &str = "origin.bench.example";
 /// Fresh hosts are `hN` below it.
 pub(crate) const FRESH_DOMAIN: &str = "fresh.bench.example";
 
-/// Writes root, certificate and key as PEM files into a directory.
+/// Writes the root and a leaf, each with its key, as PEM files into a directory.
 pub(crate) fn write(directory: &Path) -> Result<(), Problem> {
     let mut root = CertificateParams::new(Vec::new())?;
     root.distinguished_name.push(rcgen::DnType::CommonName, "Bench root");
@@ -22,6 +22,7 @@ pub(crate) fn write(directory: &Path) -> Result<(), Problem> {
     root.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
     let root_key = KeyPair::generate()?;
     std::fs::write(directory.join(ROOT), root.self_signed(&root_key)?.pem())?;
+    std::fs::write(directory.join(ROOT_KEY), root_key.serialize_pem())?;
     let issuer = Issuer::new(root, root_key);
     let mut leaf = CertificateParams::new(vec![HOST.to_owned(), format!("*.{FRESH_DOMAIN}")])?;
     leaf.extended_key_usages = vec![rcgen::ExtendedKeyUsagePurpose::ServerAuth];
@@ -55,5 +56,6 @@ pub(crate) fn client(roots: &Path, alpn: &[&[u8]]) -> Result<Arc<ClientConfig>, 
 }
 
 pub(crate) const ROOT: &str = "root.pem";
+pub(crate) const ROOT_KEY: &str = "root.key";
 pub(crate) const LEAF: &str = "leaf.pem";
 pub(crate) const KEY: &str = "leaf.key";

@@ -10,7 +10,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// Fresh hosts that its configuration knows; a run may use no more.
+/// Fresh hosts that its configuration knows where they are used; a run may use no more.
 pub(crate) const FRESH_HOSTS: usize = 6_000;
 
 /// Starts it; also returns the file of its authority's certificate.
@@ -19,9 +19,10 @@ pub(crate) async fn start(
     certificates: &Path,
     directory: &Path,
     upstream: SocketAddr,
+    fresh_hosts: usize,
 ) -> Result<(Running, SocketAddr, PathBuf), Problem> {
     let config = directory.join("landfall.toml");
-    std::fs::write(&config, text(upstream)?)?;
+    std::fs::write(&config, text(upstream, fresh_hosts)?)?;
     let common = |command: &mut Command| {
         command.arg("--data").arg(directory.join("data")).arg("--config").arg(&config);
     };
@@ -41,10 +42,10 @@ pub(crate) async fn start(
     Ok((running, address, authority))
 }
 
-fn text(upstream: SocketAddr) -> Result<String, Problem> {
+fn text(upstream: SocketAddr, fresh_hosts: usize) -> Result<String, Problem> {
     let mut text = format!("[dial]\n\"{ADDRESS}\" = \"{upstream}\"\n[resolve]\n");
     writeln!(text, "\"{HOST}\" = [\"{ADDRESS}\"]")?;
-    for number in 0..FRESH_HOSTS {
+    for number in 0..fresh_hosts {
         writeln!(text, "\"h{number}.{FRESH_DOMAIN}\" = [\"{ADDRESS}\"]")?;
     }
     Ok(text)

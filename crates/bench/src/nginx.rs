@@ -3,20 +3,11 @@
 use crate::certificates::{KEY, LEAF};
 use crate::problem::Problem;
 use crate::process::Running;
-use std::net::{Ipv4Addr, SocketAddr};
+use crate::programs;
+use std::net::SocketAddr;
 use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-use std::time::Duration;
-use tokio::net::{TcpListener, TcpStream};
-
-/// The binary, where the machine has one.
-pub(crate) fn installed() -> Option<PathBuf> {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let system = ["/usr/sbin", "/usr/local/sbin"].map(PathBuf::from);
-    let found = std::env::split_paths(&path).chain(system).map(|place| place.join("nginx"));
-    found.into_iter().find(|file| file.is_file())
-}
+use std::path::Path;
+use std::process::Command;
 
 /// Starts it. Without `keepalive` each request to the upstream is a connection of its own.
 pub(crate) async fn start(
@@ -26,21 +17,13 @@ pub(crate) async fn start(
     upstream: SocketAddr,
     keepalive: bool,
 ) -> Result<(Running, SocketAddr), Problem> {
-    let address = free_port().await?;
+    let address = programs::free_port().await?;
     let text = config(certificates, directory, address, upstream, keepalive)?;
     let file = directory.join("nginx.conf");
     std::fs::write(&file, text)?;
     let mut command = Command::new(binary);
     command.arg("-p").arg(directory).arg("-c").arg(&file);
-    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-    let running = Running::start(&mut command)?;
-    for _ in 0..200 {
-        if TcpStream::connect(address).await.is_ok() {
-            return Ok((running, address));
-        }
-        tokio::time::sleep(Duration::from_millis(25)).await;
-    }
-    Err("nginx does not answer".into())
+    Ok((programs::start(&mut command, address).await?, address))
 }
 
 fn config(
@@ -81,9 +64,4 @@ http {{
 }}
 "#
     ))
-}
-
-/// A port that was free a moment ago: nginx cannot tell which one the system chose for it.
-async fn free_port() -> Result<SocketAddr, Problem> {
-    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?.local_addr()?)
 }

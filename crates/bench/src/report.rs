@@ -1,4 +1,5 @@
-//! The results: medians of the rounds, beside nginx and beside what was to be reached.
+//! The results: medians of the rounds, beside nginx, beside what was to be reached, and how many times
+//! as fast as other people's recorders Landfall is.
 
 use crate::arguments::Arguments;
 use crate::measure::Sample;
@@ -46,42 +47,49 @@ pub(crate) fn show(work: Work, rows: &[Row], json: bool) {
             .filter(|nginx| *nginx > 0.0 && row.kind != Kind::Direct)
             .map(|n| row.median.cpu_us / n)
     };
+    let ours = rows.iter().find(|row| row.kind == Kind::Landfall).map(|row| row.median.rate);
+    let outrun = |row: &Row| {
+        ours.filter(|_| row.kind.is_rival() && row.median.rate > 0.0)
+            .map(|ours| ours / row.median.rate)
+    };
     if json {
         for row in rows {
-            println!("{}", as_json(work, row, ratio(row)));
+            println!("{}", as_json(work, row, ratio(row), outrun(row)));
         }
         return;
     }
     println!("{} ({}; Landfall: {})", work.title(), work.name(), work.target());
     let (unit, value_unit) = (work.unit(), work.value_unit().unwrap_or(""));
     println!(
-        "  {:<9} {:>12} {:>14} {:>14} {:>8} {:>9} {:>12}",
+        "  {:<9} {:>12} {:>14} {:>14} {:>8} {:>9} {:>12} {:>12}",
         "",
         format!("{unit}/s"),
         format!("CPU us/{}", short(unit)),
         "during",
         "x nginx",
         "peak MiB",
-        value_unit
+        value_unit,
+        if rows.iter().any(|row| row.kind.is_rival()) { "we run at x" } else { "" }
     );
     for row in rows {
         let Sample { rate, cpu_us, cpu_during_us, value } = row.median;
         let proxied = row.kind != Kind::Direct;
         let only = |there: bool, text: String| if there { text } else { "-".to_owned() };
         println!(
-            "  {:<9} {rate:>12.0} {:>14} {:>14} {:>8} {:>9} {:>12}",
+            "  {:<9} {rate:>12.0} {:>14} {:>14} {:>8} {:>9} {:>12} {:>12}",
             row.kind.name(),
             only(proxied, format!("{cpu_us:.1}")),
             only(proxied, format!("{cpu_during_us:.1}")),
             ratio(row).map_or_else(|| "-".to_owned(), |ratio| format!("{ratio:.2}")),
             only(proxied, format!("{:.0}", row.peak_kib as f64 / 1024.0)),
             only(work.value_unit().is_some(), format!("{value:.1}")),
+            outrun(row).map_or_else(String::new, |outrun| format!("{outrun:.1}")),
         );
     }
     println!();
 }
 
-fn as_json(work: Work, row: &Row, ratio: Option<f64>) -> serde_json::Value {
+fn as_json(work: Work, row: &Row, ratio: Option<f64>, outrun: Option<f64>) -> serde_json::Value {
     let Sample { rate, cpu_us, cpu_during_us, value } = row.median;
     json!({
         "work": work.name(),
@@ -92,6 +100,7 @@ fn as_json(work: Work, row: &Row, ratio: Option<f64>) -> serde_json::Value {
         "cpu_us": cpu_us,
         "cpu_during_us": cpu_during_us,
         "cpu_to_nginx": ratio,
+        "landfall_rate_to_this": outrun,
         "peak_kib": row.peak_kib,
         "value": work.value_unit().map(|_| value),
         "value_unit": work.value_unit(),

@@ -3,8 +3,10 @@
 use crate::certificates::ROOT;
 use crate::problem::Problem;
 use crate::process::{Cost, Running};
+use crate::programs::Programs;
 use crate::way::Way;
-use crate::{landfall, nginx};
+use crate::work::Work;
+use crate::{landfall, mitmdump, nginx, sslsplit};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::Command;
@@ -18,11 +20,20 @@ pub(crate) enum Kind {
     Nginx,
     BareTap,
     Landfall,
+    Mitmdump,
+    Sslsplit,
 }
 
 impl Kind {
-    pub(crate) const ALL: [Self; 5] =
-        [Self::Direct, Self::Tunnel, Self::Nginx, Self::BareTap, Self::Landfall];
+    pub(crate) const ALL: [Self; 7] = [
+        Self::Direct,
+        Self::Tunnel,
+        Self::Nginx,
+        Self::BareTap,
+        Self::Landfall,
+        Self::Mitmdump,
+        Self::Sslsplit,
+    ];
 
     pub(crate) fn name(self) -> &'static str {
         match self {
@@ -31,7 +42,27 @@ impl Kind {
             Self::Nginx => "nginx",
             Self::BareTap => "bare-tap",
             Self::Landfall => "landfall",
+            Self::Mitmdump => "mitmdump",
+            Self::Sslsplit => "sslsplit",
         }
+    }
+
+    /// Somebody else's recorder: without it, and when it fails, the others are measured all the same.
+    pub(crate) fn is_rival(self) -> bool {
+        matches!(self, Self::Mitmdump | Self::Sslsplit)
+    }
+
+    pub(crate) fn does(self, work: Work) -> bool {
+        match self {
+            Self::Mitmdump => work.has_rivals(),
+            Self::Sslsplit => work.has_rivals() && work != Work::KeepAliveH2,
+            _ => true,
+        }
+    }
+
+    /// Units of one round. Rivals get less to do, so that a round of theirs ends in time.
+    pub(crate) fn units(self, work: Work, quick: bool) -> usize {
+        work.units(quick) / if self.is_rival() { 10 } else { 1 }
     }
 }
 
@@ -51,7 +82,9 @@ pub(crate) struct Place<'a> {
     pub(crate) certificates: &'a Path,
     pub(crate) origin: SocketAddr,
     pub(crate) landfall: &'a Path,
-    pub(crate) nginx: Option<&'a Path>,
+    pub(crate) programs: &'a Programs,
+    /// Hosts that Landfall is to know beside the one of all works.
+    pub(crate) fresh_hosts: usize,
     /// nginx keeps connections to the upstream open.
     pub(crate) keepalive: bool,
 }
@@ -77,7 +110,7 @@ impl Subject {
                 (Some(running), Way::new(address, true, &root)?)
             }
             Kind::Nginx => {
-                let Some(binary) = place.nginx else { return Ok(None) };
+                let Some(binary) = &place.programs.nginx else { return Ok(None) };
                 let (certificates, keepalive) = (place.certificates, place.keepalive);
                 let started =
                     nginx::start(binary, certificates, directory.path(), origin, keepalive);
@@ -86,9 +119,25 @@ impl Subject {
             }
             Kind::Landfall => {
                 let (binary, certificates) = (place.landfall, place.certificates);
-                let started = landfall::start(binary, certificates, directory.path(), origin);
+                let hosts = place.fresh_hosts;
+                let started =
+                    landfall::start(binary, certificates, directory.path(), origin, hosts);
                 let (running, address, authority) = started.await?;
                 (Some(running), Way::new(address, true, &authority)?)
+            }
+            Kind::Mitmdump => {
+                let Some(binary) = &place.programs.mitmdump else { return Ok(None) };
+                let certificates = place.certificates;
+                let started = mitmdump::start(binary, certificates, directory.path(), origin);
+                let (running, address, authority) = started.await?;
+                (Some(running), Way::new(address, true, &authority)?)
+            }
+            Kind::Sslsplit => {
+                let Some(binary) = &place.programs.sslsplit else { return Ok(None) };
+                let certificates = place.certificates;
+                let started = sslsplit::start(binary, certificates, directory.path(), origin);
+                let (running, address) = started.await?;
+                (Some(running), Way::new(address, false, &root)?)
             }
         };
         Ok(Some(Self { kind, way, running, _directory: directory }))

@@ -4,13 +4,14 @@ use crate::arguments::Arguments;
 use crate::certificates;
 use crate::landfall::FRESH_HOSTS;
 use crate::measure::Sample;
-use crate::nginx;
 use crate::problem::Problem;
 use crate::process::Running;
+use crate::programs::Programs;
 use crate::report::{self, Row};
 use crate::subject::{Kind, Place, Subject};
 use crate::work::Work;
 use crate::{load, load_h2};
+use std::fmt::Display;
 use std::process::Command;
 use std::time::Duration;
 
@@ -27,9 +28,14 @@ pub(crate) async fn run(arguments: &Arguments) -> Result<(), Problem> {
     let mut command = Command::new(std::env::current_exe()?);
     command.arg("origin").arg(directory.path());
     let (_origin, address) = Running::start_ready(&mut command, false, "at=").await?;
-    let nginx = nginx::installed();
-    if nginx.is_none() {
-        eprintln!("nginx is not installed: its column is left out, and with it the ratios");
+    let programs = Programs::find();
+    if programs.nginx.is_none() {
+        eprintln!("nginx is not installed: its row is left out, and with it the ratios");
+    }
+    for (name, found) in [("mitmdump", &programs.mitmdump), ("sslsplit", &programs.sslsplit)] {
+        if found.is_none() {
+            eprintln!("{name} is not on PATH: not measured");
+        }
     }
     report::heading(arguments);
     for work in arguments.works.iter().copied() {
@@ -37,7 +43,8 @@ pub(crate) async fn run(arguments: &Arguments) -> Result<(), Problem> {
             certificates: directory.path(),
             origin: address,
             landfall: &arguments.landfall,
-            nginx: nginx.as_deref(),
+            programs: &programs,
+            fresh_hosts: if work == Work::FreshHosts { FRESH_HOSTS } else { 0 },
             keepalive: work.keepalive(),
         };
         let rows = measured(work, arguments, &place).await?;
@@ -52,33 +59,50 @@ async fn measured(
     place: &Place<'_>,
 ) -> Result<Vec<Row>, Problem> {
     let wanted = |kind: &Kind| {
-        arguments.subjects.is_empty() || arguments.subjects.iter().any(|name| name == kind.name())
+        let named = arguments.subjects.iter().any(|name| name == kind.name());
+        kind.does(work) && (named || arguments.subjects.is_empty())
     };
-    let mut subjects = Vec::new();
+    let mut subjects: Vec<(Subject, Vec<Sample>)> = Vec::new();
     for kind in Kind::ALL.into_iter().filter(wanted) {
-        subjects.extend(Subject::start(kind, place).await?);
+        match Subject::start(kind, place).await {
+            Ok(started) => subjects.extend(started.map(|subject| (subject, Vec::new()))),
+            Err(problem) => left_out(kind, &problem)?,
+        }
     }
-    let mut samples: Vec<Vec<Sample>> = vec![Vec::new(); subjects.len()];
     // Resident memory only grows within a process, so later rounds would measure less.
     let rounds = if work == Work::Idle { 1 } else { arguments.rounds };
     for round in 0..rounds {
-        for (subject, samples) in subjects.iter().zip(&mut samples) {
-            let one = one(work, subject, arguments.quick, round);
+        let mut going_on = Vec::new();
+        for (subject, mut samples) in subjects {
+            let one = one(work, &subject, arguments.quick, round);
             let sample = tokio::time::timeout(MOST_TIME, one).await;
-            let named = |problem: Problem| {
-                format!("{} through {}: {problem}", work.name(), subject.kind.name())
-            };
-            samples.push(sample.map_err(Problem::from).and_then(|done| done).map_err(named)?);
+            match sample.map_err(Problem::from).and_then(|done| done) {
+                Ok(sample) => {
+                    samples.push(sample);
+                    going_on.push((subject, samples));
+                }
+                Err(problem) => left_out(subject.kind, &format!("{}: {problem}", work.name()))?,
+            }
         }
+        subjects = going_on;
     }
-    let row = |(subject, samples): (&Subject, Vec<Sample>)| {
-        Row::new(subject.kind, &samples, subject.cost().peak_kib)
+    let row = |(subject, samples): &(Subject, Vec<Sample>)| {
+        Row::new(subject.kind, samples, subject.cost().peak_kib)
     };
-    Ok(subjects.iter().zip(samples).map(row).collect())
+    Ok(subjects.iter().map(row).collect())
+}
+
+/// A rival that fails is not measured; any other subject ends the run.
+fn left_out(kind: Kind, problem: &dyn Display) -> Result<(), Problem> {
+    if !kind.is_rival() {
+        return Err(format!("{} failed: {problem}", kind.name()).into());
+    }
+    eprintln!("{} failed, so it is not measured: {problem}", kind.name());
+    Ok(())
 }
 
 async fn one(work: Work, subject: &Subject, quick: bool, round: usize) -> Result<Sample, Problem> {
-    let units = work.units(quick);
+    let units = subject.kind.units(work, quick);
     match work {
         Work::KeepAliveH1 => load::keep_alive(subject, units).await,
         Work::KeepAliveH2 => load_h2::keep_alive(subject, units).await,
