@@ -3,6 +3,7 @@
 
 #![no_main]
 
+#[path = "../ask.rs"]
 mod ask;
 
 libfuzzer_sys::fuzz_target!(|input: &[u8]| {

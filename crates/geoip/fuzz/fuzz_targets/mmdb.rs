@@ -2,6 +2,7 @@
 
 #![no_main]
 
+#[path = "../ask.rs"]
 mod ask;
 
 libfuzzer_sys::fuzz_target!(|input: &[u8]| ask::file(input));
