@@ -3,6 +3,7 @@
 
 use crate::problem::Problem;
 use std::collections::BTreeMap;
+use std::io;
 use std::net::SocketAddr;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -52,17 +53,29 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        // Its children go with it when it is asked; when it is killed, they may not.
-        let asked = Command::new("kill").args(["-INT", &self.child.id().to_string()]).status();
+        // Children do not always go with it: each is asked, and at the end made to.
+        let tree = tree(self.child.id());
+        let asked = signal("-INT", &tree);
         for _ in 0..100 {
             if asked.is_err() || !matches!(self.child.try_wait(), Ok(None)) {
                 break;
             }
             std::thread::sleep(Duration::from_millis(50));
         }
+        drop(signal("-KILL", &tree));
         drop(self.child.kill());
         drop(self.child.wait());
     }
+}
+
+/// Sends a signal to those processes of a tree that are still there.
+fn signal(name: &str, tree: &BTreeMap<u32, Stat>) -> io::Result<()> {
+    // A number may be somebody else's by now.
+    let same = |pid: u32, then: &Stat| Stat::read(pid).is_some_and(|now| now.began == then.began);
+    let there = tree.iter().filter(|(pid, stat)| same(**pid, stat)).map(|(pid, _)| pid.to_string());
+    let mut kill = Command::new("kill");
+    kill.arg(name).args(there).stderr(Stdio::null());
+    kill.status().map(drop)
 }
 
 async fn ready_line(
@@ -105,22 +118,8 @@ impl Cost {
     }
 
     fn of_tree(root: u32) -> Self {
-        let mut parents = BTreeMap::new();
-        for entry in std::fs::read_dir("/proc").into_iter().flatten().flatten() {
-            let pid = entry.file_name().to_str().and_then(|name| name.parse::<u32>().ok());
-            if let Some((pid, stat)) = pid.and_then(|pid| Some((pid, Stat::read(pid)?))) {
-                parents.insert(pid, stat);
-            }
-        }
-        let mut tree = vec![root];
-        let mut at = 0;
-        while let Some(parent) = tree.get(at).copied() {
-            tree.extend(parents.iter().filter(|(_, s)| s.parent == parent).map(|(pid, _)| *pid));
-            at += 1;
-        }
         let mut cost = Self::default();
-        for pid in tree {
-            let Some(stat) = parents.get(&pid) else { continue };
+        for (pid, stat) in tree(root) {
             cost.cpu += Duration::from_millis(stat.ticks * MILLIS_PER_TICK);
             cost.resident_kib += status_kib(pid, "VmRSS:");
             cost.peak_kib += status_kib(pid, "VmHWM:");
@@ -129,10 +128,31 @@ impl Cost {
     }
 }
 
+/// A process and its descendants.
+fn tree(root: u32) -> BTreeMap<u32, Stat> {
+    let mut all = BTreeMap::new();
+    for entry in std::fs::read_dir("/proc").into_iter().flatten().flatten() {
+        let pid = entry.file_name().to_str().and_then(|name| name.parse::<u32>().ok());
+        if let Some((pid, stat)) = pid.and_then(|pid| Some((pid, Stat::read(pid)?))) {
+            all.insert(pid, stat);
+        }
+    }
+    let mut tree = vec![root];
+    let mut at = 0;
+    while let Some(parent) = tree.get(at).copied() {
+        tree.extend(all.iter().filter(|(_, stat)| stat.parent == parent).map(|(pid, _)| *pid));
+        at += 1;
+    }
+    all.retain(|pid, _| tree.contains(pid));
+    all
+}
+
 struct Stat {
     parent: u32,
     /// utime and stime, and those of children that were waited for.
     ticks: u64,
+    /// When it began, in ticks since the system did.
+    began: u64,
 }
 
 impl Stat {
@@ -143,7 +163,8 @@ impl Stat {
         let fields: Vec<&str> = rest.split(' ').collect();
         let number = |at: usize| fields.get(at)?.parse::<u64>().ok();
         let parent = u32::try_from(number(1)?).ok()?;
-        Some(Self { parent, ticks: number(11)? + number(12)? + number(13)? + number(14)? })
+        let ticks = number(11)? + number(12)? + number(13)? + number(14)?;
+        Some(Self { parent, ticks, began: number(19)? })
     }
 }
 
