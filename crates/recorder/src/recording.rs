@@ -270,7 +270,7 @@ const COMMANDS: usize = 16;
 /// Events handled before their bytes are handed to the operating system.
 const BATCH_EVENTS: usize = 256;
 /// Time in which events gather before the next batch: far below the 100 ms after which a commit
-/// begins, and so short that 8 MiB of events in flight do not slow anybody.
+/// begins, and so short that the events in flight do not fill their room.
 const GATHER_TIME: Duration = Duration::from_millis(2);
 /// A record is bounded, and a mark is a remark.
 const MAX_TEXT_BYTES: usize = 4 << 10;
