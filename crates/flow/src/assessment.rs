@@ -4,7 +4,7 @@
 
 use crate::claim::{Confidence, Country, NotACountry};
 use crate::id::RecordSeq;
-use crate::physics::{DecidingVantage, Exclusion, Vantage};
+use crate::physics::{DecidingVantage, Exclusion, ExclusionStrength, Vantage};
 use std::fmt;
 use std::net::IpAddr;
 use std::str::FromStr;
@@ -245,17 +245,16 @@ pub enum Word {
     /// The operator's group has its headquarters here; where the machine is, is either the same or
     /// not known.
     OperatedBy { group: String, headquarters: Country, confidence: Confidence },
-    /// Location sources contradict one another, or one of them itself over time.
+    /// Location sources contradict one another about an address.
     DatabasesDisagree,
     /// One address stands for many machines.
     NotDeterminableAnycast,
-    /// The host's addresses are in different countries, or an operator of a delivery network
-    /// answers with whichever edge is near.
-    NotDeterminableEdge,
-    /// Round-trip times refute the country.
-    PhysicsExcludes(Country),
-    /// Where an address is, changed between two look-ups.
-    LocationChanged,
+    /// Databases place the host's addresses in different countries.
+    NotDeterminableEdge(Vec<Country>),
+    /// Round-trip times refute the country for every address, at least this strongly.
+    PhysicsExcludes { country: Country, strength: ExclusionStrength },
+    /// Databases that were asked later place an address elsewhere.
+    PlacedElsewhereLater,
 }
 
 /// On whose word a machine is in a country.
@@ -303,6 +302,8 @@ pub enum Caveat {
     Overridden,
     /// Why round-trip times say nothing here.
     NoPhysics(NoStatement),
+    /// Databases were not asked about so many of its addresses: nothing is said of the whole.
+    NotAsked(usize),
     /// Newer databases were asked later and answer differently.
     LaterOpinionDiffers {
         address: IpAddr,

@@ -140,8 +140,13 @@ impl On<'_> {
     }
 }
 
+/// The great-circle distance of two points, rounded down.
+pub(crate) fn between(one: Position, other: Position) -> Kilometres {
+    Kilometres::from_metres((here(one).angle(here(other)) * EARTH_RADIUS_METRES) as u32)
+}
+
 fn nearest(from: Position, land: &[(On<'_>, &Polygon)]) -> Option<NearestLand> {
-    let here = Vector::at(from.latitude(), from.longitude());
+    let here = here(from);
     let by_distance = |(one, ..): &(f64, _, _), (other, ..): &(f64, _, _)| one.total_cmp(other);
     let mut polygons: Vec<(f64, On<'_>, &Polygon)> =
         land.iter().map(|(on, polygon)| (polygon.cap.least_angle(here), *on, *polygon)).collect();
@@ -261,6 +266,10 @@ fn corners(ring: &[Point], first: usize) -> impl Iterator<Item = Point> {
     rest.iter().chain(ring.first()).copied().take(EDGES_OF_A_RUN + 1)
 }
 
+fn here(position: Position) -> Vector {
+    Vector::at(position.latitude(), position.longitude())
+}
+
 fn vector(point: Point) -> Vector {
     let degrees = |units: i32| f64::from(units) / UNITS_PER_DEGREE;
     Vector::at(degrees(point.latitude), degrees(point.longitude))
@@ -279,10 +288,6 @@ mod tests {
     use std::sync::LazyLock;
 
     static SHAPES: LazyLock<Shapes> = LazyLock::new(|| Shapes::bundled().unwrap().1);
-
-    fn here(position: Position) -> Vector {
-        Vector::at(position.latitude(), position.longitude())
-    }
 
     fn metres(angle: f64) -> f64 {
         angle * EARTH_RADIUS_METRES

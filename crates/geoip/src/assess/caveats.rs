@@ -18,6 +18,9 @@ pub(super) fn caveats(facts: &Facts, exclusions: &[CountryExclusion]) -> Vec<Cav
     if facts.simulated {
         say(Caveat::Simulated);
     }
+    if facts.not_asked > 0 {
+        say(Caveat::NotAsked(facts.not_asked));
+    }
     if let Place::In { .. } = place(facts) {
         say(Caveat::AgreementIsNoProof);
     }

@@ -18,6 +18,8 @@ pub struct Facts {
     /// The names behind the host: the CNAME chain without the host itself.
     pub aliases: Vec<Cited<DnsName>>,
     pub addresses: Vec<AddressFacts>,
+    /// Further addresses, of which the databases were not asked.
+    pub not_asked: usize,
     /// Why round trips measured by this machine say nothing, whatever they are.
     pub no_statement: Option<NoStatement>,
     /// The names were resolved for the device, not by it.
@@ -45,9 +47,6 @@ pub struct AddressFacts {
 #[derive(Clone, Debug)]
 pub struct Opinion {
     pub annotation: Arc<Annotation>,
-    /// The same set of databases as the session's, so that a difference is the overrides' or the
-    /// names'.
-    pub same_databases: bool,
     pub records: Vec<RecordSeq>,
 }
 

@@ -81,42 +81,41 @@ pub fn location_level(annotation: Option<&Annotation>) -> Option<LocationLevel> 
     }
 }
 
-/// The highest operator level of the addresses, with the records that support it: those of the
-/// address, and those of the aliases where the level rests on them.
+/// The lowest operator level of the addresses, so that it holds for all of them, with the records that
+/// support it: those of the addresses, and of the aliases in the operator's zone where it rests on them.
 pub(super) fn operator(facts: &Facts) -> Option<Supported<OperatorLevel>> {
     let named = facts.host.name().is_some();
+    let base = operator_level(None, named, &[]);
     let aliases: Vec<DnsName> = facts.aliases.iter().map(|alias| alias.value.clone()).collect();
     let of = |address: &AddressFacts| operator_level(Some(&address.annotation), named, &aliases);
-    let level = facts.addresses.iter().filter_map(of).max();
-    let level = level.or_else(|| operator_level(None, named, &[]))?;
-    let mut records: Vec<RecordSeq> = facts
-        .addresses
-        .iter()
-        .filter(|address| of(address) == Some(level))
-        .flat_map(|address| address.records.iter().copied())
-        .collect();
-    let by_name = facts.addresses.iter().any(|address| {
-        let zone = address.annotation.operator.as_ref().map(|operator| &operator.matched);
-        of(address) == Some(level)
-            && zone.is_some_and(|zone| aliases_within(facts, zone).count() > 0)
-    });
-    if by_name {
-        records.extend(facts.aliases.iter().flat_map(|alias| alias.records.iter().copied()));
+    let lowest = match facts.not_asked {
+        0 => facts.addresses.iter().map(of).min().flatten(),
+        _ => None,
+    };
+    let level = lowest.or(base)?;
+    let mut records: Vec<RecordSeq> = match lowest {
+        Some(_) => facts.addresses.iter().flat_map(|a| a.records.iter().copied()).collect(),
+        None => Vec::new(),
+    };
+    if level == OperatorLevel::OwnZone {
+        let zones = facts.addresses.iter().filter_map(|a| a.annotation.operator.as_ref());
+        let within = zones.flat_map(|operator| aliases_within(facts, &operator.matched));
+        records.extend(within.flat_map(|alias| alias.records.iter().copied()));
     }
     Some(Supported { level, records: sorted(records) })
 }
 
 /// The aliases that lie within a zone.
-pub(super) fn aliases_within<'a>(
-    facts: &'a Facts,
-    zone: &'a str,
-) -> impl Iterator<Item = &'a Cited<DnsName>> {
+fn aliases_within<'a>(facts: &'a Facts, zone: &'a str) -> impl Iterator<Item = &'a Cited<DnsName>> {
     facts.aliases.iter().filter(move |alias| alias.value.is_within(zone))
 }
 
 /// The lowest location level of the addresses, with the records of all of them: one that nothing is
 /// known of leaves nothing to say of the whole.
 pub(super) fn location(facts: &Facts) -> Option<Supported<LocationLevel>> {
+    if facts.not_asked > 0 {
+        return None;
+    }
     let levels = facts.addresses.iter().map(|a| location_level(Some(&a.annotation)));
     let level = levels.min().flatten()?;
     let records = facts.addresses.iter().flat_map(|a| a.records.iter().copied()).collect();

@@ -19,7 +19,9 @@ pub use sentence::{About, Sentence, contact, content, location, operator, senten
 use crate::shapes::Shapes;
 use flow::assessment::{Assessment, CountryExclusion, LocationLevel};
 use flow::claim::Country;
+use round_trip::{Refuted, bounded_by_several};
 use std::collections::BTreeSet;
+use words::{Place, place};
 
 /// What the facts add up to. `shapes` are those of the countries that times may refute.
 pub fn assess(facts: &Facts, shapes: &Shapes) -> Assessment {
@@ -41,7 +43,6 @@ pub fn assess(facts: &Facts, shapes: &Shapes) -> Assessment {
         facts,
         operator: operator.as_ref(),
         location: location.as_ref(),
-        exclusions: &exclusions,
         refuted: &refuted,
     };
     Assessment {
@@ -58,21 +59,19 @@ pub fn assess(facts: &Facts, shapes: &Shapes) -> Assessment {
     }
 }
 
-/// Measurements from at least two vantages leave one of the countries in question, the one that all
+/// Measurements from several vantage points leave one of the countries in question, the one that all
 /// databases name.
 fn bounded(
     facts: &Facts,
     countries: &BTreeSet<Country>,
-    refuted: &BTreeSet<Country>,
+    refuted: &Refuted<'_>,
     exclusions: &[CountryExclusion],
 ) -> bool {
-    let mut left = countries.difference(refuted);
-    let words::Place::In { country, .. } = words::place(facts) else { return false };
+    let mut left = countries.iter().filter(|country| !refuted.contains_key(country));
+    let Place::In { country, .. } = place(facts) else { return false };
     let only = left.next() == Some(&country) && left.next().is_none();
-    only && round_trip::bounding(exclusions).len() >= LEAST_VANTAGES
+    only && bounded_by_several(facts, exclusions)
 }
 
 /// Changes with every change of what the same facts add up to.
 pub const VERSION: &str = "assess/2";
-
-const LEAST_VANTAGES: usize = 2;

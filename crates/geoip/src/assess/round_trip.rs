@@ -4,14 +4,14 @@
 use super::facts::{AddressFacts, Facts};
 use super::words::{Place, place};
 use crate::physics::decide;
-use crate::shapes::Shapes;
+use crate::shapes::{Shapes, between};
 use crate::vantages::deciding_vantages;
 use flow::assessment::{
     CountryExclusion, Deciding, MIN_SAMPLES, MeasuredFrom, NoStatement, RoundTrips, Samples,
 };
 use flow::claim::Country;
-use flow::physics::{ExclusionStrength, RoundTrip};
-use std::collections::BTreeSet;
+use flow::physics::{ExclusionStrength, RoundTrip, Vantage};
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -59,18 +59,34 @@ pub(super) fn silence(facts: &Facts, address: &AddressFacts) -> Option<NoStateme
     }))
 }
 
-/// The countries that are refuted for every address of the destination, however it was measured.
-pub(super) fn refuted(facts: &Facts, exclusions: &[CountryExclusion]) -> BTreeSet<Country> {
-    let refuted_for = |address: IpAddr| -> BTreeSet<Country> {
+/// The countries that are refuted for every address of the destination, each with the best exclusion
+/// of every address.
+pub(super) type Refuted<'a> = BTreeMap<Country, Vec<&'a CountryExclusion>>;
+
+/// Finds them. Of an address that the databases were not asked about, nothing is known.
+pub(super) fn refuted<'a>(facts: &Facts, exclusions: &'a [CountryExclusion]) -> Refuted<'a> {
+    let countries: BTreeSet<Country> = exclusions.iter().map(|e| e.exclusion.country).collect();
+    let best = |country: Country, address: IpAddr| {
         exclusions
             .iter()
-            .filter(|e| e.address == address && refutes(e))
-            .map(|e| e.exclusion.country)
-            .collect()
+            .filter(|e| e.address == address && e.exclusion.country == country && refutes(e))
+            .max_by_key(|e| e.exclusion.strength)
     };
-    let mut addresses = facts.addresses.iter().map(|a| refuted_for(a.annotation.address));
-    let first = addresses.next().unwrap_or_default();
-    addresses.fold(first, |common, next| common.intersection(&next).copied().collect())
+    let of_all = |country: Country| {
+        let addresses = facts.addresses.iter().map(|a| best(country, a.annotation.address));
+        let found = addresses.collect::<Option<Vec<_>>>()?;
+        Some((country, found))
+    };
+    if facts.not_asked > 0 || facts.addresses.is_empty() {
+        return Refuted::new();
+    }
+    countries.into_iter().filter_map(of_all).collect()
+}
+
+/// What can be said of all addresses: the weakest of their exclusions.
+pub(super) fn weakest(found: &[&CountryExclusion]) -> ExclusionStrength {
+    let strengths = found.iter().map(|e| e.exclusion.strength);
+    strengths.min().unwrap_or(ExclusionStrength::NotExcluded)
 }
 
 /// Whether the country is excluded at all.
@@ -78,28 +94,31 @@ pub(super) fn refutes(found: &CountryExclusion) -> bool {
     found.exclusion.strength != ExclusionStrength::NotExcluded
 }
 
-/// The vantages from which something was refuted, without doubles.
-pub(super) fn bounding(exclusions: &[CountryExclusion]) -> Vec<&MeasuredFrom> {
-    let mut vantages: Vec<&MeasuredFrom> = Vec::new();
-    for exclusion in exclusions {
-        let known = vantages.iter().any(|known| known.vantage() == exclusion.from.vantage());
-        if refutes(exclusion) && !known {
-            vantages.push(&exclusion.from);
-        }
-    }
-    vantages
+/// Whether each address has exclusions from at least two vantages that are apart, so that several
+/// vantage points bound every one of them.
+pub(super) fn bounded_by_several(facts: &Facts, exclusions: &[CountryExclusion]) -> bool {
+    facts.addresses.iter().all(|address| {
+        let of_address =
+            exclusions.iter().filter(|e| e.address == address.annotation.address && refutes(e));
+        let vantages: Vec<Vantage> = of_address.map(|e| e.from.vantage()).collect();
+        vantages.iter().any(|one| vantages.iter().any(|other| apart(*one, *other)))
+    })
+}
+
+/// Two vantages that cannot be one place: farther from each other than both may be off, and by more
+/// than a city.
+fn apart(one: Vantage, other: Vantage) -> bool {
+    let distance = between(one.position, other.position);
+    let unsure = one.uncertainty.metres().saturating_add(other.uncertainty.metres());
+    distance.metres() > unsure.saturating_add(LEAST_APART_METRES)
 }
 
 /// From where the countries that policies ask about, and that are neither refuted nor where all
 /// databases say that it is, could be refuted.
-pub(super) fn deciding(
-    facts: &Facts,
-    refuted: &BTreeSet<Country>,
-    shapes: &Shapes,
-) -> Vec<Deciding> {
+pub(super) fn deciding(facts: &Facts, refuted: &Refuted<'_>, shapes: &Shapes) -> Vec<Deciding> {
     let Place::In { country: supposed, .. } = place(facts) else { return Vec::new() };
     let asked = facts.asked_about.iter().copied();
-    let open = asked.filter(|country| *country != supposed && !refuted.contains(country));
+    let open = asked.filter(|country| *country != supposed && !refuted.contains_key(country));
     open.map(|excluded| {
         let mut vantages = deciding_vantages(shapes, excluded, supposed);
         vantages.retain(|vantage| vantage.decides() != ExclusionStrength::NotExcluded);
@@ -116,6 +135,7 @@ pub(super) fn middlebox(round_trips: &RoundTrips) -> Option<(Duration, Duration)
     (signature > connect * MIDDLEBOX_FACTOR + MIDDLEBOX_SLACK).then_some((signature, connect))
 }
 
+const LEAST_APART_METRES: u32 = 50_000;
 /// Of many cities that could decide, the best are enough.
 const MOST_DECIDING: usize = 2;
 /// A signature takes the server some computing, and ours to check it, but not several round trips.

@@ -5,7 +5,7 @@ use flow::assessment::{
     Answered, Assessment, Caveat, Contact, ContentLevel, CountryExclusion, Deciding, LocationLevel,
     MeasuredFrom, OperatorLevel, Word,
 };
-use flow::claim::Confidence;
+use flow::claim::{Confidence, Country};
 use flow::id::RecordSeq;
 use flow::physics::{DecidingVantage, ExclusionStrength, RoundTrip, Vantage};
 
@@ -158,21 +158,32 @@ fn verdict(word: &Word) -> String {
         Word::NotDeterminableAnycast => {
             "where it is cannot be determined: the address is anycast".to_owned()
         }
-        Word::NotDeterminableEdge => {
-            "where it is cannot be determined: its addresses are in several countries".to_owned()
+        Word::NotDeterminableEdge(countries) => {
+            let countries: Vec<&str> = countries.iter().map(Country::as_str).collect();
+            format!(
+                "where it is cannot be determined: databases place its addresses in {}",
+                countries.join(" and ")
+            )
         }
-        Word::PhysicsExcludes(country) => format!("physics excludes {country}"),
-        Word::LocationChanged => "where it is changed between two look-ups".to_owned(),
+        Word::PhysicsExcludes { country, strength: ExclusionStrength::PhysicallyImpossible } => {
+            format!("physics excludes {country}")
+        }
+        Word::PhysicsExcludes { country, .. } => {
+            format!("physics excludes {country}, over ordinary silica fibre")
+        }
+        Word::PlacedElsewhereLater => {
+            "databases that were asked later place it elsewhere".to_owned()
+        }
     }
 }
 
-/// What round trips say of a country.
-fn exclusion(found: &CountryExclusion) -> String {
+/// What round trips to an address say of a country.
+pub(super) fn exclusion(found: &CountryExclusion) -> String {
     format!("{}: {}", found.address, physics(found))
 }
 
 /// The same without the address.
-pub(super) fn physics(found: &CountryExclusion) -> String {
+fn physics(found: &CountryExclusion) -> String {
     let exclusion = &found.exclusion;
     let (land, limits) = (&exclusion.nearest, &exclusion.limits);
     let from = match &found.from {
@@ -184,21 +195,22 @@ pub(super) fn physics(found: &CountryExclusion) -> String {
         exclusion.min_rtt, found.samples.count
     );
     let nearest = format!(
-        "the nearest land of {}, {} at {}, is {} away",
-        exclusion.country, land.lies_on, land.point, land.distance
+        "the nearest land of {}, {} at {}, is {} away, at least {} with all allowances",
+        exclusion.country, land.lies_on, land.point, land.distance, limits.d_low
     );
     match exclusion.strength {
         ExclusionStrength::PhysicallyImpossible => format!(
-            "{} is physically impossible: {measured}; {nearest}, which takes light {} in vacuum",
+            "{} is physically impossible: {measured}; {nearest}, a round trip of {} \
+             for light in vacuum",
             exclusion.country, limits.vacuum
         ),
         ExclusionStrength::NotOverFibre => format!(
-            "{} is not possible over ordinary silica fibre: {measured}; {nearest}, which takes {} \
-             over fibre",
+            "{} is not possible over ordinary silica fibre: {measured}; {nearest}, a \
+             round trip of {} over fibre",
             exclusion.country, limits.fibre
         ),
         ExclusionStrength::NotExcluded => format!(
-            "cannot tell whether it is in {}: {measured}; {nearest}, which takes {} over fibre",
+            "cannot tell whether it is in {}: {measured}; {nearest}, a round trip of {} over fibre",
             exclusion.country, limits.fibre
         ),
     }
@@ -267,10 +279,14 @@ fn caveat(caveat: &Caveat) -> String {
         Caveat::OnlyPossibleOperator { group, basis } => {
             format!("possibly {group}, by public reporting alone: {basis}")
         }
+        Caveat::NotAsked(count) => format!(
+            "databases were not asked about {count} of its addresses: nothing is said of where and \
+             whose the whole is"
+        ),
         Caveat::Overridden => "the analyst's correction stands above the databases".to_owned(),
         Caveat::NoPhysics(why) => format!("round-trip times make no statement: {why}"),
         Caveat::LaterOpinionDiffers { address, then, later, built } => {
-            let place = |country: &Option<flow::claim::Country>| {
+            let place = |country: &Option<Country>| {
                 country.map_or_else(|| "no one country".to_owned(), |country| country.to_string())
             };
             let built = built.as_ref().map_or_else(String::new, |date| format!(" of {date}"));

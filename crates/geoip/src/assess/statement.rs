@@ -3,24 +3,22 @@
 
 use super::facts::Facts;
 use super::level::sorted;
-use super::round_trip::refutes;
+use super::round_trip::Refuted;
 use super::sentence;
-use super::words::{Place, place};
+use super::words::{Place, operators, place};
 use flow::assessment::{
-    Answer, Answered, CountryExclusion, LocationLevel, OperatorLevel, Says, Statement, Supported,
+    Answer, Answered, CountryExclusion, LocationLevel, OperatorLevel, PlacedBy, Says, Statement,
+    Supported,
 };
 use flow::claim::{Confidence, Country, Operator};
 use flow::id::RecordSeq;
-use std::collections::BTreeSet;
 
 /// What the other axes came to; answers rest on them.
 pub(super) struct Held<'a> {
     pub(super) facts: &'a Facts,
     pub(super) operator: Option<&'a Supported<OperatorLevel>>,
     pub(super) location: Option<&'a Supported<LocationLevel>>,
-    pub(super) exclusions: &'a [CountryExclusion],
-    /// The countries that are refuted for every address.
-    pub(super) refuted: &'a BTreeSet<Country>,
+    pub(super) refuted: &'a Refuted<'a>,
 }
 
 /// Each statement with its answer, in the order in which they were made.
@@ -32,9 +30,7 @@ fn answered(held: &Held<'_>, statement: &Statement) -> Answered {
     let reason = match &statement.says {
         Says::Located(country) => located(held, *country),
         Says::NotLocated(country) => located(held, *country).negated(),
-        Says::Operator(group) => {
-            operated(held, |operator| operator.group.eq_ignore_ascii_case(group), group)
-        }
+        Says::Operator(group) => operated_by(held, group),
         Says::OperatorCountry(country) => operated_from(held, *country),
         Says::NotOperatorCountry(country) => operated_from(held, *country).negated(),
     };
@@ -72,78 +68,85 @@ impl Reason {
 }
 
 fn located(held: &Held<'_>, country: Country) -> Reason {
-    if held.refuted.contains(&country)
-        && let Some(refuting) = strongest(held.exclusions, country)
-    {
-        return Reason {
-            answer: Answer::Contradicts,
-            why: sentence::physics(refuting),
-            level: Some("physics"),
-            records: refuting.records.clone(),
-        };
+    if let Some(found) = held.refuted.get(&country) {
+        return refuted(country, found);
     }
-    let Some(location) = held.location else {
-        return Reason::cannot_tell("no source says where the machine is".to_owned());
+    let place = place(held.facts);
+    let (Place::In { country: located, by }, Some(location)) = (&place, held.location) else {
+        return Reason::cannot_tell(undecided(&place));
     };
-    let decided = |answer, why| Reason {
-        answer,
-        why,
+    if *by == PlacedBy::Override {
+        return Reason::cannot_tell(format!(
+            "the analyst's own correction alone says {located}: no answer to anybody's statement"
+        ));
+    }
+    Reason {
+        answer: if *located == country { Answer::Supports } else { Answer::Contradicts },
+        why: format!("located in {located} {by}"),
         level: Some(location.level.code()),
         records: location.records.clone(),
-    };
-    match place(held.facts) {
-        Place::Anycast => Reason::cannot_tell(
-            "the address is anycast: databases cannot say which of many machines answered"
-                .to_owned(),
-        ),
-        Place::Unknown => Reason::cannot_tell("no location database answers".to_owned()),
-        Place::Disagreed(answers) => {
-            Reason::cannot_tell(format!("databases disagree: {}", answers.join(", ")))
-        }
-        Place::Several(countries) => {
-            let countries: Vec<_> = countries.iter().map(Country::as_str).collect();
-            Reason::cannot_tell(format!("its addresses are placed in {}", countries.join(" and ")))
-        }
-        Place::In { country: held, by } => {
-            let answer = if held == country { Answer::Supports } else { Answer::Contradicts };
-            decided(answer, format!("located in {held} {by}"))
-        }
     }
 }
 
-/// The exclusion of the country that argues best.
-fn strongest(exclusions: &[CountryExclusion], country: Country) -> Option<&CountryExclusion> {
-    exclusions
-        .iter()
-        .filter(|e| e.exclusion.country == country && refutes(e))
-        .max_by_key(|e| e.exclusion.strength)
+/// Refuted for every address; the weakest of the exclusions speaks for all.
+fn refuted(country: Country, found: &[&CountryExclusion]) -> Reason {
+    let speaking = found.iter().min_by_key(|e| e.exclusion.strength);
+    let more = match found.len() {
+        0 | 1 => String::new(),
+        many => {
+            format!(" (the weakest of {many} addresses, each of which {country} is refuted for)")
+        }
+    };
+    Reason {
+        answer: Answer::Contradicts,
+        why: speaking.map_or_else(String::new, |e| sentence::exclusion(e)) + &more,
+        level: Some("physics"),
+        records: found.iter().flat_map(|e| e.records.iter().copied()).collect(),
+    }
+}
+
+/// Why the location sources decide nothing.
+fn undecided(place: &Place) -> String {
+    match place {
+        Place::Anycast => "the address is anycast: databases cannot say which of many machines \
+                           answered"
+            .to_owned(),
+        Place::NotAsked => "databases were not asked about all of its addresses".to_owned(),
+        Place::Disagreed(answers) => format!("databases disagree: {}", answers.join(", ")),
+        Place::Several(countries) => {
+            let countries: Vec<_> = countries.iter().map(Country::as_str).collect();
+            format!("databases place its addresses in {}", countries.join(" and "))
+        }
+        Place::Unknown | Place::In { .. } => "no location database answers".to_owned(),
+    }
+}
+
+fn operated_by(held: &Held<'_>, group: &str) -> Reason {
+    operated(held, |operator| Some(operator.group.eq_ignore_ascii_case(group)))
 }
 
 fn operated_from(held: &Held<'_>, country: Country) -> Reason {
-    operated(held, |operator| operator.headquarters == Some(country), country.as_str())
+    operated(held, |operator| operator.headquarters.map(|seat| seat == country))
 }
 
-fn operated(held: &Held<'_>, fits: impl Fn(&Operator) -> bool, asked: &str) -> Reason {
-    let Some(level) = held.operator.filter(|o| o.level >= OperatorLevel::Curated) else {
-        return Reason::cannot_tell("no curated list names who runs it".to_owned());
+/// What the operators of all addresses say together. `fits` is `None` where it is not known of one.
+fn operated(held: &Held<'_>, fits: impl Fn(&Operator) -> Option<bool>) -> Reason {
+    let level = held.operator.filter(|operator| operator.level >= OperatorLevel::Curated);
+    let (Some(level), Some(mut named)) = (level, operators(held.facts)) else {
+        return Reason::cannot_tell("no curated list names who runs all of it".to_owned());
     };
-    let mut named: Vec<&Operator> =
-        held.facts.addresses.iter().filter_map(|a| a.annotation.operator.as_ref()).collect();
-    named.dedup();
-    let Some(first) = named.first() else {
-        return Reason::cannot_tell("no curated list names who runs it".to_owned());
+    // The one that is founded least is described.
+    named.sort_by_key(|operator| std::cmp::Reverse(operator.confidence));
+    let why = named.first().map_or_else(String::new, |operator| describe(operator));
+    let fitting: Option<Vec<bool>> = named.iter().map(|operator| fits(operator)).collect();
+    let answer = match fitting {
+        None => return Reason::cannot_tell(format!("{why}; where it is seated is not known")),
+        Some(all) if all.iter().all(|fits| *fits) => Answer::Supports,
+        Some(all) if all.iter().any(|fits| *fits) => {
+            return Reason::cannot_tell(format!("run by several, among them: {why}"));
+        }
+        Some(_none) => Answer::Contradicts,
     };
-    let why = describe(first);
-    let fitting = named.iter().filter(|operator| fits(operator)).count();
-    if fitting != 0 && fitting != named.len() {
-        return Reason::cannot_tell(format!(
-            "its addresses are run by several: {why}, among others"
-        ));
-    }
-    if fitting == 0 && first.headquarters.is_none() {
-        return Reason::cannot_tell(format!("{why}; nothing is known of {asked}"));
-    }
-    let answer = if fitting > 0 { Answer::Supports } else { Answer::Contradicts };
     Reason { answer, why, level: Some(level.level.code()), records: level.records.clone() }
 }
 

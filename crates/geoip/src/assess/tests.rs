@@ -119,6 +119,7 @@ fn dispute(round_trips: Vec<RoundTrips>) -> Facts {
             records: vec![RecordSeq(4)],
         }],
         addresses: vec![AddressFacts { round_trips, ..address(edge("203.0.113.7", "SG"), 6) }],
+        not_asked: 0,
         no_statement: None,
         resolved_by_proxy: true,
         simulated: false,
@@ -133,6 +134,12 @@ fn dispute(round_trips: Vec<RoundTrips>) -> Facts {
 
 fn answers(assessment: &Assessment) -> Vec<(Answer, Option<&'static str>)> {
     assessment.answers.iter().map(|answered| (answered.answer, answered.level)).collect()
+}
+
+fn excludes(assessment: &Assessment, excluded: Country) -> bool {
+    let names =
+        |word: &Word| matches!(word, Word::PhysicsExcludes { country, .. } if *country == excluded);
+    assessment.words.iter().any(names)
 }
 
 #[track_caller]
@@ -158,7 +165,7 @@ fn measured_from_singapore_both_statements_of_2022_hold_and_mainland_china_is_ex
         confidence: Confidence::B,
         located: country("SG"),
     }));
-    assert!(assessment.words.contains(&Word::PhysicsExcludes(Country::CN)));
+    assert!(excludes(&assessment, Country::CN));
     let excluded = |e: &&flow::assessment::CountryExclusion| e.exclusion.country == Country::CN;
     let china = assessment.exclusions.iter().find(excluded).unwrap();
     assert_eq!(china.exclusion.strength, ExclusionStrength::PhysicallyImpossible);
@@ -178,7 +185,7 @@ fn measured_from_singapore_both_statements_of_2022_hold_and_mainland_china_is_ex
 #[test]
 fn measured_from_sydney_nobody_can_tell() {
     let assessment = assess(&dispute(vec![from_sydney(95)]), &SHAPES);
-    assert!(!assessment.words.iter().any(|word| matches!(word, Word::PhysicsExcludes(_))));
+    assert!(!excludes(&assessment, Country::CN));
     says(&assessment, "cannot tell whether it is in CN");
     says_not(&assessment, "impossible");
     let supports = |level| (Answer::Supports, Some(level));
@@ -215,7 +222,7 @@ fn an_imported_probe_speaks_also_where_this_machine_cannot() {
         ..dispute(vec![RoundTrips { from, ..from_singapore(4) }])
     };
     let assessment = assess(&facts, &SHAPES);
-    assert!(assessment.words.contains(&Word::PhysicsExcludes(Country::CN)));
+    assert!(excludes(&assessment, Country::CN));
     says(&assessment, "from sg-1 at 1.3521, 103.8198");
 }
 
@@ -235,7 +242,7 @@ fn what_is_refuted_for_one_address_only_is_not_refuted() {
     let mut facts = dispute(vec![from_singapore(4)]);
     facts.addresses.push(address(edge("203.0.113.8", "SG"), 12));
     let assessment = assess(&facts, &SHAPES);
-    assert!(!assessment.words.iter().any(|word| matches!(word, Word::PhysicsExcludes(_))));
+    assert!(!excludes(&assessment, Country::CN));
     assert_eq!(answers(&assessment)[2], (Answer::Contradicts, Some("G2")));
 }
 
@@ -265,8 +272,9 @@ fn anycast_and_several_countries_are_not_determinable() {
     let both = vec![address(edge("203.0.113.7", "SG"), 6), address(edge("198.51.100.7", "US"), 8)];
     let facts = Facts { addresses: both, ..dispute(Vec::new()) };
     let assessment = assess(&facts, &SHAPES);
-    assert!(assessment.words.contains(&Word::NotDeterminableEdge));
-    says(&assessment, "its addresses are placed in SG and US");
+    let countries = vec![country("SG"), country("US")];
+    assert!(assessment.words.contains(&Word::NotDeterminableEdge(countries)));
+    says(&assessment, "databases place its addresses in SG and US");
 }
 
 #[test]
@@ -274,11 +282,10 @@ fn a_later_opinion_stands_beside_the_first() {
     let mut facts = dispute(Vec::new());
     facts.addresses[0].later.push(Opinion {
         annotation: Arc::new(edge("203.0.113.7", "CN")),
-        same_databases: false,
         records: vec![RecordSeq(50)],
     });
     let assessment = assess(&facts, &SHAPES);
-    assert!(assessment.words.contains(&Word::LocationChanged));
+    assert!(assessment.words.contains(&Word::PlacedElsewhereLater));
     let by = PlacedBy::Databases { answered: 2, asked: 2 };
     let first = Word::LocatedIn { country: country("SG"), by };
     assert!(assessment.words.contains(&first), "the first one holds");
@@ -328,4 +335,69 @@ fn a_host_of_which_nothing_is_known_gets_no_sentence_that_says_more() {
     let assessment = assess(&facts, &SHAPES);
     assert_eq!(assessment.operator.unwrap().level, OperatorLevel::NameHint);
     assert_eq!((assessment.location, assessment.words), (None, Vec::new()));
+}
+
+#[test]
+fn one_known_operator_of_several_addresses_supports_nothing() {
+    let unknown = Annotation { operator: None, asn: None, ..edge("203.0.113.8", "SG") };
+    let mut facts = dispute(Vec::new());
+    facts.addresses.push(address(unknown, 12));
+    let assessment = assess(&facts, &SHAPES);
+    assert_eq!(assessment.operator.as_ref().unwrap().level, OperatorLevel::NameHint);
+    assert_eq!(answers(&assessment)[0], (Answer::CannotTell, None));
+}
+
+#[test]
+fn an_operator_of_unknown_seat_contradicts_another_group_and_tells_no_country() {
+    let mut annotation = edge("203.0.113.7", "SG");
+    if let Some(operator) = &mut annotation.operator {
+        (operator.group, operator.headquarters) = ("Another".to_owned(), None);
+    }
+    let mut facts = Facts { addresses: vec![address(annotation, 6)], ..dispute(Vec::new()) };
+    facts.statements[1].says = "operator-country:CN".parse().unwrap();
+    let assessment = assess(&facts, &SHAPES);
+    assert_eq!(answers(&assessment)[0], (Answer::Contradicts, Some("O2")));
+    assert_eq!(answers(&assessment)[1], (Answer::CannotTell, None));
+}
+
+#[test]
+fn an_address_that_was_not_asked_about_leaves_nothing_to_say_of_the_whole() {
+    let facts = Facts { not_asked: 1, ..dispute(vec![from_singapore(4)]) };
+    let assessment = assess(&facts, &SHAPES);
+    assert_eq!((&assessment.location, &assessment.words[..]), (&None, &[][..]));
+    assert!(answers(&assessment).iter().all(|(answer, _)| *answer == Answer::CannotTell));
+    says(&assessment, "databases were not asked about 1 of its addresses");
+}
+
+#[test]
+fn the_weakest_of_the_exclusions_speaks_for_all_addresses() {
+    let mut facts = dispute(vec![from_singapore(4)]);
+    let round_trips = vec![RoundTrips { records: vec![RecordSeq(31)], ..from_singapore(10) }];
+    let second = AddressFacts { round_trips, ..address(edge("203.0.113.8", "SG"), 12) };
+    facts.addresses.push(second);
+    let assessment = assess(&facts, &SHAPES);
+    let strength = ExclusionStrength::NotOverFibre;
+    let word = Word::PhysicsExcludes { country: Country::CN, strength };
+    assert!(assessment.words.contains(&word), "{:?}", assessment.words);
+    says(&assessment, "physics excludes CN, over ordinary silica fibre");
+    let answered = &assessment.answers[2];
+    assert_eq!(answered.records, [RecordSeq(30), RecordSeq(31)]);
+    assert!(answered.why.starts_with("203.0.113.8: CN is not possible over ordinary"));
+}
+
+#[test]
+fn one_place_measured_twice_is_one_vantage_point() {
+    let near = measured(1.40, 103.85, 4, 3);
+    let facts = dispute(vec![from_singapore(4), near]);
+    assert_eq!(assess(&facts, &SHAPES).location.unwrap().level, LocationLevel::AllDatabases);
+}
+
+#[test]
+fn the_analysts_own_correction_answers_nobodys_statement() {
+    let location = Location::Overridden { country: country("SG") };
+    let annotation = Annotation { location, ..edge("203.0.113.7", "SG") };
+    let facts = Facts { addresses: vec![address(annotation, 6)], ..dispute(Vec::new()) };
+    let assessment = assess(&facts, &SHAPES);
+    assert_eq!(answers(&assessment)[1], (Answer::CannotTell, None));
+    says(&assessment, "located in SG by the analyst's override");
 }

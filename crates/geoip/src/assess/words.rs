@@ -1,9 +1,10 @@
 //! The words for what the facts add up to. None of them goes further than a level that is held.
 
 use super::facts::Facts;
+use super::round_trip::{Refuted, weakest};
 use flow::annotation::{Annotation, Location};
 use flow::assessment::{PlacedBy, Word};
-use flow::claim::Country;
+use flow::claim::{Country, Operator};
 use std::collections::BTreeSet;
 
 /// What the location sources say of all addresses of a destination together.
@@ -17,12 +18,17 @@ pub(super) enum Place {
     },
     /// Of at least one address; source and country each.
     Disagreed(Vec<String>),
+    /// The databases were not asked about every address.
+    NotAsked,
     /// Each address has its own country.
     Several(BTreeSet<Country>),
 }
 
 /// Where the addresses are, by the databases of the session.
 pub(super) fn place(facts: &Facts) -> Place {
+    if facts.not_asked > 0 {
+        return Place::NotAsked;
+    }
     let annotations = || facts.addresses.iter().map(|address| &*address.annotation);
     if annotations().any(|annotation| annotation.anycast) {
         return Place::Anycast;
@@ -60,10 +66,10 @@ fn by<'a>(annotations: impl Iterator<Item = &'a Annotation>) -> PlacedBy {
 }
 
 /// The words, in a fixed order: place, operator, physics, change.
-pub(super) fn words(facts: &Facts, refuted: &BTreeSet<Country>) -> Vec<Word> {
+pub(super) fn words(facts: &Facts, refuted: &Refuted<'_>) -> Vec<Word> {
     let mut words = Vec::new();
     let located = match place(facts) {
-        Place::Unknown => None,
+        Place::Unknown | Place::NotAsked => None,
         Place::Anycast => {
             words.push(Word::NotDeterminableAnycast);
             None
@@ -72,38 +78,54 @@ pub(super) fn words(facts: &Facts, refuted: &BTreeSet<Country>) -> Vec<Word> {
             words.push(Word::DatabasesDisagree);
             None
         }
-        Place::Several(_) => {
-            words.push(Word::NotDeterminableEdge);
+        Place::Several(countries) => {
+            words.push(Word::NotDeterminableEdge(countries.into_iter().collect()));
             None
         }
-        Place::In { country, .. } if refuted.contains(&country) => None,
+        Place::In { country, .. } if refuted.contains_key(&country) => None,
         Place::In { country, by } => {
             words.push(Word::LocatedIn { country, by });
             Some(country)
         }
     };
     words.extend(operator(facts, located));
-    words.extend(refuted.iter().copied().map(Word::PhysicsExcludes));
+    words.extend(refuted.iter().map(|(country, found)| Word::PhysicsExcludes {
+        country: *country,
+        strength: weakest(found),
+    }));
     if facts.addresses.iter().any(|a| a.later.iter().any(|o| moved(&a.annotation, &o.annotation))) {
-        words.push(Word::LocationChanged);
+        words.push(Word::PlacedElsewhereLater);
     }
     words
 }
 
-/// Both say where an address is, and not the same.
+/// Both name countries for an address, and not the same ones.
 pub(super) fn moved(then: &Annotation, later: &Annotation) -> bool {
-    then.location != later.location
-        && then.location != Location::Unknown
-        && later.location != Location::Unknown
+    let places = |annotation: &Annotation| -> BTreeSet<Country> {
+        match &annotation.location {
+            Location::Disagreed { answers, .. } => answers.iter().map(|(_, c)| *c).collect(),
+            location => location.country().into_iter().collect(),
+        }
+    };
+    let (then, later) = (places(then), places(later));
+    !then.is_empty() && !later.is_empty() && then != later
+}
+
+/// The operators of all addresses; `None` unless each is known.
+pub(super) fn operators(facts: &Facts) -> Option<Vec<&Operator>> {
+    let operators = facts.addresses.iter().map(|address| address.annotation.operator.as_ref());
+    operators.collect::<Option<Vec<_>>>().filter(|all| facts.not_asked == 0 && !all.is_empty())
 }
 
 fn operator(facts: &Facts, located: Option<Country>) -> Option<Word> {
-    let mut operators = facts.addresses.iter().map(|address| address.annotation.operator.as_ref());
-    let first = operators.next()??;
-    let same = operators.all(|other| {
-        other.is_some_and(|o| o.group == first.group && o.headquarters == first.headquarters)
-    });
-    let (group, confidence) = (first.group.clone(), first.confidence);
+    let operators = operators(facts)?;
+    let first = operators.first()?;
+    let same = operators
+        .iter()
+        .all(|other| other.group == first.group && other.headquarters == first.headquarters);
+    let group = first.group.clone();
+    // The one that is founded least speaks for all.
+    let confidence = operators.iter().map(|operator| operator.confidence).max()?;
     let headquarters = first.headquarters.filter(|_| same)?;
     Some(match located {
         Some(located) if located != headquarters => {

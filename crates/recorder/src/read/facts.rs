@@ -4,12 +4,14 @@
 use super::destination::{AddressSeen, DestinationKey, DestinationRow};
 use super::error::ReadError;
 use super::records::{Records, whole};
+use crate::record::Body;
 use flow::address::{DnsName, Host};
 use flow::assessment::{Contact, ContentLevel, NoStatement, Statement, Supported};
 use flow::claim::Country;
 use flow::id::{ConnectionId, RecordSeq};
+use flow::stream::{Direction, Leg};
 use geoip::assess::{AddressFacts, Cited, Facts};
-use rusqlite::params;
+use rusqlite::{OptionalExtension, params};
 
 /// What is asked about destinations, beside what is known of them.
 #[derive(Clone, Debug, Default)]
@@ -33,13 +35,23 @@ pub(super) fn of(
         host: host.clone(),
         contact: Some(Supported {
             level: row.contact,
-            records: records_of(records, contact, contact_kinds(row.contact))?,
+            records: match row.contact {
+                Contact::PlaintextSeen | Contact::PlantedValueSeen => {
+                    first_request(records, contact)?
+                }
+                level => records_of(records, contact, contact_kinds(level))?,
+            },
         }),
         content: Some(Supported {
             level: row.content_level,
-            records: records_of(records, content, content_kinds(row.content_level))?,
+            records: match row.content_level {
+                ContentLevel::Opaque => records_of(records, content, &["connection.close"])?,
+                ContentLevel::SizesAndTimes => records_of(records, content, &["stream.close"])?,
+                _ => first_request(records, content)?,
+            },
         }),
         aliases: aliases(records, host, &row.cnames)?,
+        not_asked: row.addresses.iter().filter(|seen| seen.annotation.is_none()).count(),
         addresses: row
             .addresses
             .iter()
@@ -59,22 +71,38 @@ fn contact_kinds(level: Contact) -> &'static [&'static str] {
         Contact::NameOnly | Contact::NameAsked => &["dns"],
         Contact::ConnectionAsked => &["connection.target"],
         Contact::TlsCompleted => &["tls.client"],
-        Contact::BytesSent => &["connection.treatment", "stream.close"],
-        Contact::PlaintextSeen | Contact::PlantedValueSeen => &["exchange.request"],
-    }
-}
-
-fn content_kinds(level: ContentLevel) -> &'static [&'static str] {
-    match level {
-        ContentLevel::Opaque => &["connection.close"],
-        ContentLevel::SizesAndTimes => &["stream.close"],
-        ContentLevel::KnownEndpoint | ContentLevel::Decoded | ContentLevel::PlantedValue => {
-            &["exchange.request"]
+        Contact::BytesSent | Contact::PlaintextSeen | Contact::PlantedValueSeen => {
+            &["connection.treatment", "stream.close"]
         }
     }
 }
 
-/// The first record of each kind about a connection.
+/// The record of the first request that was decoded on a connection.
+fn first_request(
+    records: &Records<'_>,
+    connection: Option<ConnectionId>,
+) -> Result<Vec<RecordSeq>, ReadError> {
+    let Some(number) = connection.and_then(|id| i64::try_from(id.0).ok()) else {
+        return Ok(Vec::new());
+    };
+    let sql = "SELECT request_offset, request_length FROM flows
+               WHERE connection = ?1 AND exchange > 0 AND request_offset NOT NULL
+               ORDER BY exchange LIMIT 1";
+    let place = records
+        .db
+        .prepare_cached(sql)
+        .and_then(|mut query| {
+            query.query_row([number], |row| Ok((whole(row, 0)?, whole(row, 1)?))).optional()
+        })
+        .map_err(|source| records.failed(source))?;
+    place
+        .map(|(offset, length)| Ok(RecordSeq(records.parsed(offset, length)?.seq)))
+        .into_iter()
+        .collect()
+}
+
+/// The last record of each kind about a connection: it is the one that counts. Of streams, what the
+/// device sent.
 fn records_of(
     records: &Records<'_>,
     connection: Option<ConnectionId>,
@@ -83,18 +111,33 @@ fn records_of(
     let Some(number) = connection.and_then(|id| i64::try_from(id.0).ok()) else {
         return Ok(Vec::new());
     };
-    let sql =
-        "SELECT min(seq) FROM records WHERE connection = ?1 AND kind = ?2 HAVING count(*) > 0";
+    let sql = "SELECT seq FROM records WHERE connection = ?1 AND kind = ?2 ORDER BY seq DESC";
     let failed = |source| records.failed(source);
     let mut query = records.db.prepare_cached(sql).map_err(failed)?;
     let mut found = Vec::new();
     for kind in kinds {
-        let rows = query.query_map(params![number, kind], |row| whole(row, 0)).map_err(failed)?;
-        for seq in rows {
-            found.push(RecordSeq(seq.map_err(failed)?));
+        let seqs = query
+            .query_map(params![number, kind], |row| whole(row, 0))
+            .and_then(Iterator::collect::<rusqlite::Result<Vec<u64>>>)
+            .map_err(failed)?;
+        for seq in seqs {
+            if shows(&records.get(seq)?.body) {
+                found.push(RecordSeq(seq));
+                break;
+            }
         }
     }
     Ok(found)
+}
+
+/// Whether a record of a fitting kind is about what the device sent.
+fn shows(body: &Body) -> bool {
+    match body {
+        Body::StreamClose(close) => {
+            Leg::from(close.leg) == Leg::Relay && Direction::from(close.direction) == Direction::Up
+        }
+        _ => true,
+    }
 }
 
 /// The names behind the host, each with the first look-up that led to it.

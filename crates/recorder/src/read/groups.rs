@@ -175,7 +175,7 @@ impl Group {
 
     fn row(self, records: &Records<'_>, key: DestinationKey) -> Result<DestinationRow, ReadError> {
         let all = || self.assessed.values().map(|assessed| &*assessed.annotation);
-        let operator_level = self.assessed.values().map(|assessed| self.operator(assessed)).max();
+        let operator_level = self.assessed.values().map(|assessed| self.operator(assessed)).min();
         let named = self.hosts.iter().any(|host| host.name().is_some());
         let location_level = match self.unassessed {
             true => None,

@@ -142,7 +142,7 @@ impl Records<'_> {
         self.parsed(whole(offset), whole(length))
     }
 
-    fn parsed(&self, offset: u64, length: u64) -> Result<Record, ReadError> {
+    pub(super) fn parsed(&self, offset: u64, length: u64) -> Result<Record, ReadError> {
         let line = line_at(self.log, offset, length)?;
         Record::parse(&line).map_err(|source| {
             ReadError::Index(IndexError::Record { path: self.log.to_owned(), offset, source })

@@ -3,6 +3,7 @@
 
 mod bodies;
 mod destinations;
+mod facts;
 mod filters;
 mod opening;
 mod recorded;

@@ -13,7 +13,7 @@ fn keys(rows: &[DestinationRow]) -> Vec<String> {
     rows.iter().map(|row| row.key.to_string()).collect()
 }
 
-fn host(made: &Made, name: &str) -> DestinationRow {
+pub(super) fn host(made: &Made, name: &str) -> DestinationRow {
     let key = DestinationKey::Host(Some(name.parse().unwrap()));
     let mut rows = destinations(made, GroupBy::Host, "");
     let index = rows.iter().position(|row| row.key == key).unwrap();
