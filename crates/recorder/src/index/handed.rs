@@ -8,38 +8,89 @@ use std::collections::VecDeque;
 
 /// Entries of exchanges with their places, in the order of the log, within a bound.
 #[derive(Debug, Default)]
-pub(crate) struct Handed(VecDeque<(Place, Entry)>);
+pub(crate) struct Handed {
+    entries: VecDeque<(Place, Entry)>,
+    /// The lengths of their lines together; what an entry keeps is of its line's size.
+    line_bytes: u64,
+}
 
 impl Handed {
-    /// Adds what a record says, whose line is `length` bytes at `offset`.
+    /// Adds what a record says, whose line is `length` bytes at `offset`, if there is room.
     pub(crate) fn add(&mut self, record: &Record, offset: u64, length: u64) {
-        if self.0.len() < MOST
+        if self.line_bytes.saturating_add(length) <= MOST_LINE_BYTES
             && let Some(entry) = Entry::of_exchange(record)
         {
-            self.0.push_back((Place { offset, length }, entry));
+            self.push(Place { offset, length }, entry);
         }
     }
 
     /// Adds what was handed over later, as far as there is room.
     pub(super) fn extend(&mut self, later: Self) {
-        let room = MOST.saturating_sub(self.0.len());
-        self.0.extend(later.0.into_iter().take(room));
+        for (place, entry) in later.entries {
+            if self.line_bytes.saturating_add(place.length) <= MOST_LINE_BYTES {
+                self.push(place, entry);
+            }
+        }
     }
 
     /// The entry whose line begins at `position` and ends, with its newline, within `committed`
     /// bytes. What lies before it is let go.
     pub(super) fn take(&mut self, position: u64, committed: u64) -> Option<(Place, Entry)> {
-        while let Some((place, _)) = self.0.front() {
+        while let Some((place, _)) = self.entries.front() {
             if place.offset < position {
-                self.0.pop_front();
+                self.pop();
                 continue;
             }
             let here = place.offset == position && place.end() <= committed;
-            return if here { self.0.pop_front() } else { None };
+            return if here { self.pop() } else { None };
         }
         None
     }
+
+    fn push(&mut self, place: Place, entry: Entry) {
+        self.line_bytes += place.length;
+        self.entries.push_back((place, entry));
+    }
+
+    fn pop(&mut self) -> Option<(Place, Entry)> {
+        let (place, entry) = self.entries.pop_front()?;
+        self.line_bytes -= place.length;
+        Some((place, entry))
+    }
 }
 
-/// Entries in flight, of a few hundred bytes each: as many as come between two commits.
-const MOST: usize = 8_192;
+/// Lines whose entries are in flight. Between two commits of a busy session come about 1 MiB, some
+/// thousand lines; a request's line can have 256 KiB by itself.
+const MOST_LINE_BYTES: u64 = 4 << 20;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::index::testing::{Made, exchange};
+
+    #[test]
+    fn ten_thousand_long_targets_were_held_for_an_index_that_came_late() {
+        let mut made = Made::new();
+        made.request(exchange(1, 1), 1, "GET", &format!("/{}", "x".repeat(200_000)));
+        let log = std::fs::read(made.session.log_file()).unwrap();
+        let line = log.trim_ascii_end().rsplit(|byte| *byte == b'\n').next().unwrap();
+        let (record, length) = (Record::parse(line).unwrap(), line.len() as u64);
+        let filled = |from: u64| {
+            let mut handed = Handed::default();
+            (from..from + 100).for_each(|n| handed.add(&record, n * (length + 1), length));
+            handed
+        };
+        let held = |handed: &Handed| handed.entries.iter().map(|(place, _)| place.length).sum();
+        let mut waiting = filled(0);
+        waiting.extend(filled(100));
+        let bytes: u64 = held(&waiting);
+        assert_eq!(bytes, waiting.line_bytes);
+        assert!(bytes <= MOST_LINE_BYTES && bytes > MOST_LINE_BYTES - length, "{bytes}");
+        // What was taken makes room.
+        assert!(waiting.take(0, length + 1).is_some());
+        waiting.extend(filled(100));
+        assert_eq!(waiting.line_bytes, bytes);
+        assert!(waiting.take(u64::MAX, u64::MAX).is_none());
+        assert_eq!(waiting.line_bytes, 0);
+    }
+}
