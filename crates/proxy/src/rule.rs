@@ -170,8 +170,7 @@ impl FromStr for Rule {
             return Ok(Self(Names::Address(unwrapped(address))));
         }
         if let Some((_, rest)) = text.split_once("://") {
-            let host = rest.split(['/', ':', '?']).next().unwrap_or(rest);
-            return Err(NotARule::Url(host.into()));
+            return Err(NotARule::Url(host_of(rest).into()));
         }
         if text.contains('/') {
             let network = text.parse().map_err(|_syntax| NotARule::Network)?;
@@ -191,6 +190,17 @@ impl FromStr for Rule {
         let star = || if name.contains('*') { NotARule::Star } else { NotARule::Name };
         let name: DnsName = name.parse().map_err(|_syntax| star())?;
         Ok(Self(if below { Names::Below(name) } else { Names::Host(name) }))
+    }
+}
+
+/// The host of a URL's authority and what follows it (RFC 3986 section 3.2).
+fn host_of(rest: &str) -> &str {
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or(rest);
+    let place = authority.rsplit_once('@').map_or(authority, |(_user, place)| place);
+    let literal = place.strip_prefix('[').and_then(|inner| inner.split_once(']'));
+    match literal {
+        Some((address, _port)) => address,
+        None => place.split(':').next().unwrap_or(place),
     }
 }
 
@@ -328,6 +338,11 @@ mod tests {
             ("10.0.0.1/8", NotARule::Network),
             ("a.example:443", NotARule::HostAndPort("a.example".into(), "443".into())),
             ("https://a.example:8/b", NotARule::Url("a.example".into())),
+            ("https://[::1]/x", NotARule::Url("::1".into())),
+            ("https://[2001:db8::1]:8443", NotARule::Url("2001:db8::1".into())),
+            ("https://user:secret@a.example#b", NotARule::Url("a.example".into())),
+            ("https://user@[::1]:8?c", NotARule::Url("::1".into())),
+            ("https://[::1", NotARule::Url("[".into())),
             ("a/b", NotARule::Network),
             ("*.1.2.3.4/8", NotARule::Network),
         ] {
