@@ -124,11 +124,16 @@ async fn the_run_has_a_bound_on_conversations_of_datagrams() {
     }
     // An association that ends gives its place back.
     drop(first);
-    while {
-        other_sender.send(&to(ORIGIN, 3)).await.unwrap();
-        let mut buffer = [0; 16];
-        timeout(Duration::from_millis(50), origin.recv(&mut buffer)).await.is_err()
-    } {}
+    let admitted = async {
+        loop {
+            other_sender.send(&to(ORIGIN, 3)).await.unwrap();
+            let mut buffer = [0; 16];
+            if timeout(Duration::from_millis(50), origin.recv(&mut buffer)).await.is_ok() {
+                return;
+            }
+        }
+    };
+    timeout(SOON, admitted).await.expect("a place that is free again");
     drop(second);
     let story = proxy.finish().await;
     let dropped: Vec<_> = story

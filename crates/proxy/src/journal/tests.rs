@@ -38,11 +38,14 @@ async fn a_recorder_that_takes_nothing_holds_up_a_wire_without_plaintext() {
         }
     };
     let mut recording = Box::pin(journal.recording(reading));
-    // However long it takes, no more than the bounds allow has passed by then.
-    let stalled = tokio::time::timeout(Duration::from_millis(200), &mut recording).await;
-    assert!(stalled.is_err());
-    let most = IN_FLIGHT + 3 * (WAITING + 4096);
-    assert!(passed.load(Ordering::Relaxed) <= most, "{passed:?} of {most}");
+    // However long it takes, something has passed by then and no more than the bounds allow.
+    let turns = (0..100).take_while(|_| passed.load(Ordering::Relaxed) == 0);
+    for _ in turns {
+        let stalled = tokio::time::timeout(Duration::from_millis(200), &mut recording).await;
+        assert!(stalled.is_err());
+    }
+    let (some, most) = (passed.load(Ordering::Relaxed), IN_FLIGHT + 3 * (WAITING + 4096));
+    assert!((1..=most).contains(&some), "{some} of {most}");
     let taking = tokio::spawn(async move {
         let (mut kept, mut batch) = (0, Vec::new());
         while receiver.recv_many(&mut batch, 64).await > 0 {
