@@ -37,6 +37,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
+use tokio::task::{JoinError, JoinHandle};
 use tokio_util::sync::CancellationToken;
 
 /// Serves and records until a signal, the end of `--duration`, or a failure of the recording.
@@ -72,12 +73,10 @@ async fn serve(
     let mut signals = Signals::listen()?;
     let tool = tool::facts();
     let clock: SharedClock = Arc::new(SystemClock::start());
-    let authority_dir = settings.data.authority();
     // Until the end of the run: devices are shown leaves of this authority.
     let _hold = authority::enter(context)?;
-    let now = SystemTime::now();
-    let authority =
-        Arc::new(Authority::load_or_create(&authority_dir, settings.authority_key, now)?);
+    let (folder, key) = (settings.data.authority(), settings.authority_key);
+    let authority = Arc::new(Authority::load_or_create(&folder, key, SystemTime::now())?);
     let databases = Arc::new(Databases::open(&settings.geoip)?);
     let setup = Arc::new(proxy_setup(settings, &authority, &clock, &databases, stage)?);
     for report in recorder::recover_all(settings.data.path(), &clock, &tool)? {
@@ -86,14 +85,9 @@ async fn serve(
     let listeners = listeners(settings).await?;
     let (events, received) = feed::channel(settings.limits.events_in_flight_bytes);
     let recording = recorder::start(recorder_setup(settings, tool, &clock, &databases)?, received)?;
-    let directory = recording.directory().clone();
+    let name = recording.directory().name();
     let live = Live::start(recording.notices(), context.colour, output, settings.simulates())?;
-
-    let bound = |listener: &Listener| listener.local_addr().ok();
-    let address = listeners.first().and_then(bound).unwrap_or(settings.listen);
-    let taken: Vec<_> = listeners.iter().skip(1).filter_map(bound).collect();
-    banner::welcome(context, &authority, address, &taken, &directory.name());
-    banner::ready(address, &taken, &directory.name());
+    let address = announced(context, &authority, &listeners, &name);
     let stop = CancellationToken::new();
     let serving = tokio::spawn(proxy::serve(listeners, setup, events, stop.clone()));
     let mut ended = tokio::spawn(recording_end(recording));
@@ -105,41 +99,67 @@ async fn serve(
         early = &mut ended => Why::Failed(early),
     };
     let word = why.word();
-    let mut narration = Vec::new();
-    let summary = match why {
-        Why::Failed(early) => {
-            let Ok(Err(error)) = &early else { return joined(early).map(|_summary| Exit::Ok) };
-            let stays = error.is_full() && settings.on_full == OnFull::Refuse && stage.is_none();
-            banner::stopped(error, &directory.name(), stays);
-            live.stopped(error).await;
-            if stays {
-                // The proxy refuses by itself what cannot be recorded.
-                tokio::select! {
-                    () = signals.stop() => {}
-                    () = &mut time_is_over => {}
-                }
-            }
-            stop.cancel();
-            return Err(banner::cut_short(&directory.name(), serving.await.unwrap_or(0)));
-        }
-        why => {
-            stop.cancel();
-            if let Why::Played(played) = why {
-                narration = played;
-            }
-            banner::stopping(context, word, settings.limits.shutdown_grace);
+    let (narration, early) = why.left();
+    let live = if let Some(Ok(Err(error))) = &early {
+        let stays = error.is_full() && settings.on_full == OnFull::Refuse && stage.is_none();
+        banner::stopped(error, &name, stays);
+        live.stopped(error).await;
+        if stays {
+            // The proxy refuses by itself what cannot be recorded.
             tokio::select! {
-                // The proxy drops its sender of events, with which the recording ends.
-                result = async { drop(serving.await); joined(ended.await) } => result,
-                () = signals.stop() => return Ok(Exit::Interrupted),
+                () = signals.stop() => {}
+                () = &mut time_is_over => {}
             }
         }
-    }?;
+        None
+    } else {
+        banner::stopping(context, word, settings.limits.shutdown_grace);
+        Some(live)
+    };
+    stop.cancel();
+    let (refused, recorded) = tokio::select! {
+        both = taken_down(serving, ended, early) => both,
+        () = signals.stop() => return Ok(Exit::Interrupted),
+    };
+    let Some(live) = live else { return Err(banner::cut_short(&name, refused?)) };
+    let summary = recorded?;
     // After the lines that it is about.
     live.finish().await;
     banner::played(context, &narration);
     banner::summary(context, &summary);
+    refused?;
     fail_on(settings.fail_on.as_ref(), &summary.directory)
+}
+
+/// Says at which ports the proxy is; the first of them.
+fn announced(
+    context: &Context,
+    authority: &Authority,
+    listeners: &[Listener],
+    session: &str,
+) -> SocketAddr {
+    let bound = |listener: &Listener| listener.local_addr().ok();
+    let address = listeners.first().and_then(bound).unwrap_or(context.settings.listen);
+    let taken: Vec<_> = listeners.iter().skip(1).filter_map(bound).collect();
+    banner::welcome(context, authority, address, &taken, session);
+    banner::ready(address, &taken, session);
+    address
+}
+
+/// Waits for the proxy, which drops its sender of events, and for the recording, which ends with that
+/// unless it has ended before: how many connections were refused, and what was recorded.
+async fn taken_down(
+    serving: JoinHandle<u64>,
+    ended: JoinHandle<Result<Summary, recorder::Error>>,
+    early: Option<RecordingEnd>,
+) -> (Result<u64, Error>, Result<Summary, Error>) {
+    let refused =
+        serving.await.map_err(|error| Error::runtime("the proxy ended abnormally").because(&error));
+    let recorded = match early {
+        Some(early) => early,
+        None => ended.await,
+    };
+    (refused, joined(recorded))
 }
 
 /// Why the run comes to its end.
@@ -153,6 +173,16 @@ enum Why {
 }
 
 impl Why {
+    /// What is left of it: how the demonstration went, and what a recording that ended by itself ended
+    /// with.
+    fn left(self) -> (Vec<Played>, Option<RecordingEnd>) {
+        match self {
+            Self::Played(played) => (played, None),
+            Self::Failed(early) => (Vec::new(), Some(early)),
+            Self::Asked | Self::Elapsed => (Vec::new(), None),
+        }
+    }
+
     fn word(&self) -> &'static str {
         match self {
             Self::Asked => "Stopping",
@@ -164,7 +194,7 @@ impl Why {
 }
 
 /// The recording's result, or a panic of its task.
-type RecordingEnd = Result<Result<Summary, recorder::Error>, tokio::task::JoinError>;
+type RecordingEnd = Result<Result<Summary, recorder::Error>, JoinError>;
 
 async fn recording_end(recording: Recording) -> Result<Summary, recorder::Error> {
     recording.finish().await
