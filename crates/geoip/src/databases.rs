@@ -1,6 +1,6 @@
 //! The set of databases that is asked: opened and fully checked once, then read only. It knows
 //! which sources there are and in which order they are asked; what answers mean is decided in
-//! [`crate::assess`].
+//! [`crate::annotate`].
 
 use crate::annotate::annotation;
 use crate::bundle;

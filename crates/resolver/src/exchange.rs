@@ -88,7 +88,7 @@ fn set_mark(socket: &SockRef<'_>, mark: Option<u32>) -> io::Result<()> {
     mark.map_or(Ok(()), |mark| socket.set_mark(mark))
 }
 
-/// Nobody can ask for a mark on another system: the proxy refuses that at the start.
+/// On another system look-ups go without a mark; what is dialled afterwards is refused one.
 #[cfg(not(target_os = "linux"))]
 fn set_mark(_: &SockRef<'_>, _: Option<u32>) -> io::Result<()> {
     Ok(())

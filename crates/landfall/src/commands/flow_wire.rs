@@ -54,7 +54,8 @@ pub(crate) fn run(
     Ok(Exit::Ok)
 }
 
-/// What is kept of a connection's TLS, leg by leg: `whole: 1.2 KiB up, 3.4 KiB down`.
+/// What is kept of a connection's TLS, leg by leg: `device 1.2 KiB up, 3.4 KiB down; upstream 3.4 KiB
+/// up, 1.2 KiB down`, or of the upstream's handshake alone.
 pub(super) fn kept(connection: &ConnectionDetail) -> Option<String> {
     let of = |leg: store::Leg, direction: store::Direction| {
         let streams = connection.streams.iter().map(|stream| &stream.body);
