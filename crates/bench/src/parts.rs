@@ -53,6 +53,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Problem> {
         set: geoip::SetChoice::Active,
         extra_mmdb: Vec::new(),
         overrides: Vec::new(),
+        policies: geoip::policy::Policies::default(),
     })?);
     show("address look-up, all sources", look_ups(&databases, 100_000 / scale), "ns");
 
@@ -114,7 +115,7 @@ fn look_ups(databases: &geoip::Databases, count: usize) -> f64 {
     for number in (0_u32..).take(count) {
         // A step that is prime visits all networks in turn.
         let address = IpAddr::V4(Ipv4Addr::from(number.wrapping_mul(2_654_435_761)));
-        std::hint::black_box(databases.annotate(address, &[]));
+        std::hint::black_box(databases.annotate(address, &[], None));
     }
     begun.elapsed().as_secs_f64() * 1e9 / count as f64
 }

@@ -170,6 +170,7 @@ fn recorded(data: &std::path::Path, simulated: bool) -> Session {
         set: geoip::SetChoice::Active,
         extra_mmdb: Vec::new(),
         overrides: Vec::new(),
+        policies: geoip::policy::Policies::default(),
     };
     let setup = Setup {
         data_dir: data.to_owned(),

@@ -1,7 +1,9 @@
 //! What the claims about an address add up to. Disagreement is a state of its own and is never
 //! resolved by counting votes.
 
+use crate::address::{DnsName, Host};
 use crate::claim::{Asn, Claim, Confidence, Country, Operator};
+use crate::network::Network;
 use std::net::IpAddr;
 
 /// Everything known of one address, under one set of databases.
@@ -50,34 +52,156 @@ impl Location {
 pub struct Flag {
     /// The policy's name, such as `mainland-china`.
     pub policy: String,
+    pub severity: Severity,
     /// Why, each reason apart; never empty.
     pub reasons: Vec<FlagReason>,
+}
+
+/// How much a policy asks for. It says nothing of the destination.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Severity {
+    /// To be told apart in lists, no more.
+    Info,
+    /// To be looked at.
+    #[default]
+    Notice,
+    /// To be looked at first.
+    Warning,
+    /// To be looked at now.
+    Alarm,
+}
+
+impl Severity {
+    pub const ALL: [Self; 4] = [Self::Info, Self::Notice, Self::Warning, Self::Alarm];
+
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Info => "info",
+            Self::Notice => "notice",
+            Self::Warning => "warning",
+            Self::Alarm => "alarm",
+        }
+    }
+
+    /// The highest of the flags.
+    pub fn highest(flags: &[Flag]) -> Option<Self> {
+        flags.iter().map(|flag| flag.severity).max()
+    }
+}
+
+/// The text is no severity.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NotASeverity;
+
+impl std::fmt::Display for NotASeverity {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("a severity is info, notice, warning or alarm")
+    }
+}
+
+impl std::error::Error for NotASeverity {}
+
+impl std::str::FromStr for Severity {
+    type Err = NotASeverity;
+
+    fn from_str(text: &str) -> Result<Self, NotASeverity> {
+        Self::ALL.into_iter().find(|severity| severity.word() == text).ok_or(NotASeverity)
+    }
 }
 
 /// One reason for a flag.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FlagReason {
     /// `saying` of `asked` location sources place the address in the country.
-    Located { country: Country, saying: usize, asked: usize },
+    Located {
+        country: Country,
+        saying: usize,
+        asked: usize,
+    },
     /// The analyst's own correction places the address in the country.
-    LocatedByOverride { country: Country },
+    LocatedByOverride {
+        country: Country,
+    },
     /// The operator's group has its headquarters in the country.
-    Operated { country: Country, group: String, confidence: Confidence },
+    Operated {
+        country: Country,
+        group: String,
+        confidence: Confidence,
+    },
     /// The address is registered in the country.
-    AddressRegistered { country: Country },
+    AddressRegistered {
+        country: Country,
+    },
     /// The announcing AS is registered in the country; which AS, where the same source says so.
-    AsRegistered { country: Country, asn: Option<Asn> },
+    AsRegistered {
+        country: Country,
+        asn: Option<Asn>,
+    },
+    /// Location sources answer differently: each with its country.
+    Disagreed {
+        answers: Vec<(String, Country)>,
+    },
+    /// No location source answers.
+    Unplaced,
+    /// The operator's group is one that the policy names.
+    OperatedBy {
+        group: String,
+        confidence: Confidence,
+    },
+    /// A source names this AS as the origin.
+    Announced {
+        asn: Asn,
+        name: Option<String>,
+    },
+    /// A name of the CNAME chain lies within a zone that the policy names.
+    Alias {
+        name: DnsName,
+        zone: DnsName,
+    },
+    /// The host that was asked for is one that the policy names.
+    Host(Host),
+    /// The address lies in a network that the policy names.
+    Within(Network),
+    Port(u16),
+    /// A source marks the address as anycast.
+    Anycast,
+    /// The policy asks for what is not so: the condition, in the filter language.
+    Not {
+        condition: String,
+    },
 }
 
 impl FlagReason {
-    /// The word for tables: `located`, `operated`, `possibly-operated` (what rests on public
-    /// reporting alone) or `registered`.
+    /// The word for tables, such as `located`, `operated`, `possibly-operated` (what rests on
+    /// public reporting alone) or `registered`.
     pub fn word(&self) -> &'static str {
         match self {
             Self::Located { .. } | Self::LocatedByOverride { .. } => "located",
-            Self::Operated { confidence: Confidence::C, .. } => "possibly-operated",
-            Self::Operated { .. } => "operated",
+            Self::Operated { confidence: Confidence::C, .. }
+            | Self::OperatedBy { confidence: Confidence::C, .. } => "possibly-operated",
+            Self::Operated { .. } | Self::OperatedBy { .. } => "operated",
             Self::AddressRegistered { .. } | Self::AsRegistered { .. } => "registered",
+            Self::Disagreed { .. } => "disagreed",
+            Self::Unplaced => "unplaced",
+            Self::Announced { .. } => "asn",
+            Self::Alias { .. } => "cname",
+            Self::Host(_) => "host",
+            Self::Within(_) => "address",
+            Self::Port(_) => "port",
+            Self::Anycast => "anycast",
+            Self::Not { .. } => "not",
+        }
+    }
+
+    /// The country that the reason is about.
+    pub fn country(&self) -> Option<Country> {
+        match self {
+            Self::Located { country, .. }
+            | Self::LocatedByOverride { country }
+            | Self::Operated { country, .. }
+            | Self::AddressRegistered { country }
+            | Self::AsRegistered { country, .. } => Some(*country),
+            _ => None,
         }
     }
 }
@@ -105,6 +229,26 @@ impl std::fmt::Display for FlagReason {
                 write!(f, "{asn} registered in {country}")
             }
             Self::AsRegistered { country, asn: None } => write!(f, "AS registered in {country}"),
+            Self::Disagreed { answers } => {
+                let answers: Vec<String> =
+                    answers.iter().map(|(source, country)| format!("{source} {country}")).collect();
+                write!(f, "databases disagree: {}", answers.join(", "))
+            }
+            Self::Unplaced => f.write_str("no database places it"),
+            Self::OperatedBy { group, confidence: Confidence::C } => {
+                write!(f, "possibly operated by {group}, by public reporting")
+            }
+            Self::OperatedBy { group, confidence } => {
+                write!(f, "operated by {group} (confidence {})", confidence.as_str())
+            }
+            Self::Announced { asn, name: Some(name) } => write!(f, "announced by {asn} {name}"),
+            Self::Announced { asn, name: None } => write!(f, "announced by {asn}"),
+            Self::Alias { name, zone } => write!(f, "the chain has {name}, within {zone}"),
+            Self::Host(host) => write!(f, "the host is {host}"),
+            Self::Within(network) => write!(f, "the address lies in {network}"),
+            Self::Port(port) => write!(f, "the port is {port}"),
+            Self::Anycast => f.write_str("a source marks the address as anycast"),
+            Self::Not { condition } => write!(f, "not {condition}"),
         }
     }
 }

@@ -22,6 +22,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         set: geoip::SetChoice::Active,
         extra_mmdb: Vec::new(),
         overrides: Vec::new(),
+        policies: geoip::policy::Policies::default(),
     };
     let databases = Databases::open(&config)?;
     let mut out = BufWriter::new(std::io::stdout().lock());
@@ -34,7 +35,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     writeln!(out, "{files}")?;
     for turn in 0..count {
         let address = if turn % 2 == 0 { random.v4() } else { random.v6() };
-        let annotation = databases.annotate(address, &[]);
+        let annotation = databases.annotate(address, &[], None);
         let claims: Vec<Value> = annotation
             .claims
             .iter()

@@ -11,8 +11,13 @@ use std::time::Instant;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let data_dir = std::env::args_os().nth(1).ok_or("name a data directory")?.into();
-    let config =
-        Config { set: SetChoice::Active, data_dir, extra_mmdb: Vec::new(), overrides: Vec::new() };
+    let config = Config {
+        set: SetChoice::Active,
+        data_dir,
+        extra_mmdb: Vec::new(),
+        overrides: Vec::new(),
+        policies: geoip::policy::Policies::default(),
+    };
     // The first time unpacks.
     drop(Databases::open(&config)?);
     let mut best = f64::INFINITY;
@@ -26,7 +31,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let opened = resident_mib()?;
     for number in 0..100_000_u32 {
         let address = number.wrapping_mul(2_654_435_761).to_be_bytes().into();
-        std::hint::black_box(databases.annotate(address, &[]));
+        std::hint::black_box(databases.annotate(address, &[], None));
     }
     println!("opened in {:.0} ms, the best of ten", best * 1e3);
     println!("resident: {before:.0} MiB before, {opened:.0} MiB opened");

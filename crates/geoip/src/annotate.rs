@@ -4,14 +4,14 @@
 //! *disagreed* with every answer kept, and the analyst's override stands above both without
 //! removing either.
 
-use crate::flags::mainland_china;
 use crate::source_name;
 use flow::annotation::{Annotation, Location};
 use flow::claim::{Asn, Claim, Confidence, Country, Operator, Statement};
 use std::net::IpAddr;
 
 /// The annotation of `address`, whose `claims` are in the order in which the sources were asked.
-/// `asked` is the number of location databases among them, answered or not.
+/// `asked` is the number of location databases among them, answered or not. Without flags, which
+/// are up to the policies.
 pub(crate) fn annotation(address: IpAddr, claims: Vec<Claim>, asked: usize) -> Annotation {
     let origin = claims.iter().find_map(origin_as);
     Annotation {
@@ -33,7 +33,7 @@ pub(crate) fn annotation(address: IpAddr, claims: Vec<Claim>, asked: usize) -> A
             Statement::SpecialRange(name) => Some(name.clone()),
             _ => None,
         }),
-        flags: mainland_china(&claims, asked).into_iter().collect(),
+        flags: Vec::new(),
         claims,
     }
 }
@@ -94,6 +94,7 @@ fn is_override(claim: &Claim) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::policy::Policies;
     use flow::annotation::FlagReason;
     use flow::claim::Source;
     use std::sync::Arc;
@@ -122,7 +123,9 @@ mod tests {
     }
 
     fn assessed(claims: Vec<Claim>) -> Annotation {
-        annotation("192.0.2.1".parse().unwrap(), claims, 2)
+        let mut assessed = annotation("192.0.2.1".parse().unwrap(), claims, 2);
+        assessed.flags = Policies::default().flags_of_asked(&assessed, &[], None, 2);
+        assessed
     }
 
     #[track_caller]

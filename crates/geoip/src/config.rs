@@ -1,6 +1,7 @@
 //! What the caller decides: where the files lie, which further databases are asked, and what the
 //! analyst corrects. Values only; nothing is opened or checked here.
 
+use crate::policy::Policies;
 use crate::set::SetChoice;
 use flow::claim::{Asn, Country};
 use flow::network::Network;
@@ -17,6 +18,8 @@ pub struct Config {
     /// Further MMDB files of the user's own. A source is named after the file without `.mmdb`.
     pub extra_mmdb: Vec<PathBuf>,
     pub overrides: Vec<Override>,
+    /// What makes a person look at an address.
+    pub policies: Policies,
 }
 
 /// The analyst's own correction for a network. Of several that contain an address, the one with

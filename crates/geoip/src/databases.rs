@@ -11,6 +11,7 @@ use crate::manifest::{Entry, Kind, Manifest};
 use crate::mmdb::{Meaning, Mmdb};
 use crate::operators::Operators;
 use crate::overrides::Overrides;
+use crate::policy::Policies;
 use crate::registry::Registry;
 use crate::set::{Set, SetId, is_bundled};
 use crate::source_name;
@@ -37,6 +38,7 @@ pub struct Databases {
     iptoasn: Mmdb,
     users: Vec<Mmdb>,
     operators: Operators,
+    policies: Policies,
     status: Vec<DatabaseStatus>,
     set: SetId,
 }
@@ -70,7 +72,7 @@ impl Databases {
             opening.status.push(status);
         }
         let special = SpecialRanges::new();
-        let (status, set) = (opening.status, set.id);
+        let (status, set, policies) = (opening.status, set.id, config.policies.clone());
         Ok(Self {
             overrides,
             special,
@@ -82,12 +84,13 @@ impl Databases {
             operators,
             status,
             set,
+            policies,
         })
     }
 
     /// What is known of `address`, and of who runs it by `names`: the host's name and its aliases
-    /// (the CNAME chain), in that order.
-    pub fn annotate(&self, address: IpAddr, names: &[DnsName]) -> Annotation {
+    /// (the CNAME chain), in that order. `port` is that of a connection, which policies may ask for.
+    pub fn annotate(&self, address: IpAddr, names: &[DnsName], port: Option<u16>) -> Annotation {
         let asked_about = unwrapped(address);
         let mut claims = Vec::with_capacity(USUAL_CLAIMS);
         self.overrides.claim(
@@ -104,7 +107,14 @@ impl Databases {
             None => self.ask_databases(asked_about, &mut claims),
         };
         self.ask_operators(names, &mut claims);
-        annotation(address, claims, asked)
+        let mut annotation = annotation(address, claims, asked);
+        annotation.flags = self.policies.flags_of_asked(&annotation, names, port, asked);
+        annotation
+    }
+
+    /// What makes a person look at an address.
+    pub fn policies(&self) -> &Policies {
+        &self.policies
     }
 
     /// What the set consists of, in the order in which it is asked.

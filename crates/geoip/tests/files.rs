@@ -13,6 +13,7 @@ fn config(data_dir: &Path) -> Config {
         set: geoip::SetChoice::Active,
         extra_mmdb: Vec::new(),
         overrides: Vec::new(),
+        policies: geoip::policy::Policies::default(),
     }
 }
 
@@ -75,7 +76,7 @@ fn files_of_the_user_s_own_are_asked_too() {
     };
     assert_eq!(networks("Mine"), networks("dbip-country"), "walked, and by the manifest");
     assert_eq!(networks("my-iptoasn"), networks("iptoasn-country"), "walked, and by the manifest");
-    let location = databases.annotate("159.138.0.1".parse().unwrap(), &[]).location;
+    let location = databases.annotate("159.138.0.1".parse().unwrap(), &[], None).location;
     let Location::Disagreed { answers, asked: 4 } = location else { panic!("{location:?}") };
     let answers: Vec<String> = answers.iter().map(|(s, c)| format!("{s}={c}")).collect();
     assert_eq!(answers, ["dbip-country=HK", "ipfire=CN", "Second=HK", "Mine=HK"]);

@@ -6,6 +6,7 @@
 use flow::address::DnsName;
 use flow::annotation::{Annotation, FlagReason, Location};
 use flow::claim::{Asn, Country, Statement};
+use geoip::policy::Policies;
 use geoip::{Config, DatabaseKind, Databases, Override};
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -19,13 +20,14 @@ fn config() -> Config {
         set: geoip::SetChoice::Active,
         extra_mmdb: Vec::new(),
         overrides: Vec::new(),
+        policies: Policies::default(),
     }
 }
 
 static BUNDLED: LazyLock<Databases> = LazyLock::new(|| Databases::open(&config()).unwrap());
 
 fn annotate(address: &str) -> Annotation {
-    BUNDLED.annotate(address.parse().unwrap(), &[])
+    BUNDLED.annotate(address.parse().unwrap(), &[], None)
 }
 
 fn names(names: &[&str]) -> Vec<DnsName> {
@@ -106,7 +108,7 @@ fn agreement_and_disagreement() {
 
 #[track_caller]
 fn check_flag(address: &str, names: &[DnsName], expected: &[&str]) {
-    let flags = BUNDLED.annotate(address.parse().unwrap(), names).flags;
+    let flags = BUNDLED.annotate(address.parse().unwrap(), names, None).flags;
     let words: Vec<String> =
         flags.iter().flat_map(|flag| &flag.reasons).map(FlagReason::to_string).collect();
     assert_eq!(words, expected, "{address}");
@@ -148,7 +150,7 @@ fn flags_of_known_addresses() {
 #[test]
 fn a_zone_of_its_own_names_the_operator_before_the_network_does() {
     let host = names(&["app.example.org", "app.example.org.x.bsclink.cn"]);
-    let annotation = BUNDLED.annotate("119.29.29.29".parse().unwrap(), &host);
+    let annotation = BUNDLED.annotate("119.29.29.29".parse().unwrap(), &host, None);
     let operator = annotation.operator.unwrap();
     assert_eq!(
         (operator.group.as_str(), operator.matched.as_str()),
@@ -205,14 +207,14 @@ fn an_override_stands_above_the_databases_and_beside_their_claims() {
         },
     ];
     let databases = Databases::open(&Config { overrides, ..config() }).unwrap();
-    let annotation = databases.annotate("8.136.0.1".parse().unwrap(), &[]);
+    let annotation = databases.annotate("8.136.0.1".parse().unwrap(), &[], None);
     let said = line(&annotation);
     let claims = "override=SG AS64500 operator:CN dbip-country=CN ipfire=CN AS37963 address:SG";
     assert!(said.starts_with(claims), "{said}");
     assert_eq!(annotation.location, Location::Overridden { country: "SG".parse().unwrap() });
     assert_eq!(annotation.asn, Some(Asn(64_500)));
     assert_eq!(annotation.operator.unwrap().group, "Baishan Cloud");
-    let private = databases.annotate("10.0.0.1".parse().unwrap(), &[]);
+    let private = databases.annotate("10.0.0.1".parse().unwrap(), &[], None);
     assert_eq!(line(&private), "override=CN special:private");
     assert_eq!(private.location, Location::Overridden { country: Country::CN });
 }

@@ -12,6 +12,8 @@ use std::sync::Arc;
 /// Whom a session asks about addresses, and what its first record says of them.
 pub struct Sources {
     pub(crate) ask: Ask,
+    /// Answers depend on the port.
+    pub(crate) by_port: bool,
     pub(crate) databases: Vec<SourceShape>,
 }
 
@@ -26,8 +28,10 @@ impl Sources {
             sha256: Some(status.sha256),
         };
         let shapes = databases.status().into_iter().map(shape).collect();
-        let ask = Box::new(move |address, names: &_| databases.annotate(address, names));
-        Self { ask, databases: shapes }
+        let by_port = databases.policies().by_port();
+        let ask =
+            Box::new(move |address, names: &_, port| databases.annotate(address, names, port));
+        Self { ask, by_port, databases: shapes }
     }
 }
 
@@ -43,6 +47,8 @@ pub(crate) struct Assessed {
     /// From 1, in the order of asking.
     pub(crate) number: u64,
     pub(crate) names: Vec<DnsName>,
+    /// Where the answer depends on it.
+    pub(crate) port: Option<u16>,
     pub(crate) annotation: Arc<Annotation>,
 }
 
@@ -55,6 +61,7 @@ pub(crate) enum Answer {
 /// The databases with a memory.
 pub(crate) struct Annotator {
     ask: Ask,
+    by_port: bool,
     known: HashMap<Question, Arc<Assessed>>,
     /// The questions in `known`, the oldest first.
     order: VecDeque<Question>,
@@ -64,10 +71,10 @@ pub(crate) struct Annotator {
     most: usize,
 }
 
-/// Asks the databases: an address, and the host with its CNAME chain.
-pub(crate) type Ask = Box<dyn Fn(IpAddr, &[DnsName]) -> Annotation + Send>;
+/// Asks the databases: an address, the host with its CNAME chain, and the port.
+pub(crate) type Ask = Box<dyn Fn(IpAddr, &[DnsName], Option<u16>) -> Annotation + Send>;
 
-type Question = (IpAddr, Vec<DnsName>);
+type Question = (IpAddr, Vec<DnsName>, Option<u16>);
 
 impl fmt::Debug for Annotator {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -76,18 +83,20 @@ impl fmt::Debug for Annotator {
 }
 
 impl Annotator {
-    pub(crate) fn new(ask: Ask, most: usize) -> Self {
-        Self { ask, known: HashMap::new(), order: VecDeque::new(), next_number: 1, most }
+    pub(crate) fn new(ask: Ask, by_port: bool, most: usize) -> Self {
+        let (known, order) = (HashMap::new(), VecDeque::new());
+        Self { ask, by_port, known, order, next_number: 1, most }
     }
 
-    pub(crate) fn assess(&mut self, address: IpAddr, names: &[DnsName]) -> Answer {
-        let question = (address.to_canonical(), names.to_vec());
+    pub(crate) fn assess(&mut self, address: IpAddr, names: &[DnsName], port: u16) -> Answer {
+        let port = self.by_port.then_some(port);
+        let question = (address.to_canonical(), names.to_vec(), port);
         if let Some(assessed) = self.known.get(&question) {
             return Answer::Known(Arc::clone(assessed));
         }
-        let annotation = Arc::new((self.ask)(question.0, &question.1));
+        let annotation = Arc::new((self.ask)(question.0, &question.1, question.2));
         let names = question.1.clone();
-        let assessed = Arc::new(Assessed { number: self.next_number, names, annotation });
+        let assessed = Arc::new(Assessed { number: self.next_number, names, port, annotation });
         self.next_number += 1;
         if self.order.len() >= self.most
             && let Some(oldest) = self.order.pop_front()
@@ -108,16 +117,23 @@ mod tests {
     use crate::fixture::nothing_known;
 
     fn annotator() -> Annotator {
-        Annotator::new(Box::new(|address, _names| nothing_known(address)), KNOWN)
+        by_port(false)
+    }
+
+    fn by_port(by_port: bool) -> Annotator {
+        let ask: Ask = Box::new(|address, _names, _port| nothing_known(address));
+        Annotator::new(ask, by_port, KNOWN)
     }
 
     #[test]
     fn an_address_is_asked_about_once_for_each_set_of_names() {
         let mut annotator = annotator();
         let name: DnsName = "a.example".parse().unwrap();
-        let mut ask = |address: &str, names: &[DnsName]| match annotator
-            .assess(address.parse().unwrap(), names)
-        {
+        let mut ask = |address: &str, names: &[DnsName]| match annotator.assess(
+            address.parse().unwrap(),
+            names,
+            443,
+        ) {
             Answer::Fresh(assessed) => (assessed.number, true),
             Answer::Known(assessed) => (assessed.number, false),
         };
@@ -128,12 +144,22 @@ mod tests {
     }
 
     #[test]
+    fn ports_are_told_apart_where_a_policy_asks_for_them() {
+        let fresh = |annotator: &mut Annotator, port| {
+            matches!(annotator.assess(IpAddr::V4(1.into()), &[], port), Answer::Fresh(_))
+        };
+        let (mut by_port, mut plain) = (by_port(true), annotator());
+        assert!(fresh(&mut by_port, 443) && fresh(&mut by_port, 80) && !fresh(&mut by_port, 443));
+        assert!(fresh(&mut plain, 443) && !fresh(&mut plain, 80));
+    }
+
+    #[test]
     fn memory_is_bounded() {
         let mut annotator = annotator();
         for number in 0..KNOWN as u32 + 10 {
-            annotator.assess(IpAddr::V4(number.into()), &[]);
+            annotator.assess(IpAddr::V4(number.into()), &[], 443);
         }
         assert_eq!((annotator.known.len(), annotator.order.len()), (KNOWN, KNOWN));
-        assert!(matches!(annotator.assess(IpAddr::V4(0.into()), &[]), Answer::Fresh(_)));
+        assert!(matches!(annotator.assess(IpAddr::V4(0.into()), &[], 443), Answer::Fresh(_)));
     }
 }

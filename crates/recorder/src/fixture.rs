@@ -9,7 +9,7 @@ use crate::opening::{Setup, ToolFacts, begin};
 use crate::session::SessionWriter;
 use bytes::Bytes;
 use flow::address::{DeviceAddr, DnsName, Target, Upstream};
-use flow::annotation::{Annotation, Flag, FlagReason, Location};
+use flow::annotation::{Annotation, Flag, FlagReason, Location, Severity};
 use flow::claim::{Claim, Country, Source, Statement};
 use flow::dns::{Answer, AnswerData, Lookup, LookupOutcome, Resolver};
 use flow::event::{Closed, Dialled, Event, Ingress, Opened, StreamClosed, Timings};
@@ -55,7 +55,7 @@ pub(crate) fn setup(data_dir: &Path) -> Setup {
         simulated: true,
         limits: Limits { free_disk_bytes: 0, ..Limits::default() },
         clock: Arc::new(Ticking::default()),
-        databases: Sources { ask: Box::new(annotate), databases: Vec::new() },
+        databases: Sources { ask: Box::new(annotate), by_port: false, databases: Vec::new() },
         entropy: Entropy { session: [1; 16], frame_seed: [2; 32], nonce_seed: [3; 32] },
     }
 }
@@ -70,7 +70,7 @@ pub(crate) fn writer(data_dir: &Path) -> SessionWriter {
 }
 
 /// Places every address in CN.
-pub(crate) fn annotate(address: IpAddr, _names: &[DnsName]) -> Annotation {
+pub(crate) fn annotate(address: IpAddr, _names: &[DnsName], _port: Option<u16>) -> Annotation {
     let source = Source {
         name: "test".to_owned(),
         licence: "none".to_owned(),
@@ -86,7 +86,11 @@ pub(crate) fn annotate(address: IpAddr, _names: &[DnsName]) -> Annotation {
     Annotation {
         claims: vec![claim],
         location: Location::Agreed { country: Country::CN, answered: 1, asked: 1 },
-        flags: vec![Flag { policy: "mainland-china".to_owned(), reasons: vec![reason] }],
+        flags: vec![Flag {
+            policy: "mainland-china".to_owned(),
+            severity: Severity::Notice,
+            reasons: vec![reason],
+        }],
         ..nothing_known(address)
     }
 }

@@ -91,7 +91,11 @@ pub(crate) fn begin(
         lock,
         log,
         store,
-        annotator: Annotator::new(setup.databases.ask, setup.limits.assessment_cache_entries),
+        annotator: Annotator::new(
+            setup.databases.ask,
+            setup.databases.by_port,
+            setup.limits.assessment_cache_entries,
+        ),
         signer,
         limits: setup.limits,
         clock: setup.clock,

@@ -10,6 +10,7 @@ mod derived;
 pub mod destination;
 pub mod dns;
 pub mod exchange;
+pub mod flag;
 pub mod message;
 pub mod session;
 pub mod store;

@@ -276,7 +276,7 @@ impl SessionWriter {
 
     fn targeted(&mut self, connection: ConnectionId, at: Stamp, target: Target) {
         let assessed = match &target.host {
-            Host::Ip(address) => Some(self.assess(at, *address, &[])),
+            Host::Ip(address) => Some(self.assess(at, *address, &[], target.port)),
             Host::Name(_) => None,
         };
         let flagged = assessed.as_ref().is_some_and(|known| !known.annotation.flags.is_empty());
@@ -297,8 +297,8 @@ impl SessionWriter {
 
     fn dialled(&mut self, dialled: &Dialled) {
         let names = self.open.get(&dialled.connection).map(Connection::names).unwrap_or_default();
-        let address = dialled.upstream.map(|upstream| upstream.address.ip());
-        let assessed = address.map(|address| self.assess(dialled.at, address, &names));
+        let address = dialled.upstream.map(|upstream| upstream.address);
+        let assessed = address.map(|to| self.assess(dialled.at, to.ip(), &names, to.port()));
         let record = ConnectionDial::new(dialled, assessed.as_ref().map(|known| known.number));
         self.append(dialled.at, Body::ConnectionDial(record));
         let Some(assessed) = assessed else { return };
@@ -311,14 +311,20 @@ impl SessionWriter {
     }
 
     /// What the databases say of an address; recorded where they were asked for it just now.
-    fn assess(&mut self, at: Stamp, address: IpAddr, names: &[DnsName]) -> Arc<Assessed> {
-        match self.parts.annotator.assess(address, names) {
+    fn assess(
+        &mut self,
+        at: Stamp,
+        address: IpAddr,
+        names: &[DnsName],
+        port: u16,
+    ) -> Arc<Assessed> {
+        match self.parts.annotator.assess(address, names, port) {
             Answer::Known(assessed) => assessed,
             Answer::Fresh(assessed) => {
-                let Assessed { number, names, annotation } = &*assessed;
+                let Assessed { number, names, port, annotation } = &*assessed;
                 let claims = Claims::new(*number, names, annotation);
                 self.append(at, Body::Claims(claims));
-                let assessment = Box::new(Assessment::new(*number, names, annotation));
+                let assessment = Box::new(Assessment::new(*number, names, *port, annotation));
                 self.append(at, Body::Assessment(assessment));
                 assessed
             }

@@ -57,6 +57,9 @@ pub struct DestinationShape<'a> {
     flags: Vec<&'a str>,
     #[serde(skip_serializing_if = "FlagReasons::is_empty")]
     flag_reasons: FlagReasons<'a>,
+    /// The highest of the flags.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    severity: Option<&'static str>,
     first_seen: Wall,
     last_seen: Wall,
     flows: u64,
@@ -112,6 +115,7 @@ impl<'a> From<&'a DestinationRow> for DestinationShape<'a> {
             content_level: row.content_level.code(),
             flags: flag::policies(&row.flags),
             flag_reasons: FlagReasons(&row.flags),
+            severity: flag::severity(&row.flags),
             first_seen: Wall(row.first_seen),
             last_seen: Wall(row.last_seen),
             flows: row.flows,

@@ -1,7 +1,7 @@
 //! Flags: the policies' names as a list, and the reasons apart, by policy.
 
 use super::Shown;
-use flow::annotation::{Flag, FlagReason};
+use flow::annotation::{Flag, FlagReason, Severity};
 use flow::claim::Country;
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
@@ -30,24 +30,24 @@ impl Serialize for FlagReasons<'_> {
 /// One reason.
 #[derive(Clone, Debug, Serialize)]
 pub struct FlagShape<'a> {
-    /// `located`, `operated`, `possibly-operated` or `registered`.
+    /// Such as `located`, `operated`, `possibly-operated` or `registered`.
     reason: &'static str,
-    country: Shown<Country>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    country: Option<Shown<Country>>,
     /// The sentence, at the level that is held.
     text: Shown<&'a FlagReason>,
 }
 
 impl<'a> FlagShape<'a> {
     fn new(reason: &'a FlagReason) -> Self {
-        let country = match reason {
-            FlagReason::Located { country, .. }
-            | FlagReason::LocatedByOverride { country }
-            | FlagReason::Operated { country, .. }
-            | FlagReason::AddressRegistered { country }
-            | FlagReason::AsRegistered { country, .. } => *country,
-        };
-        Self { reason: reason.word(), country: Shown(country), text: Shown(reason) }
+        let country = reason.country().map(Shown);
+        Self { reason: reason.word(), country, text: Shown(reason) }
     }
+}
+
+/// The highest severity, as a word.
+pub(super) fn severity(flags: &[Flag]) -> Option<&'static str> {
+    Severity::highest(flags).map(Severity::word)
 }
 
 /// The policies' names.

@@ -135,7 +135,7 @@ fn millis(duration: Duration) -> f64 {
 }
 
 /// Every key of a flow, in the order of CSV files.
-pub const FLOW_KEYS: [&str; 44] = [
+pub const FLOW_KEYS: [&str; 45] = [
     "schema",
     "id",
     "time",
@@ -178,6 +178,7 @@ pub const FLOW_KEYS: [&str; 44] = [
     "special_range",
     "flags",
     "flag_reasons",
+    "severity",
     "dialled_without_lookup",
     "simulated",
 ];

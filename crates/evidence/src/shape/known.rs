@@ -33,6 +33,9 @@ pub(super) struct Known<'a> {
     flags: Vec<&'a str>,
     #[serde(skip_serializing_if = "FlagReasons::is_empty")]
     flag_reasons: FlagReasons<'a>,
+    /// The highest of the flags.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    severity: Option<&'static str>,
 }
 
 impl<'a> Known<'a> {
@@ -51,6 +54,7 @@ impl<'a> Known<'a> {
             special_range: annotation.special_range.as_deref(),
             flags: flag::policies(&annotation.flags),
             flag_reasons: FlagReasons(&annotation.flags),
+            severity: flag::severity(&annotation.flags),
         }
     }
 }

@@ -4,6 +4,7 @@ use super::key::Key;
 use super::moment::Period;
 use super::pattern::{Pattern, Piece, write_quoted};
 use super::span::{self, Span};
+use crate::address::DnsName;
 use crate::claim::{Asn, Confidence, Country};
 use crate::distrust::DistrustClass;
 use crate::id::{ConnectionId, FlowId};
@@ -61,6 +62,10 @@ pub enum Term {
     /// How well the link to the operator is founded.
     Confidence(Vec<Confidence>),
     Asn(Vec<Asn>),
+    /// A name of the CNAME chain, the asked name among it, is the zone or lies below it.
+    Cname(Vec<DnsName>),
+    /// A source marks the address as anycast.
+    Anycast(bool),
     Address(Vec<Network>),
     Port(Vec<Span>),
     Treatment(Vec<TreatmentKind>),
@@ -224,6 +229,8 @@ impl fmt::Display for Term {
                 write_term(f, Key::Confidence, &letters)
             }
             Self::Asn(values) => write_term(f, Key::Asn, values),
+            Self::Cname(values) => write_term(f, Key::Cname, values),
+            Self::Anycast(anycast) => write_answer(f, Key::Anycast, *anycast),
             Self::Address(values) => {
                 let networks: Vec<Address> = values.iter().copied().map(Address).collect();
                 write_term(f, Key::Address, &networks)
@@ -250,8 +257,7 @@ impl fmt::Display for Term {
             }
             Self::Connection(values) => write_term(f, Key::Connection, values),
             Self::Id(values) => write_term(f, Key::Id, values),
-            Self::Simulated(true) => f.write_str("simulated:yes"),
-            Self::Simulated(false) => f.write_str("simulated:no"),
+            Self::Simulated(simulated) => write_answer(f, Key::Simulated, *simulated),
         }
     }
 }
@@ -299,6 +305,10 @@ impl fmt::Display for Word<'_> {
 fn write_term<T: fmt::Display>(f: &mut fmt::Formatter<'_>, key: Key, values: &[T]) -> fmt::Result {
     write!(f, "{}:", key.word())?;
     write_joined(f, values, ",")
+}
+
+fn write_answer(f: &mut fmt::Formatter<'_>, key: Key, answer: bool) -> fmt::Result {
+    write!(f, "{}:{}", key.word(), if answer { "yes" } else { "no" })
 }
 
 fn write_joined<T: fmt::Display>(

@@ -22,6 +22,8 @@ pub enum Key {
     Location,
     Confidence,
     Asn,
+    Cname,
+    Anycast,
     Address,
     Port,
     Treatment,
@@ -39,7 +41,7 @@ pub enum Key {
 
 impl Key {
     /// All keys, in the order in which completion offers them.
-    pub const ALL: [Self; 32] = [
+    pub const ALL: [Self; 34] = [
         Self::Host,
         Self::Path,
         Self::Type,
@@ -59,6 +61,8 @@ impl Key {
         Self::Location,
         Self::Confidence,
         Self::Asn,
+        Self::Cname,
+        Self::Anycast,
         Self::Address,
         Self::Port,
         Self::Treatment,
@@ -95,6 +99,8 @@ impl Key {
             Self::Location => "location",
             Self::Confidence => "confidence",
             Self::Asn => "asn",
+            Self::Cname => "cname",
+            Self::Anycast => "anycast",
             Self::Address => "address",
             Self::Port => "port",
             Self::Treatment => "treatment",

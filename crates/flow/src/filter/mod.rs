@@ -89,6 +89,10 @@ mod tests {
         check("connection:c12 id:c12,c12.3", "connection:c12 id:c12,c12.3");
         check("registered:SG as-registered:CN", "registered:SG as-registered:CN");
         check("location:agreed,CN,disagreed,unknown", "location:agreed,CN,disagreed,unknown");
+        check(
+            "cname:*.AliCDN.com,b.example anycast:true",
+            "cname:alicdn.com,b.example anycast:yes",
+        );
         check("simulated:true confidence:a,b", "simulated:yes confidence:A,B");
         check("time:2026-05-01T10:00:00Z..-1h", "time:2026-05-01T10:00:00Z..-1h");
         check("device:10.0.0.* why:pinned path:/v1/*", "device:10.0.0.* why:pinned path:/v1/*");
@@ -228,6 +232,10 @@ mod tests {
             vec(period, 1..3).prop_map(Term::Time),
             vec(id, 1..3).prop_map(Term::Id),
             any::<bool>().prop_map(Term::Simulated),
+            any::<bool>().prop_map(Term::Anycast),
+            vec("[a-z]{1,3}(\\.[a-z0-9_-]{1,4}){0,2}", 1..3).prop_map(|names| {
+                Term::Cname(names.iter().map(|name| name.parse().unwrap()).collect())
+            }),
         ]
     }
 

@@ -50,6 +50,10 @@ pub(super) fn term(position: usize, raw: RawTerm) -> Result<Term, FilterError> {
         Key::Location => Term::Location(places(values)?),
         Key::Confidence => Term::Confidence(each(key, values, "A, B or C", confidence)?),
         Key::Asn => Term::Asn(each(key, values, "an AS number such as 45102", asn)?),
+        Key::Cname => Term::Cname(each(key, values, "a DNS zone such as alicdn.com", |text| {
+            text.strip_prefix("*.").unwrap_or(text).parse().ok()
+        })?),
+        Key::Anycast => Term::Anycast(answer(key, values)?),
         Key::Address => {
             Term::Address(each(key, values, "an address or a network such as 8.0.0.0/8", network)?)
         }
@@ -75,7 +79,7 @@ pub(super) fn term(position: usize, raw: RawTerm) -> Result<Term, FilterError> {
         Key::Id => Term::Id(each(key, values, "a flow id such as c12 or c12.3", |text| {
             text.parse::<FlowId>().ok()
         })?),
-        Key::Simulated => simulated(values)?,
+        Key::Simulated => Term::Simulated(answer(key, values)?),
     })
 }
 
@@ -196,19 +200,19 @@ fn connection(text: &str) -> Option<ConnectionId> {
     }
 }
 
-fn simulated(values: Vec<RawValue>) -> Result<Term, FilterError> {
+/// One yes or no.
+fn answer(key: Key, values: Vec<RawValue>) -> Result<bool, FilterError> {
     if let Some(second) = values.get(1) {
         let problem = Problem::Expected("one value");
         return Err(FilterError { position: second.position, problem });
     }
-    let answers = each(Key::Simulated, values, "yes or no", |text| {
-        match text.to_ascii_lowercase().as_str() {
+    let answers =
+        each(key, values, "yes or no", |text| match text.to_ascii_lowercase().as_str() {
             "yes" | "true" => Some(true),
             "no" | "false" => Some(false),
             _ => None,
-        }
-    })?;
-    Ok(Term::Simulated(answers.first().copied().unwrap_or(true)))
+        })?;
+    Ok(answers.first().copied().unwrap_or(true))
 }
 
 /// Enough of a text to recognise it in a message.

@@ -121,7 +121,7 @@ fn fill(page: &mut Page, row: &DestinationRow, assessment: Option<&Assessment>) 
     }
     for flag in &row.flags {
         for reason in &flag.reasons {
-            page.inked_line(&flag.policy, reason, Ink::Notice);
+            page.inked_line(&flag.policy, reason, Ink::of_severity(flag.severity));
         }
     }
     if row.simulated {
@@ -195,6 +195,7 @@ impl Row for DestinationShape<'_> {
         Column::shown("content_level", "P", Kind::Text),
         Column::shown("flags", "flags", Kind::Flags),
         Column::hidden("flag_reasons", Kind::Text),
+        Column::shown("severity", "severity", Kind::Text).spare(6),
         Column::shown("flows", "flows", Kind::Number).spare(2),
         Column::hidden("connections", Kind::Number),
         Column::shown("bytes_up", "sent", Kind::Bytes).spare(4),

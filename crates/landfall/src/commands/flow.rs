@@ -100,7 +100,7 @@ impl Row for FlowDetailShape<'_> {
     const COLUMNS: &'static [Column] = &DETAIL_COLUMNS;
 }
 
-const FLOW_COLUMNS: [Column; 44] = [
+const FLOW_COLUMNS: [Column; 45] = [
     Column::hidden("schema", Kind::Number),
     Column::shown("id", "id", Kind::Text).whole(),
     Column::shown("time", "time", Kind::Time).spare(4),
@@ -142,14 +142,15 @@ const FLOW_COLUMNS: [Column; 44] = [
     Column::hidden("anycast", Kind::Text),
     Column::shown("flags", "flags", Kind::Flags),
     Column::hidden("flag_reasons", Kind::Text),
+    Column::hidden("severity", Kind::Text),
     Column::hidden("special_range", Kind::Text),
     Column::hidden("dialled_without_lookup", Kind::Text),
     Column::hidden("simulated", Kind::Text),
 ];
 
 /// The columns of a flow, and those of its details.
-const DETAIL_COLUMNS: [Column; 47] = {
-    let mut columns = [Column::hidden("claims", Kind::Text); 47];
+const DETAIL_COLUMNS: [Column; 48] = {
+    let mut columns = [Column::hidden("claims", Kind::Text); 48];
     let (flow, details) = columns.split_at_mut(FLOW_COLUMNS.len());
     flow.copy_from_slice(&FLOW_COLUMNS);
     details.copy_from_slice(&[

@@ -6,6 +6,7 @@ use crate::clock::SystemClock;
 use crate::context::Context;
 use crate::error::{Error, Exit};
 use crate::output::Format;
+use crate::output::colour::Ink;
 use crate::output::escape::printable;
 use crate::output::page::Page;
 use crate::output::row::{Column, Kind, Row};
@@ -28,7 +29,7 @@ pub(crate) fn run(context: &Context, what: &[String], output: OutputArgs) -> Res
     if let ([one], Format::Table, true) = (what, output.format, output.fields.is_empty())
         && let Ok(Host::Ip(address)) = one.parse()
     {
-        let annotation = databases.annotate(address, &[]);
+        let annotation = databases.annotate(address, &[], None);
         output.page(|page| {
             facts(page, &annotation);
             claims(page, &annotation);
@@ -143,7 +144,7 @@ impl Asker<'_> {
         chain: &[DnsName],
         simulated: bool,
     ) -> Result<bool, Error> {
-        let annotation = self.databases.annotate(address, chain);
+        let annotation = self.databases.annotate(address, chain, None);
         self.rows.push(&AddressShape::new(&annotation, chain, simulated))
     }
 
@@ -243,7 +244,7 @@ pub(crate) fn facts(page: &mut Page, annotation: &Annotation) {
     }
     for flag in &annotation.flags {
         for reason in &flag.reasons {
-            page.inked_line(&flag.policy, reason, crate::output::colour::Ink::Notice);
+            page.inked_line(&flag.policy, reason, Ink::of_severity(flag.severity));
         }
     }
 }
@@ -298,6 +299,7 @@ impl Row for AddressShape<'_> {
         Column::hidden("location_level", Kind::Text),
         Column::shown("flags", "flags", Kind::Flags),
         Column::hidden("flag_reasons", Kind::Text),
+        Column::shown("severity", "severity", Kind::Text).spare(4),
         Column::hidden("claims", Kind::Text),
         Column::hidden("simulated", Kind::Text),
     ];

@@ -55,7 +55,7 @@ impl Opinion {
             differences: Vec::new(),
         };
         for seen in &row.addresses {
-            let answer = databases.annotate(seen.address, &opinion.names);
+            let answer = databases.annotate(seen.address, &opinion.names, None);
             if let Some(recorded) = seen.annotation.as_deref() {
                 opinion.differences.extend(differences(recorded, &answer));
             }

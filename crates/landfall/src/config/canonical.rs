@@ -3,6 +3,7 @@
 //! for the passwords: in their place stands a word that is refused as one.
 
 use super::credentials::{REDACTED, User};
+use super::flags;
 use super::settings::{CertificateFiles, Settings, Transparent};
 use super::unit::{DurationText, SizeText};
 use super::written::{OnFull, OnMalformed, UpstreamVerify, Wire};
@@ -70,6 +71,7 @@ pub(crate) fn canonical(settings: &Settings) -> Result<String, Error> {
         "transparent": transparent(settings),
         "geo": geo(settings),
         "statement": statements(settings),
+        "flag": flags::canonical(&settings.geoip.policies),
     });
     if let Some(object) = value.as_object_mut() {
         let optional = [

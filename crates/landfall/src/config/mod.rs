@@ -5,6 +5,7 @@
 mod canonical;
 pub(crate) mod credentials;
 mod diagnosis;
+mod flags;
 mod keys;
 pub(crate) mod limits;
 mod outgoing;

@@ -60,4 +60,11 @@ pub(super) const EVERYTHING: &str = r#"
         text = "the traffic does not leave the region"
         host = "host.example"
         says = "located:SG"
+        [[flag]]
+        name = "clouds"
+        when = "operator:Alibaba or cname:alicdn.com"
+        severity = "warning"
+        [[flag]]
+        name = "odd-ports"
+        when = "not(port:80,443)"
     "#;

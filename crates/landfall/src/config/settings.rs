@@ -3,6 +3,7 @@
 
 use super::File;
 use super::credentials::User;
+use super::flags;
 use super::limits::limits;
 use super::outgoing;
 use super::place::Place;
@@ -20,6 +21,7 @@ use flow::assessment::Statement;
 use flow::filter::Filter;
 use flow::limits::Limits;
 use geoip::SetChoice;
+use geoip::policy::Policies;
 use proxy::{DialTable, Rule, Rules, UpstreamProxy};
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -220,7 +222,10 @@ impl Settings {
             },
             statements: statements(written.statement, &place)?,
             database_urls: DatabaseUrls::new(written.geo.update, &place)?,
-            geoip: geoip(&data, set, databases, written.geo.overrides),
+            geoip: geoip::Config {
+                policies: flags::policies(written.flag, &place)?,
+                ..geoip(&data, set, databases, written.geo.overrides)
+            },
             data,
             file: path,
         })
@@ -289,6 +294,7 @@ fn geoip(
         data_dir: data.path().to_owned(),
         extra_mmdb: databases.collect(),
         overrides: overrides.into_iter().map(geo_override).collect(),
+        policies: Policies::default(),
     }
 }
 

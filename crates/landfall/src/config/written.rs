@@ -2,6 +2,7 @@
 //! refused. What the values mean together is [`super::settings`]'s business.
 
 use super::credentials::User;
+use super::flags::FlagTable;
 use super::limits::LimitsTable;
 use super::resolve::Answer;
 use super::text::{DialKey, FilterText, Text};
@@ -56,6 +57,7 @@ pub(crate) struct Written {
     pub(super) dial: BTreeMap<Text<DialKey>, SocketAddr>,
     pub(super) geo: GeoTable,
     pub(super) statement: Vec<StatementTable>,
+    pub(super) flag: Vec<FlagTable>,
 }
 
 /// What happens to an upstream whose certificate chain does not verify.

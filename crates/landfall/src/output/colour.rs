@@ -1,5 +1,6 @@
 //! Colours: only on a terminal, never with `NO_COLOR`, always in addition to words.
 
+use flow::annotation::Severity;
 use std::fmt;
 
 /// When to colour.
@@ -51,6 +52,15 @@ impl Ink {
             "intercepted" | "ok" => Self::Good,
             "plaintext" => Self::Other,
             _ => Self::Plain,
+        }
+    }
+
+    /// The ink of a flag.
+    pub(crate) fn of_severity(severity: Severity) -> Self {
+        match severity {
+            Severity::Info => Self::Plain,
+            Severity::Notice | Severity::Warning => Self::Notice,
+            Severity::Alarm => Self::Bad,
         }
     }
 

@@ -9,7 +9,7 @@ use std::sync::Arc;
 /// Asks these databases.
 pub(super) fn of(databases: &Arc<Databases>) -> OriginOf {
     let databases = Arc::clone(databases);
-    Arc::new(move |address| origin(&databases.annotate(address, &[])))
+    Arc::new(move |address| origin(&databases.annotate(address, &[], None)))
 }
 
 /// One source that says so is enough, unless the analyst decided.

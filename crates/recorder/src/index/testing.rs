@@ -172,7 +172,7 @@ impl Made {
         let number = self.assessments;
         let names: Vec<DnsName> = names.iter().map(|name| name.parse().unwrap()).collect();
         self.add(at(1), Body::Claims(Claims::new(number, &names, annotation)));
-        let assessment = Assessment::new(number, &names, annotation);
+        let assessment = Assessment::new(number, &names, None, annotation);
         self.add(at(1), Body::Assessment(Box::new(assessment)));
         number
     }

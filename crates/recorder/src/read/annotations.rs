@@ -4,12 +4,11 @@
 use super::error::ReadError;
 use super::records::Records;
 use crate::record::Body;
-use crate::record::destination::{
-    Assessment, ClaimShape, FlagShape, LocationShape, OperatorShape, ReasonShape, Says,
-};
+use crate::record::destination::{Assessment, ClaimShape, LocationShape, OperatorShape, Says};
+use crate::record::flag::FlagShape;
 use crate::record::session::SourceShape;
 use flow::address::DnsName;
-use flow::annotation::{Annotation, Flag, FlagReason, Location};
+use flow::annotation::{Annotation, Location};
 use flow::claim::{Asn, Claim, Confidence, Operator, Source, Statement};
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -85,7 +84,7 @@ fn annotation(assessment: &Assessment, claims: Vec<ClaimShape>) -> Option<Annota
         as_registered: assessment.as_registered.map(|country| country.0),
         anycast: assessment.anycast,
         special_range: assessment.special_range.clone(),
-        flags: assessment.flags.iter().map(flag).collect::<Option<_>>()?,
+        flags: assessment.flags.iter().map(FlagShape::flag).collect::<Option<_>>()?,
     })
 }
 
@@ -135,36 +134,6 @@ fn location(shape: &LocationShape) -> Location {
         },
         LocationShape::Overridden { country } => Location::Overridden { country: country.0 },
     }
-}
-
-fn flag(shape: &FlagShape) -> Option<Flag> {
-    let reasons = shape.reasons.iter().map(reason).collect::<Option<_>>()?;
-    Some(Flag { policy: shape.policy.clone(), reasons })
-}
-
-fn reason(shape: &ReasonShape) -> Option<FlagReason> {
-    let count = |count: u64| usize::try_from(count).unwrap_or(usize::MAX);
-    Some(match shape {
-        ReasonShape::Located { asked, country, saying } => FlagReason::Located {
-            country: country.0,
-            saying: count(saying.0),
-            asked: count(asked.0),
-        },
-        ReasonShape::LocatedByOverride { country } => {
-            FlagReason::LocatedByOverride { country: country.0 }
-        }
-        ReasonShape::Operated { confidence: letter, country, group } => FlagReason::Operated {
-            country: country.0,
-            group: group.clone(),
-            confidence: confidence(letter)?,
-        },
-        ReasonShape::AddressRegistered { country } => {
-            FlagReason::AddressRegistered { country: country.0 }
-        }
-        ReasonShape::AsRegistered { asn, country } => {
-            FlagReason::AsRegistered { country: country.0, asn: asn.map(Asn) }
-        }
-    })
 }
 
 /// A session of a busy phone has fewer.

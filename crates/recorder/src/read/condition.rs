@@ -3,6 +3,7 @@
 
 use super::error::ReadError;
 use crate::index::cell::{address_key, number};
+use flow::address::DnsName;
 use flow::claim::Country;
 use flow::filter::{Filter, Has, Pattern, Period, Piece, Place, Span, Term};
 use flow::id::FlowId;
@@ -86,6 +87,10 @@ impl Condition {
             }
             Term::Asn(values) => {
                 self.among("asn", values.iter().map(|v| Value::Integer(v.0.into())))
+            }
+            Term::Cname(zones) => self.each(zones, |c, zone| c.within(zone)),
+            Term::Anycast(anycast) => {
+                self.sql.push_str(if *anycast { "anycast = 1" } else { "anycast = 0" });
             }
             Term::Address(networks) => self.each(networks, |c, network| c.network(*network)),
             Term::Port(spans) => self.each(spans, |c, span| c.span("port", *span)),
@@ -194,6 +199,18 @@ impl Condition {
         let (low, high) = bounds(network);
         self.sql.push_str("(length(address_key) = ? AND address_key BETWEEN ? AND ?)");
         self.values.extend([Value::Integer(low.len() as i64), Value::Blob(low), Value::Blob(high)]);
+    }
+
+    /// A name of a chain that leads from the host to it. Names hold no `%`, but `_`.
+    fn within(&mut self, zone: &DnsName) {
+        self.sql.push_str(
+            "(host = ? OR host LIKE ? ESCAPE '\\' OR EXISTS (SELECT 1 FROM lookups JOIN chain ON chain.lookup = lookups.id
+                 WHERE lookups.name = listing.host
+                     AND (chain.name = ? OR chain.name LIKE ? ESCAPE '\\')))",
+        );
+        let below = format!("%.{}", zone.as_str().replace('_', "\\_"));
+        let values = [text(zone.as_str()), text(&below)];
+        self.values.extend(values.iter().cloned().chain(values.iter().cloned()));
     }
 
     fn span(&mut self, column: &str, span: Span) {

@@ -12,7 +12,7 @@ use super::query::{DestinationQuery, FlowQuery, GroupBy};
 use super::session::Session;
 use crate::index::testing::{Made, START, annotation, at, body, exchange, relay};
 use flow::address::{DnsName, Host};
-use flow::annotation::{Annotation, Flag, FlagReason};
+use flow::annotation::{Annotation, Flag, FlagReason, Severity};
 use flow::claim::{Asn, Confidence, Country, Operator};
 use flow::event::Ingress;
 use flow::filter;
@@ -106,7 +106,7 @@ fn alibaba() -> Annotation {
         }),
         address_registered: "SG".parse().ok(),
         as_registered: Some(Country::CN),
-        flags: vec![Flag { policy: "mainland-china".into(), reasons }],
+        flags: vec![Flag { policy: "mainland-china".into(), severity: Severity::Notice, reasons }],
         ..annotation("8.136.0.1", &[("dbip", "CN"), ("ipfire", "SG")])
     }
 }

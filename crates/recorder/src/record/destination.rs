@@ -1,10 +1,11 @@
 //! Records about addresses: what each source says, and what that adds up to. Both kinds carry the
 //! number by which `connection.dial` and `connection.target` cite them.
 
+use super::flag::FlagShape;
 use super::session::SourceShape;
 use super::value::{Count, Spelled};
 use flow::address::DnsName;
-use flow::annotation::{Annotation, Flag, FlagReason, Location};
+use flow::annotation::{Annotation, Location};
 use flow::claim::{Claim, Country, Operator, Statement};
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
@@ -95,6 +96,9 @@ pub struct Assessment {
     pub names: Vec<Spelled<DnsName>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub operator: Option<OperatorShape>,
+    /// That of the connection, where a policy asks for ports.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub port: Option<u16>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub special_range: Option<String>,
 }
@@ -119,42 +123,6 @@ pub enum LocationShape {
     },
 }
 
-/// A policy that asks a person to look.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct FlagShape {
-    pub policy: String,
-    /// Never empty.
-    pub reasons: Vec<ReasonShape>,
-}
-
-/// One reason for a flag; `about` names the axis.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "about", rename_all = "kebab-case", deny_unknown_fields)]
-pub enum ReasonShape {
-    Located {
-        asked: Count,
-        country: Spelled<Country>,
-        saying: Count,
-    },
-    LocatedByOverride {
-        country: Spelled<Country>,
-    },
-    Operated {
-        confidence: String,
-        country: Spelled<Country>,
-        group: String,
-    },
-    AddressRegistered {
-        country: Spelled<Country>,
-    },
-    AsRegistered {
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        asn: Option<u32>,
-        country: Spelled<Country>,
-    },
-}
-
 impl Claims {
     pub(crate) fn new(number: u64, names: &[DnsName], annotation: &Annotation) -> Self {
         Self {
@@ -167,7 +135,12 @@ impl Claims {
 }
 
 impl Assessment {
-    pub(crate) fn new(number: u64, names: &[DnsName], annotation: &Annotation) -> Self {
+    pub(crate) fn new(
+        number: u64,
+        names: &[DnsName],
+        port: Option<u16>,
+        annotation: &Annotation,
+    ) -> Self {
         Self {
             address: Spelled(annotation.address),
             address_registered: annotation.address_registered.map(Spelled),
@@ -181,6 +154,7 @@ impl Assessment {
             location: (&annotation.location).into(),
             names: names.iter().cloned().map(Spelled).collect(),
             operator: annotation.operator.as_ref().map(OperatorShape::from),
+            port,
             special_range: annotation.special_range.clone(),
         }
     }
@@ -230,41 +204,6 @@ impl From<&Location> for LocationShape {
                 asked: count(asked),
             },
             Location::Overridden { country } => Self::Overridden { country: Spelled(*country) },
-        }
-    }
-}
-
-impl From<&Flag> for FlagShape {
-    fn from(flag: &Flag) -> Self {
-        Self {
-            policy: flag.policy.clone(),
-            reasons: flag.reasons.iter().map(ReasonShape::from).collect(),
-        }
-    }
-}
-
-impl From<&FlagReason> for ReasonShape {
-    fn from(reason: &FlagReason) -> Self {
-        match reason {
-            FlagReason::Located { country, saying, asked } => Self::Located {
-                asked: Count(*asked as u64),
-                country: Spelled(*country),
-                saying: Count(*saying as u64),
-            },
-            FlagReason::LocatedByOverride { country } => {
-                Self::LocatedByOverride { country: Spelled(*country) }
-            }
-            FlagReason::Operated { country, group, confidence } => Self::Operated {
-                confidence: confidence.as_str().to_owned(),
-                country: Spelled(*country),
-                group: group.clone(),
-            },
-            FlagReason::AddressRegistered { country } => {
-                Self::AddressRegistered { country: Spelled(*country) }
-            }
-            FlagReason::AsRegistered { country, asn } => {
-                Self::AsRegistered { asn: asn.map(|asn| asn.0), country: Spelled(*country) }
-            }
         }
     }
 }

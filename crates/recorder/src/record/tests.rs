@@ -1,10 +1,9 @@
 use super::*;
 use crate::record::connection::{DistrustShape, FailureShape, TimingsShape};
-use crate::record::destination::{
-    ClaimShape, FlagShape, LocationShape, OperatorShape, ReasonShape, Says,
-};
+use crate::record::destination::{ClaimShape, LocationShape, OperatorShape, Says};
 use crate::record::dns::{Answer, ResolverShape};
 use crate::record::exchange::{BodyShape, End, FramingWord, Messages, Upgrade};
+use crate::record::flag::{FlagShape, ReasonShape};
 use crate::record::session::{CloseWhy, GapWhy, Missing, Previous, SourceShape, Tool};
 use crate::record::store::{Direction, Extent, Leg, Run};
 use crate::record::tls::{Agreed, OwnHello, TlsLeaf};
@@ -475,7 +474,27 @@ fn destination_records_are_canonical() {
         ReasonShape::AddressRegistered { country: country() },
         ReasonShape::AsRegistered { asn: Some(1), country: country() },
         ReasonShape::AsRegistered { asn: None, country: country() },
+        ReasonShape::Disagreed { answers: vec![("b".to_owned(), country())] },
+        ReasonShape::Unplaced,
+        ReasonShape::OperatedBy { confidence: "A".to_owned(), group: "g".to_owned() },
+        ReasonShape::Announced { asn: 1, name: Some("n".to_owned()) },
+        ReasonShape::Announced { asn: 1, name: None },
+        ReasonShape::Alias { name: spelled("x.a.example"), zone: spelled("a.example") },
+        ReasonShape::Host { host: spelled("192.0.2.1") },
+        ReasonShape::Within { network: spelled("192.0.2.0/24") },
+        ReasonShape::Port { port: 443 },
+        ReasonShape::Anycast,
+        ReasonShape::Not { condition: "location:CN".to_owned() },
     ];
+    let flag = |severity: &str| FlagShape {
+        policy: "p".to_owned(),
+        reasons: reasons.clone(),
+        severity: Some(severity.to_owned()),
+    };
+    for severity in ["info", "warning", "alarm"] {
+        let read = flag(severity).flag().unwrap();
+        assert_eq!(FlagShape::from(&read), flag(severity), "flags survive the model");
+    }
     let answers = vec![("b".to_owned(), country()), ("a".to_owned(), country())];
     for location in [
         LocationShape::Unknown,
@@ -492,10 +511,11 @@ fn destination_records_are_canonical() {
             asn: Some(1),
             assessment: Count(1),
             assessor: "assess/0".to_owned(),
-            flags: vec![FlagShape { policy: "p".to_owned(), reasons: reasons.clone() }],
+            flags: ["info", "warning", "alarm"].map(flag).to_vec(),
             location,
             names: vec![spelled("a.example")],
             operator: Some(operator()),
+            port: Some(443),
             special_range: Some("private".to_owned()),
         })));
     }
