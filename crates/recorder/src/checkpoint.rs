@@ -4,6 +4,7 @@
 use crate::merkle::Hash;
 use crate::signer::Signer;
 use aws_lc_rs::digest;
+use aws_lc_rs::signature::{ED25519 as ED25519_ALGORITHM, UnparsedPublicKey};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use flow::id::SessionId;
@@ -22,6 +23,11 @@ impl Checkpoint {
         Self { origin: format!("landfall/{session}"), size, root }
     }
 
+    /// Of the review log, whose origin is another: no checkpoint of one log passes for the other's.
+    pub fn of_review(session: SessionId, size: u64, root: Hash) -> Self {
+        Self { origin: format!("landfall/{session}/review"), size, root }
+    }
+
     /// The text that is signed: origin, size and root, a line each.
     pub fn text(&self) -> String {
         format!("{}\n{}\n{}\n", self.origin, self.size, STANDARD.encode(self.root.as_bytes()))
@@ -33,6 +39,21 @@ impl Checkpoint {
         let mut signed = key_id(&self.origin, &signer.public_key()).to_vec();
         signed.extend_from_slice(&signer.sign(text.as_bytes()));
         format!("{text}\n\u{2014} {} {}\n", self.origin, STANDARD.encode(signed))
+    }
+
+    /// Whether `note` is this checkpoint, signed by the holder of `key` (Ed25519).
+    pub fn is_signed(&self, note: &str, key: &[u8; 32]) -> bool {
+        let prefix = format!("{}\n\u{2014} {} ", self.text(), self.origin);
+        let signed = note
+            .strip_prefix(&prefix)
+            .and_then(|rest| rest.strip_suffix('\n'))
+            .and_then(|base64| STANDARD.decode(base64).ok());
+        let Some((id, signature)) = signed.as_deref().and_then(|s| s.split_at_checked(4)) else {
+            return false;
+        };
+        let verifier = UnparsedPublicKey::new(&ED25519_ALGORITHM, key);
+        id == key_id(&self.origin, key)
+            && verifier.verify(self.text().as_bytes(), signature).is_ok()
     }
 
     /// Reads the text of a signed note. Its signature is not looked at.
@@ -109,6 +130,24 @@ mod tests {
             .output()
             .unwrap();
         output.status.success()
+    }
+
+    #[test]
+    fn a_note_is_signed_by_its_key_and_for_its_log_alone() {
+        let (temp, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let signer = Signer::load_or_create(temp.path()).unwrap();
+        let stranger = Signer::load_or_create(other.path()).unwrap();
+        let (capture, note) = (checkpoint(), checkpoint().sign(&signer));
+        let review = Checkpoint::of_review(SessionId([0xab; 16]), 23, Hash::of_leaf(b"x"));
+        let key = signer.public_key();
+        assert!(capture.is_signed(&note, &key) && review.is_signed(&review.sign(&signer), &key));
+        assert!(
+            !review.is_signed(&note, &key) && !capture.is_signed(&note, &stranger.public_key())
+        );
+        assert!(!capture.is_signed(&checkpoint().sign(&stranger), &key));
+        assert!(
+            !capture.is_signed(&note.replace("23", "24"), &key) && !capture.is_signed("", &key)
+        );
     }
 
     #[test]

@@ -47,6 +47,15 @@ impl SessionDir {
         self.path.join("log").join("checkpoint")
     }
 
+    /// The second log: what people made of the session.
+    pub fn review_file(&self) -> PathBuf {
+        self.path.join("log").join("review.jsonl")
+    }
+
+    pub fn review_checkpoint_file(&self) -> PathBuf {
+        self.path.join("log").join("review.checkpoint")
+    }
+
     /// The segment with this number, from 1.
     pub fn segment_file(&self, number: u64) -> PathBuf {
         self.path.join("streams").join(format!("{number:06}.frames"))

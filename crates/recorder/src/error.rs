@@ -29,8 +29,41 @@ pub enum Error {
     RolledBack { path: PathBuf, signed: u64, found: u64 },
     /// A mark, a phase or what the session's first record says is longer than one can be.
     TextTooLong { bytes: usize, limit: usize },
+    /// Other processes write the session's review log all the time.
+    ReviewBusy(PathBuf),
+    /// The review log is not one that Landfall wrote for this session.
+    BadReview { path: PathBuf, fault: ReviewFault },
     /// The recorder's thread is gone without a result.
     Stopped,
+}
+
+/// What is wrong with a review log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReviewFault {
+    /// It, or its checkpoint, is of another session.
+    OtherSession,
+    /// The key that it names has not signed its checkpoint.
+    Signature,
+    /// More records follow the checkpoint than an interruption can leave behind.
+    Unsigned { signed: u64, found: u64 },
+    /// It is larger than any that is read.
+    TooLarge { limit: u64 },
+    /// Its newest policies are not understood.
+    Policies,
+}
+
+impl fmt::Display for ReviewFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::OtherSession => f.write_str("it is of another session"),
+            Self::Signature => f.write_str("its checkpoint is not signed by the key that it names"),
+            Self::Unsigned { signed, found } => {
+                write!(f, "it has {found} records, of which {signed} are signed")
+            }
+            Self::TooLarge { limit } => write!(f, "it has more than {}", size(*limit)),
+            Self::Policies => f.write_str("its newest flag policies are not understood"),
+        }
+    }
 }
 
 impl Error {
@@ -75,7 +108,11 @@ impl Error {
                 "make it yours alone with chmod 600 if nobody else had access, else move it away \
                  for a new key",
             ),
-            Self::RolledBack { .. } => {
+            Self::ReviewBusy(_) => Some("try again when the other command is done"),
+            Self::BadReview { fault: ReviewFault::Policies, .. } => {
+                Some("read it with the version of Landfall that wrote it")
+            }
+            Self::RolledBack { .. } | Self::BadReview { .. } => {
                 Some("restore the session from a copy; it was left as it is")
             }
             Self::Crypto(_) | Self::BadCheckpoint(_) | Self::TextTooLong { .. } | Self::Stopped => {
@@ -115,6 +152,12 @@ impl fmt::Display for Error {
             ),
             Self::TextTooLong { bytes, limit } => {
                 write!(f, "the text has {bytes} bytes; the limit is {limit}")
+            }
+            Self::ReviewBusy(path) => {
+                write!(f, "another process is writing reviews into {}", path.display())
+            }
+            Self::BadReview { path, fault } => {
+                write!(f, "{} is no sound review log: {fault}", path.display())
             }
             Self::Stopped => f.write_str("the recorder has stopped"),
         }

@@ -12,6 +12,7 @@ pub mod dns;
 pub mod exchange;
 pub mod flag;
 pub mod message;
+pub mod review;
 pub mod session;
 pub mod store;
 pub mod tls;
@@ -63,20 +64,8 @@ impl Record {
 
     /// Appends [`Record::line`].
     pub(crate) fn write_line(&self, out: &mut Vec<u8>) {
-        // Writing to memory cannot fail, and no shape has a key that is not a string.
-        let written = serde_json::to_writer(
-            out,
-            &EnvelopeOut {
-                at: Wall(self.at.wall),
-                body: &self.body,
-                kind: self.body.kind(),
-                mono: Mono(self.at.mono),
-                nonce: Nonce(&self.nonce),
-                seq: Count(self.seq),
-                v: VERSION,
-            },
-        );
-        debug_assert!(written.is_ok(), "a shape that JSON cannot express");
+        let Self { at, nonce, seq, body } = self;
+        write_envelope(out, *at, nonce, *seq, body.kind(), body);
     }
 
     /// Reads a line without its newline.
@@ -91,17 +80,8 @@ impl Record {
     /// Reads a line that [`Record::line`] has written, for all that is known: that it is the one
     /// form of what it says is not checked, which would cost as much again.
     pub(crate) fn parse_own(line: &[u8]) -> Result<Self, RecordError> {
-        let envelope: EnvelopeIn<'_> = serde_json::from_slice(line).map_err(RecordError::Syntax)?;
-        if envelope.v != VERSION {
-            return Err(RecordError::Version(envelope.v));
-        }
-        let nonce = envelope.nonce.0.as_ref().try_into().map_err(|_length| RecordError::Nonce)?;
-        Ok(Self {
-            at: Stamp { wall: envelope.at.0, mono: envelope.mono.0 },
-            nonce,
-            seq: envelope.seq.0,
-            body: Body::parse(&envelope.kind, envelope.body.get())?,
-        })
+        let Envelope { at, nonce, seq, kind, body } = Envelope::read(line)?;
+        Ok(Self { at, nonce, seq, body: Body::parse(&kind, body)? })
     }
 }
 
@@ -282,10 +262,62 @@ impl std::error::Error for RecordError {
     }
 }
 
+/// Appends a line of either log, without its newline.
+fn write_envelope(
+    out: &mut Vec<u8>,
+    at: Stamp,
+    nonce: &[u8; 16],
+    seq: u64,
+    kind: &'static str,
+    body: &impl Serialize,
+) {
+    // Writing to memory cannot fail, and no shape has a key that is not a string.
+    let written = serde_json::to_writer(
+        out,
+        &EnvelopeOut {
+            at: Wall(at.wall),
+            body,
+            kind,
+            mono: Mono(at.mono),
+            nonce: Nonce(nonce),
+            seq: Count(seq),
+            v: VERSION,
+        },
+    );
+    debug_assert!(written.is_ok(), "a shape that JSON cannot express");
+}
+
+/// What every line of either log has.
+struct Envelope<'a> {
+    at: Stamp,
+    nonce: [u8; 16],
+    seq: u64,
+    kind: String,
+    /// JSON.
+    body: &'a str,
+}
+
+impl<'a> Envelope<'a> {
+    fn read(line: &'a [u8]) -> Result<Self, RecordError> {
+        let envelope: EnvelopeIn<'a> = serde_json::from_slice(line).map_err(RecordError::Syntax)?;
+        if envelope.v != VERSION {
+            return Err(RecordError::Version(envelope.v));
+        }
+        let nonce = envelope.nonce.0.as_ref().try_into().map_err(|_length| RecordError::Nonce)?;
+        Ok(Self {
+            at: Stamp { wall: envelope.at.0, mono: envelope.mono.0 },
+            nonce,
+            seq: envelope.seq.0,
+            kind: envelope.kind,
+            body: envelope.body.get(),
+        })
+    }
+}
+
 #[derive(Serialize)]
-struct EnvelopeOut<'a> {
+struct EnvelopeOut<'a, B> {
     at: Wall,
-    body: &'a Body,
+    body: &'a B,
     kind: &'static str,
     mono: Mono,
     nonce: Nonce<'a>,

@@ -5,7 +5,7 @@
 //! Each step can be interrupted and repeated. A log that was signed and is not as it was signed is
 //! refused: recovery repairs crashes, it does not cover up changes.
 
-mod cut;
+pub(crate) mod cut;
 mod log_scan;
 mod store_scan;
 

@@ -75,6 +75,19 @@ impl Session {
         })
     }
 
+    /// The session's id.
+    ///
+    /// # Errors
+    /// [`ReadError::NotASession`] where the log begins with something else.
+    pub fn id(&self) -> Result<SessionId, ReadError> {
+        let session = match self.records().get(0)?.body {
+            Body::SessionOpen(open) => Some(open.session.0),
+            Body::Recovery(recovery) => recovery.session.map(|session| session.0),
+            _ => None,
+        };
+        session.ok_or_else(|| ReadError::NotASession(self.directory.path().to_owned()))
+    }
+
     /// The session's totals as of now.
     pub fn summary(&self) -> Result<SessionSummary, ReadError> {
         let records = self.records();

@@ -11,7 +11,7 @@ use std::io::{ErrorKind, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 
 /// Cuts a file to `length` bytes; nothing happens when it is not longer.
-pub(super) fn cut(directory: &SessionDir, path: &Path, length: u64) -> Result<(), Error> {
+pub(crate) fn cut(directory: &SessionDir, path: &Path, length: u64) -> Result<(), Error> {
     let mut file = match private_file().open(path) {
         Ok(file) => file,
         Err(none) if none.kind() == ErrorKind::NotFound => return Ok(()),

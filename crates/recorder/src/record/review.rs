@@ -1,0 +1,349 @@
+//! Records of the review log, `log/review.jsonl`: what people made of a session after, or while, it was
+//! recorded. The form of the lines is that of the record log; the kinds are others, so that neither
+//! log takes the records of the other.
+
+use super::flag::FlagShape;
+use super::session::Tool;
+use super::value::{Base64, Count, Spelled};
+use super::{Envelope, RecordError, shape, write_envelope};
+use flow::address::Host;
+use flow::id::SessionId;
+use flow::time::Stamp;
+use geoip::policy::{Policies, Policy};
+use serde::{Deserialize, Serialize};
+
+/// One record of the review log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReviewRecord {
+    /// When it was made.
+    pub at: Stamp,
+    /// Random, so that a record cannot be guessed from its hash.
+    pub nonce: [u8; 16],
+    /// The line's number, from 0.
+    pub seq: u64,
+    pub body: ReviewBody,
+}
+
+impl ReviewRecord {
+    /// The record's line, without the newline: the leaf of the tree.
+    pub fn line(&self) -> Vec<u8> {
+        let Self { at, nonce, seq, body } = self;
+        let mut line = Vec::new();
+        write_envelope(&mut line, *at, nonce, *seq, body.kind(), body);
+        line
+    }
+
+    /// Reads a line without its newline.
+    ///
+    /// # Errors
+    /// [`RecordError`] for every line that [`ReviewRecord::line`] would not have written.
+    pub fn parse(line: &[u8]) -> Result<Self, RecordError> {
+        let Envelope { at, nonce, seq, kind, body } = Envelope::read(line)?;
+        let record = Self { at, nonce, seq, body: ReviewBody::parse(&kind, body)? };
+        if record.line() == line { Ok(record) } else { Err(RecordError::NotCanonical) }
+    }
+}
+
+/// What a record says; one variant per kind.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
+pub enum ReviewBody {
+    Open(ReviewOpen),
+    Key(ReviewKey),
+    Verdict(ReviewVerdict),
+    Policy(ReviewPolicy),
+    Note(ReviewNote),
+}
+
+impl ReviewBody {
+    /// The kind's name in the log.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Open(_) => "review.open",
+            Self::Key(_) => "review.key",
+            Self::Verdict(_) => "review.verdict",
+            Self::Policy(_) => "review.policy",
+            Self::Note(_) => "review.note",
+        }
+    }
+
+    /// The destination that it is about, where it is about one.
+    pub fn destination(&self) -> Option<&Host> {
+        match self {
+            Self::Verdict(verdict) => Some(&verdict.destination.0),
+            Self::Note(note) => note.destination.as_ref().map(|host| &host.0),
+            Self::Open(_) | Self::Key(_) | Self::Policy(_) => None,
+        }
+    }
+
+    fn parse(kind: &str, json: &str) -> Result<Self, RecordError> {
+        Ok(match kind {
+            "review.open" => Self::Open(shape(json)?),
+            "review.key" => Self::Key(shape(json)?),
+            "review.verdict" => Self::Verdict(shape(json)?),
+            "review.policy" => Self::Policy(shape(json)?),
+            "review.note" => Self::Note(shape(json)?),
+            other => return Err(RecordError::Kind(other.to_owned())),
+        })
+    }
+}
+
+/// `review.open`: the first record. It ties the log to its session.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReviewOpen {
+    /// The record log as it was then.
+    pub capture: Capture,
+    /// The Ed25519 public key that signs this log, 32 bytes.
+    pub key: Base64,
+    pub session: Spelled<SessionId>,
+    pub tool: Tool,
+}
+
+/// A record log at a moment.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Capture {
+    pub records: Count,
+    /// The tree head over so many records.
+    pub root: Base64,
+}
+
+/// `review.key`: another installation's key signs from this record on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReviewKey {
+    pub key: Base64,
+    pub tool: Tool,
+}
+
+/// `review.verdict`: a person's judgement of a destination.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReviewVerdict {
+    /// What the reviewer saw.
+    pub assessment: SeenShape,
+    pub destination: Spelled<Host>,
+    pub reason: String,
+    pub reviewer: String,
+    pub verdict: Verdict,
+}
+
+/// The judgements, of which there are few.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Verdict {
+    /// It is what it was flagged for, and that matters.
+    Concern,
+    /// It was looked at and does not matter.
+    NoConcern,
+    /// What is held decides neither, and more is not to be had.
+    Unclear,
+    /// Something is still to be done before it can be judged.
+    NeedsMore,
+}
+
+impl Verdict {
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Concern => "concern",
+            Self::NoConcern => "no-concern",
+            Self::Unclear => "unclear",
+            Self::NeedsMore => "needs-more",
+        }
+    }
+}
+
+/// An assessment as a person saw it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SeenShape {
+    /// SHA-256 of the canonical form of `sentences`, hex.
+    pub digest: String,
+    pub sentences: Vec<SentenceShape>,
+    /// The assessor's version.
+    pub version: String,
+}
+
+/// One sentence.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SentenceShape {
+    /// What it is about, such as `operator`, `address` or `flag`.
+    pub about: String,
+    pub text: String,
+}
+
+/// `review.policy`: flag policies that stand beside those at capture from here on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReviewPolicy {
+    /// Destinations of which the flags changed.
+    pub changed: Count,
+    /// The first [`Self::LISTED`] of them, by name.
+    pub changes: Vec<Change>,
+    pub policies: Vec<PolicyShape>,
+    pub reviewer: String,
+}
+
+impl ReviewPolicy {
+    /// A record is bounded: so many changed destinations are listed, all are counted.
+    pub const LISTED: usize = 1_000;
+
+    /// The policies, to be evaluated again; `None` when one is not understood.
+    pub fn policies(&self) -> Option<Policies> {
+        let policy = |shape: &PolicyShape| {
+            Some(Policy {
+                name: shape.name.parse().ok()?,
+                when: shape.when.parse().ok()?,
+                severity: shape.severity.parse().ok()?,
+            })
+        };
+        Policies::new(self.policies.iter().map(policy).collect::<Option<_>>()?).ok()
+    }
+}
+
+/// What became of one destination's flags, compared with those that were in effect before.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Change {
+    pub destination: Spelled<Host>,
+    pub gained: Vec<FlagShape>,
+    pub lost: Vec<FlagShape>,
+}
+
+/// One policy, in its canonical text.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PolicyShape {
+    pub name: String,
+    pub severity: String,
+    pub when: String,
+}
+
+impl From<&Policy> for PolicyShape {
+    fn from(policy: &Policy) -> Self {
+        Self {
+            name: policy.name.to_string(),
+            severity: policy.severity.word().to_owned(),
+            when: policy.when.to_string(),
+        }
+    }
+}
+
+/// `review.note`: a person's remark, on a destination or on the whole session.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReviewNote {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub destination: Option<Spelled<Host>>,
+    pub reviewer: String,
+    pub text: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture::at;
+    use crate::record::Record;
+    use bytes::Bytes;
+
+    fn bodies() -> Vec<ReviewBody> {
+        let key = || Base64(Bytes::from_static(&[1; 32]));
+        let tool = || Tool { sha256: None, version: "0".to_owned() };
+        let flag = |policy: &str| FlagShape {
+            policy: policy.to_owned(),
+            reasons: Vec::new(),
+            severity: None,
+        };
+        let sentence = SentenceShape { about: "operator".into(), text: "O2 a list".into() };
+        let destination = || Spelled("a.example".parse().unwrap());
+        vec![
+            ReviewBody::Open(ReviewOpen {
+                capture: Capture { records: Count(3), root: key() },
+                key: key(),
+                session: Spelled(SessionId([7; 16])),
+                tool: tool(),
+            }),
+            ReviewBody::Key(ReviewKey { key: key(), tool: tool() }),
+            ReviewBody::Verdict(ReviewVerdict {
+                assessment: SeenShape {
+                    digest: "00".repeat(32),
+                    sentences: vec![sentence],
+                    version: "assess/2".into(),
+                },
+                destination: destination(),
+                reason: "measured \u{7}".into(),
+                reviewer: "m".into(),
+                verdict: Verdict::NoConcern,
+            }),
+            ReviewBody::Policy(ReviewPolicy {
+                changed: Count(1),
+                changes: vec![Change {
+                    destination: destination(),
+                    gained: vec![flag("a")],
+                    lost: vec![flag("b")],
+                }],
+                policies: Policies::default().iter().map(PolicyShape::from).collect(),
+                reviewer: "m".into(),
+            }),
+            ReviewBody::Note(ReviewNote {
+                destination: None,
+                reviewer: "m".into(),
+                text: "x".into(),
+            }),
+            ReviewBody::Note(ReviewNote {
+                destination: Some(destination()),
+                reviewer: "m".into(),
+                text: "x".into(),
+            }),
+        ]
+    }
+
+    #[test]
+    fn every_kind_reads_back_and_is_documented() {
+        let format = include_str!("../../../../docs/FORMAT.md");
+        for (seq, body) in bodies().into_iter().enumerate() {
+            let record = ReviewRecord { at: at(1), nonce: [9; 16], seq: seq as u64, body };
+            let line = record.line();
+            assert_eq!(ReviewRecord::parse(&line).unwrap(), record);
+            let text = String::from_utf8(line.clone()).unwrap();
+            // Keys are sorted: parsing into a sorted map and writing it gives the same.
+            let value: serde_json::Value = serde_json::from_slice(&line).unwrap();
+            assert_eq!(sorted(&value), text);
+            assert!(format.contains(&format!("`{}`", record.body.kind())), "{text}");
+            assert!(Record::parse(&line).is_err(), "the record log takes none of these");
+            let spaced = text.replacen(':', ": ", 1);
+            assert!(matches!(
+                ReviewRecord::parse(spaced.as_bytes()),
+                Err(RecordError::NotCanonical)
+            ));
+        }
+    }
+
+    fn sorted(value: &serde_json::Value) -> String {
+        match value {
+            serde_json::Value::Object(map) => {
+                let mut keys: Vec<_> = map.keys().collect();
+                keys.sort();
+                let member = |key: &String| {
+                    format!("{}:{}", serde_json::Value::String(key.clone()), sorted(&map[key]))
+                };
+                format!("{{{}}}", keys.into_iter().map(member).collect::<Vec<_>>().join(","))
+            }
+            serde_json::Value::Array(items) => {
+                format!("[{}]", items.iter().map(sorted).collect::<Vec<_>>().join(","))
+            }
+            value => value.to_string(),
+        }
+    }
+
+    #[test]
+    fn recorded_policies_are_evaluated_again() {
+        let [_, _, _, ReviewBody::Policy(policy), ..] = &bodies()[..] else { panic!() };
+        assert_eq!(policy.policies(), Some(Policies::default()));
+        let mut odd = policy.clone();
+        odd.policies[0].when = "status:4xx".into();
+        assert_eq!(odd.policies(), None);
+    }
+}

@@ -1,0 +1,94 @@
+//! What people make of a session: the review log beside the record log, which is only read here. A
+//! verdict is a person's; nothing here judges.
+
+mod append;
+mod capture;
+mod scan;
+mod seen;
+
+pub use append::ReviewWriter;
+pub use seen::{Difference, Seen};
+
+use crate::directory::SessionDir;
+use crate::error::{Error, ReviewFault};
+use crate::record::review::{ReviewBody, ReviewPolicy, ReviewRecord, ReviewVerdict};
+use flow::address::Host;
+use flow::id::SessionId;
+use geoip::policy::Policies;
+use scan::Scan;
+
+/// The reviews of one session, in the order in which they were made.
+#[derive(Clone, Debug, Default)]
+pub struct Reviews {
+    records: Vec<ReviewRecord>,
+    policies: Option<Policies>,
+}
+
+impl Reviews {
+    /// Reads a session's review log; without one there are no reviews. What the last checkpoint
+    /// signed must be there as it was; an end that an interruption tore is left out.
+    ///
+    /// # Errors
+    /// [`Error::RolledBack`] and [`Error::BadReview`] when it was changed.
+    pub fn read(directory: &SessionDir, session: SessionId) -> Result<Self, Error> {
+        let Scan { records, .. } = Scan::read(directory, session)?;
+        Self::of(directory, records)
+    }
+
+    fn of(directory: &SessionDir, records: Vec<ReviewRecord>) -> Result<Self, Error> {
+        let newest = records.iter().rev().find_map(policy_of);
+        let path = || directory.review_file();
+        let understood = |policy: &ReviewPolicy| {
+            let fault = ReviewFault::Policies;
+            policy.policies().ok_or_else(|| Error::BadReview { path: path(), fault })
+        };
+        let policies = newest.map(understood).transpose()?;
+        Ok(Self { records, policies })
+    }
+
+    pub fn records(&self) -> &[ReviewRecord] {
+        &self.records
+    }
+
+    /// Everything said of a destination.
+    pub fn of_destination(&self, host: &Host) -> impl Iterator<Item = &ReviewRecord> {
+        self.records.iter().filter(move |record| record.body.destination() == Some(host))
+    }
+
+    /// The verdict that holds: the last one.
+    pub fn verdict(&self, host: &Host) -> Option<(&ReviewRecord, &ReviewVerdict)> {
+        let records: Vec<&ReviewRecord> = self.of_destination(host).collect();
+        records.into_iter().rev().find_map(|record| match &record.body {
+            ReviewBody::Verdict(verdict) => Some((record, verdict)),
+            _ => None,
+        })
+    }
+
+    /// The hosts that somebody judged.
+    pub fn judged(&self) -> impl Iterator<Item = &Host> {
+        self.records.iter().filter_map(|record| match &record.body {
+            ReviewBody::Verdict(verdict) => Some(&verdict.destination.0),
+            _ => None,
+        })
+    }
+
+    /// The policies that were put beside those at capture last.
+    pub fn policies(&self) -> Option<&Policies> {
+        self.policies.as_ref()
+    }
+
+    /// The record of them.
+    pub fn newest_policy(&self) -> Option<&ReviewRecord> {
+        self.records.iter().rev().find(|record| policy_of(record).is_some())
+    }
+}
+
+fn policy_of(record: &ReviewRecord) -> Option<&ReviewPolicy> {
+    match &record.body {
+        ReviewBody::Policy(policy) => Some(policy),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests;
