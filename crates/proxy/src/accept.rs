@@ -30,16 +30,24 @@ pub async fn serve(
 ) -> u64 {
     let listening: Vec<_> = listeners.iter().filter_map(|own| own.local_addr().ok()).collect();
     let mut tasks = JoinSet::new();
-    let abort = CancellationToken::new();
+    let over = CancellationToken::new();
+    let abort = over.child_token();
     let room = Arc::new(Semaphore::new(setup.limits.connections));
     let crowd = Crowd { most: setup.limits.connections, told: AtomicBool::new(false) };
     let grace = setup.limits.shutdown_grace;
     let devices = Devices::new(setup.limits.device_connections);
     let most = setup.limits.datagram_flows.min(Semaphore::MAX_PERMITS);
     let datagram_flows = Arc::new(Semaphore::new(most));
-    let (numbers, unrecorded, abort_all) = (Arc::default(), Arc::default(), abort.clone());
-    let served =
-        Served { setup, events, numbers, unrecorded, devices, datagram_flows, abort: abort_all };
+    let served = Served {
+        setup,
+        events,
+        numbers: Arc::default(),
+        unrecorded: Arc::default(),
+        devices,
+        datagram_flows,
+        abort: abort.clone(),
+        over: over.clone(),
+    };
     for turn in 0.. {
         let accepted = tokio::select! {
             biased;
@@ -83,7 +91,7 @@ pub async fn serve(
     }
     drop(listeners);
     if tokio::time::timeout(grace, drain(&mut tasks)).await.is_err() {
-        abort.cancel();
+        over.cancel();
         drain(&mut tasks).await;
     }
     served.unrecorded.load(Ordering::Relaxed)

@@ -118,6 +118,9 @@ pub(crate) struct Served {
     pub(crate) datagram_flows: Arc<Semaphore>,
     /// Cancelled when the grace time of a shutdown is over, or when recording has stopped.
     pub(crate) abort: CancellationToken,
+    /// Cancelled when the grace time of a shutdown is over, and `abort` with it. What watches this one
+    /// alone may still say why nothing is served.
+    pub(crate) over: CancellationToken,
 }
 
 impl Served {

@@ -67,11 +67,17 @@ pub(crate) async fn run(mut client: Client, served: &Served) {
 async fn not_recorded(client: &mut Client, served: &Served) {
     served.unrecorded.fetch_add(1, Ordering::Relaxed);
     let (setup, why) = (&served.setup, BlockedWhy::RecordingStopped);
-    let treatment = match client.original {
-        Some(_) => Treatment::Blocked(why),
-        None => ingress::hear_out(client, setup, why).await.treatment,
+    let saying = async {
+        let treatment = match client.original {
+            Some(_) => Treatment::Blocked(why),
+            None => ingress::hear_out(client, setup, why).await.treatment,
+        };
+        reply::refused(&mut client.wire, client.speaks, &treatment, &setup.limits).await;
     };
-    reply::refused(&mut client.wire, client.speaks, &treatment, &setup.limits).await;
+    tokio::select! {
+        () = Box::pin(saying) => {}
+        () = served.over.cancelled() => {}
+    }
 }
 
 /// A client connection that is one conversation, which is every kind but plain forwarding.

@@ -16,8 +16,7 @@ use ask::{Ask, Refusal, Single};
 use bytes::{Bytes, BytesMut};
 use flow::event::Ingress;
 use flow::treatment::{BlockedWhy, Cause, Treatment};
-use std::time::Duration;
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, timeout_at};
 
 /// Reads what the client asks for.
 pub(crate) async fn read(client: &mut Client, served: &Served) -> Ask {
@@ -33,7 +32,7 @@ pub(crate) async fn read(client: &mut Client, served: &Served) -> Ask {
         return Ask::Single(Single::Refused(hear_out(client, setup, why).await));
     }
     let head_time = setup.limits.request_head_time;
-    let mut first = match first_byte(client, head_time).await {
+    let mut first = match first_byte(client, Instant::now() + head_time).await {
         Ok(first) => first,
         Err(cause) => return Ask::nothing(cause),
     };
@@ -45,13 +44,13 @@ pub(crate) async fn read(client: &mut Client, served: &Served) -> Ask {
         if let Err(refused) = proxy_tls::take_off(client, served).await {
             return refused;
         }
-        first = match first_byte(client, head_time).await {
+        first = match first_byte(client, Instant::now() + head_time).await {
             Ok(first) => first,
             Err(cause) => return Ask::nothing(cause),
         };
     }
     match first {
-        SOCKS5 => socks5::read(client, setup).await,
+        SOCKS5 => socks5::read(client, setup, Instant::now() + head_time).await,
         SOCKS4 => {
             client.speaks = Speaks::Socks4;
             Ask::refused(Treatment::Blocked(BlockedWhy::Socks4), client.wire.take_unread())
@@ -76,30 +75,28 @@ pub(crate) fn taken(client: &mut Client, original: Original, served: &Served) ->
 
 /// Learns in which protocol to say no to a client that is refused whatever it wants; one that keeps
 /// quiet is told in plain text. A SOCKS5 client is heard up to its request: before that there is no
-/// answer that means anything but a wrong method or password.
+/// answer that means anything but a wrong method or password. All of it takes `answer_time` at most.
 pub(crate) async fn hear_out(client: &mut Client, setup: &Setup, why: BlockedWhy) -> Refusal {
     let refusal = Refusal::new(Treatment::Blocked(why), Bytes::new());
-    let time = setup.limits.answer_time;
-    let Ok(first) = first_byte(client, time).await else { return refusal };
+    let deadline = Instant::now() + setup.limits.answer_time;
+    let Ok(first) = first_byte(client, deadline).await else { return refusal };
     client.speaks = Speaks::before_a_word(first);
     if first != SOCKS5 {
         return refusal;
     }
-    match timeout(time, socks5::read(client, setup)).await {
-        Ok(Ask::Single(Single::Tunnel(target, raw))) => {
+    match socks5::read(client, setup, deadline).await {
+        Ask::Single(Single::Tunnel(target, raw)) => {
             Refusal { raw, ..refusal }.of(Ingress::Socks5, target)
         }
-        Ok(Ask::Associate(asked)) => Refusal { raw: asked.raw, ..refusal },
-        Ok(Ask::Single(Single::Refused(heard))) => {
-            Refusal { treatment: refusal.treatment, ..heard }
-        }
-        Ok(_) | Err(_) => refusal,
+        Ask::Associate(asked) => Refusal { raw: asked.raw, ..refusal },
+        // One that was late too: what it said before is kept.
+        Ask::Single(Single::Refused(heard)) => Refusal { treatment: refusal.treatment, ..heard },
+        Ask::Single(Single::Own(_) | Single::Nothing(_)) | Ask::Forward(_) => refusal,
     }
 }
 
 /// Looks at the first byte, which stays.
-async fn first_byte(client: &mut Client, time: Duration) -> Result<u8, Cause> {
-    let deadline = Instant::now() + time;
+async fn first_byte(client: &mut Client, deadline: Instant) -> Result<u8, Cause> {
     let mut buffer = BytesMut::new();
     let reading = client.wire.read_more(&mut buffer, FIRST_READ_BYTES);
     let read = timeout_at(deadline, reading).await;

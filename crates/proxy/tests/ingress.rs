@@ -12,6 +12,7 @@ use rustls::{ClientConfig, RootCertStore};
 use rustls_pki_types::{CertificateDer, ServerName};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 use support::{ORIGIN, Options, Running, SOON, Story, issuer, listen, origin_tls, provider, start};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
@@ -156,6 +157,32 @@ async fn a_socks5_client_was_refused_its_method_where_there_was_no_room_for_its_
     let story = proxy.finish().await;
     assert_eq!(story.treatment(), &Treatment::Blocked(BlockedWhy::DeviceLimit(0)));
     assert_eq!(targets(&story), [ORIGIN]);
+}
+
+#[tokio::test]
+async fn what_a_refused_client_had_said_was_lost_when_it_fell_silent() {
+    let mut options = Options::with_origin(closed().await);
+    options.limits.device_connections = 0;
+    options.limits.answer_time = Duration::from_millis(200);
+    let proxy = start(options).await;
+    // A greeting, and the beginning of a request.
+    let heard = b"\x05\x01\x00\x05\x01";
+    assert_eq!(said(&proxy, heard).await, [5, 0, 5, 1, 0, 1, 0, 0, 0, 0, 0, 0]);
+    let story = proxy.finish().await;
+    assert_eq!(story.treatment(), &Treatment::Blocked(BlockedWhy::DeviceLimit(0)));
+    assert_eq!(story.stream(Leg::Client, Direction::Up), heard);
+}
+
+#[tokio::test]
+async fn a_shutdown_waited_for_a_client_that_was_being_refused() {
+    let mut options = Options::with_origin(closed().await);
+    options.limits.answer_time = SOON * 100;
+    let mut proxy = start(options).await;
+    proxy.stop_recording().await;
+    let mut silent = TcpStream::connect(proxy.proxy).await.unwrap();
+    silent.write_all(b"\x05\x01\x00").await.unwrap();
+    assert_eq!(exactly(&mut silent).await, [5, 0]);
+    assert_eq!(tokio::time::timeout(SOON, proxy.stop()).await.unwrap(), 1);
 }
 
 #[tokio::test]

@@ -13,15 +13,10 @@ use observe::socks5::{self, Defect, Greeting, MOST_BYTES, Parsed};
 use tokio::io::AsyncWriteExt;
 use tokio::time::{Instant, timeout_at};
 
-/// Reads what the client asks for.
-pub(super) async fn read(client: &mut Client, setup: &Setup) -> Ask {
+/// Reads what the client asks for, until the deadline.
+pub(super) async fn read(client: &mut Client, setup: &Setup, deadline: Instant) -> Ask {
     client.speaks = Speaks::Socks5Methods;
-    let mut inbox = Inbox {
-        client,
-        unread: BytesMut::new(),
-        kept: BytesMut::new(),
-        deadline: Instant::now() + setup.limits.request_head_time,
-    };
+    let mut inbox = Inbox { client, unread: BytesMut::new(), kept: BytesMut::new(), deadline };
     match inbox.conversation(setup).await {
         Ok(ask) => ask,
         Err(treatment) => Ask::refused(treatment, inbox.kept.freeze()),
@@ -109,6 +104,10 @@ impl Inbox<'_> {
                 Ok(Err(error)) => tls_failure::cause(&error),
                 Err(_elapsed) => Cause::TimedOut,
             };
+            if self.client.speaks != Speaks::Socks5Password {
+                // The beginning of a message that did not come to its end.
+                self.kept.extend_from_slice(&self.unread);
+            }
             return Err(request_failed(cause));
         }
     }
