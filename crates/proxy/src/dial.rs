@@ -99,8 +99,11 @@ impl Dialling<'_> {
     }
 }
 
-/// Connects to one address.
-pub(crate) async fn connect(
+/// Connects to one address, from a socket with this mark.
+///
+/// # Errors
+/// Why it failed; [`Cause::Io`] where the socket could not be marked.
+pub async fn connect(
     address: SocketAddr,
     mark: Option<u32>,
     time: Duration,

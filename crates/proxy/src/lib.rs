@@ -49,6 +49,7 @@ mod wire;
 pub use accept::serve;
 pub use client_identity::ClientIdentity;
 pub use credentials::Credentials;
+pub use dial::connect;
 pub use listener::{Listener, TransparentMode};
 pub use memory::Memory;
 pub use onboarding::OWN_HOST;

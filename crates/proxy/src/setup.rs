@@ -111,7 +111,8 @@ impl DialTable {
         self.by_address.is_empty() && self.by_socket.is_empty()
     }
 
-    pub(crate) fn in_place_of(&self, address: SocketAddr) -> Option<SocketAddr> {
+    /// The socket that is dialled in place of an address, if one is.
+    pub fn in_place_of(&self, address: SocketAddr) -> Option<SocketAddr> {
         self.by_socket.get(&address).or_else(|| self.by_address.get(&address.ip())).copied()
     }
 }

@@ -168,7 +168,8 @@ fn fetcher(settings: &Settings) -> Result<Fetcher, Error> {
     let clock = Arc::new(SystemClock::start());
     let names = NameResolver::new(settings.resolver.clone(), &settings.limits, clock)?;
     let roots = trust::roots(&settings.upstream_ca, None)?;
-    Fetcher::new(names, settings.dial.clone(), roots, Limits::default())
+    let (dial, mark) = (settings.dial.clone(), settings.transparent.mark);
+    Fetcher::new(names, dial, mark, roots, Limits::default())
 }
 
 /// The key of the IPFire project, or that of whoever signs the mirror's files.

@@ -22,6 +22,8 @@ use tokio_rustls::TlsConnector;
 pub(super) struct Connector {
     names: NameResolver,
     dial: DialTable,
+    /// `SO_MARK` of the sockets, as of those of the look-ups.
+    mark: Option<u32>,
     tls: TlsConnector,
 }
 
@@ -34,6 +36,7 @@ impl Connector {
     pub(super) fn new(
         names: NameResolver,
         dial: DialTable,
+        mark: Option<u32>,
         roots: RootCertStore,
     ) -> Result<Self, Error> {
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
@@ -42,7 +45,7 @@ impl Connector {
             .map_err(|error| Error::runtime("TLS cannot be used").because(&error))?
             .with_root_certificates(roots)
             .with_no_client_auth();
-        Ok(Self { names, dial, tls: TlsConnector::from(Arc::new(config)) })
+        Ok(Self { names, dial, mark, tls: TlsConnector::from(Arc::new(config)) })
     }
 
     pub(super) async fn connect(
@@ -53,19 +56,15 @@ impl Connector {
         let mut last = None;
         for address in self.addresses(to).await?.into_iter().take(limits.addresses) {
             let address = SocketAddr::new(address, to.port());
-            match timeout(limits.connect_time, TcpStream::connect(self.dialled(address))).await {
-                Ok(Ok(stream)) if to.is_tls() => return self.secured(to, stream, limits).await,
-                Ok(Ok(stream)) => return Ok(Box::new(stream)),
-                Ok(Err(error)) => last = Some(error),
-                Err(_) => last = Some(std::io::ErrorKind::TimedOut.into()),
+            let dialled = self.dial.in_place_of(address).unwrap_or(address);
+            match proxy::connect(dialled, self.mark, limits.connect_time).await {
+                Ok(stream) if to.is_tls() => return self.secured(to, stream, limits).await,
+                Ok(stream) => return Ok(Box::new(stream)),
+                Err(cause) => last = Some(format!("{address} {cause}")),
             }
         }
         let error = Error::runtime("no address of the publisher can be reached").at(to);
-        let error = match &last {
-            Some(last) => error.because(last),
-            None => error,
-        };
-        Err(error.hint("check the network, or give another URL below [geo.update]"))
+        Err(error.showing(last).hint("check the network, or give another URL below [geo.update]"))
     }
 
     async fn addresses(&self, to: &Location) -> Result<Vec<IpAddr>, Error> {
@@ -84,13 +83,6 @@ impl Connector {
                 .showing([format!("{outcome:?}")])
                 .hint("`landfall doctor` checks the resolver")),
         }
-    }
-
-    /// The socket in an address's place, which `[dial]` names for simulations.
-    fn dialled(&self, address: SocketAddr) -> SocketAddr {
-        let DialTable { by_socket, by_address } = &self.dial;
-        let other = by_socket.get(&address).or_else(|| by_address.get(&address.ip()));
-        other.copied().unwrap_or(address)
     }
 
     async fn secured(

@@ -51,10 +51,11 @@ impl Fetcher {
     pub(crate) fn new(
         names: NameResolver,
         dial: DialTable,
+        mark: Option<u32>,
         roots: RootCertStore,
         limits: Limits,
     ) -> Result<Self, Error> {
-        Ok(Self { connector: Connector::new(names, dial, roots)?, limits })
+        Ok(Self { connector: Connector::new(names, dial, mark, roots)?, limits })
     }
 
     /// Writes the file at a place into `out`. `contacts` is told each host before it is contacted.
