@@ -12,7 +12,7 @@ use std::path::Path;
 ///
 /// # Errors
 /// What is wrong with the file.
-pub fn probe(
+pub fn check_and_ask(
     path: &Path,
     addresses: &[IpAddr],
     key: &SigningKey,

@@ -9,6 +9,7 @@
 mod annotate;
 pub mod assess;
 mod bundle;
+mod check_and_ask;
 mod config;
 mod databases;
 mod difference;
@@ -30,7 +31,7 @@ mod operators;
 mod overrides;
 mod physics;
 pub mod policy;
-mod probe;
+
 mod record;
 mod registry;
 mod sanity;
@@ -49,6 +50,7 @@ mod vantages;
 mod verification;
 mod walk;
 
+pub use check_and_ask::check_and_ask;
 pub use config::{Config, Override};
 pub use databases::Databases;
 pub use difference::Difference;
@@ -57,7 +59,6 @@ pub use fault::{Fault, Spot};
 pub use inspection::{Format, Inspected};
 pub use ipfire_signature::{NotASigningKey, Signature, SigningKey};
 pub use physics::{decide, limits, strength};
-pub use probe::probe;
 pub use set::{NotASet, SetChoice, SetFile, SetId, SetName, SetOrigin, SetStatus, sets};
 pub use shape_file::ShapeFault;
 pub use shapes::{Extent, Shapes};
