@@ -1,8 +1,9 @@
 //! What a reader must know before drawing conclusions.
 
 use super::facts::Facts;
+use super::place::{Place, place};
 use super::round_trip::{middlebox, silence};
-use super::words::{Place, moved, place};
+use super::words::moved;
 use flow::annotation::{Annotation, Location};
 use flow::assessment::{Caveat, CountryExclusion};
 use flow::claim::{Confidence, Statement};

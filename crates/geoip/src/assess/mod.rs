@@ -4,6 +4,7 @@
 mod caveats;
 mod facts;
 mod level;
+mod place;
 mod question;
 mod round_trip;
 mod sentence;
@@ -19,9 +20,9 @@ pub use sentence::{About, Sentence, contact, content, location, operator, senten
 use crate::shapes::Shapes;
 use flow::assessment::{Assessment, CountryExclusion, LocationLevel};
 use flow::claim::Country;
+use place::{Place, place};
 use round_trip::{Refuted, bounded_by_several};
 use std::collections::BTreeSet;
-use words::{Place, place};
 
 /// What the facts add up to. `shapes` are those of the countries that times may refute.
 pub fn assess(facts: &Facts, shapes: &Shapes) -> Assessment {

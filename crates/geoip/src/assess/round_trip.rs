@@ -2,7 +2,7 @@
 //! samples within one epoch of the network; a long time refutes nothing.
 
 use super::facts::{AddressFacts, Facts};
-use super::words::{Place, place};
+use super::place::{Place, place};
 use crate::physics::decide;
 use crate::shapes::{Shapes, between};
 use crate::vantages::deciding_vantages;

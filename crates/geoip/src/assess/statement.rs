@@ -3,9 +3,10 @@
 
 use super::facts::Facts;
 use super::level::sorted;
+use super::place::{Place, place};
 use super::round_trip::Refuted;
 use super::sentence;
-use super::words::{Place, operators, place};
+use super::words::operators;
 use flow::assessment::{
     Answer, Answered, CountryExclusion, LocationLevel, OperatorLevel, PlacedBy, Says, Statement,
     Supported,
