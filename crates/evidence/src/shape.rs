@@ -12,6 +12,7 @@ mod flow;
 mod known;
 mod message;
 mod notice;
+mod review;
 mod session;
 
 pub use address::AddressShape;
@@ -24,6 +25,7 @@ pub use flow::{FLOW_KEYS, FlowShape};
 pub(crate) use known::Countries;
 pub use message::{MESSAGE_KEYS, MessageShape};
 pub use notice::NoticeShape;
+pub use review::{HistoryShape, ReviewShape, ReviewState};
 pub use session::SessionShape;
 
 use serde::{Serialize, Serializer};

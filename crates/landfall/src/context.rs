@@ -44,6 +44,13 @@ impl Context {
         })
     }
 
+    /// Says on standard error what is wrong and does not end the command.
+    pub(crate) fn warn(&self, error: &Error) {
+        let text = error.to_string();
+        let text = text.strip_prefix("error: ").unwrap_or(&text);
+        drop(writeln!(std::io::stderr(), "warning: {text}"));
+    }
+
     /// How to print rows.
     pub(crate) fn output(&self, args: OutputArgs) -> Output {
         args.over(&self.before_verb).resolve(self.colour)

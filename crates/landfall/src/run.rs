@@ -8,7 +8,7 @@ mod live;
 mod origin;
 mod signals;
 mod stage;
-mod tool;
+pub(crate) mod tool;
 pub(crate) mod trust;
 
 use crate::args::LiveFormat;

@@ -6,6 +6,7 @@ use flow::address::{DnsName, Host};
 use flow::assessment::{Assessment, LocationLevel, OperatorLevel};
 use flow::claim::{Asn, Country, Operator};
 use recorder::read::{DestinationKey, DestinationRow, Held};
+use recorder::record::review::Verdict;
 use recorder::record::value::Wall;
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
@@ -60,6 +61,12 @@ pub struct DestinationShape<'a> {
     /// The highest of the flags.
     #[serde(skip_serializing_if = "Option::is_none")]
     severity: Option<&'static str>,
+    /// By the policies of the newest `landfall review reflag`, where there was one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    flags_now: Option<Vec<&'a str>>,
+    /// A person's, where there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    verdict: Option<&'static str>,
     first_seen: Wall,
     last_seen: Wall,
     flows: u64,
@@ -81,6 +88,11 @@ impl<'a> DestinationShape<'a> {
     /// The destination with what all that is known of it adds up to.
     pub fn assessed(row: &'a DestinationRow, assessment: Option<&Assessment>) -> Self {
         Self { assessment: assessment.map(AssessmentShape::new), ..Self::from(row) }
+    }
+
+    /// The same with the verdict that a person gave.
+    pub fn judged(self, verdict: Option<Verdict>) -> Self {
+        Self { verdict: verdict.map(Verdict::word), ..self }
     }
 }
 
@@ -115,7 +127,9 @@ impl<'a> From<&'a DestinationRow> for DestinationShape<'a> {
             content_level: row.content_level.code(),
             flags: flag::policies(&row.flags),
             flag_reasons: FlagReasons(&row.flags),
-            severity: flag::severity(&row.flags),
+            severity: flag::severity(row.flags_now.as_ref().unwrap_or(&row.flags)),
+            flags_now: row.flags_now.as_deref().map(flag::policies),
+            verdict: None,
             first_seen: Wall(row.first_seen),
             last_seen: Wall(row.last_seen),
             flows: row.flows,

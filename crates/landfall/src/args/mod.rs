@@ -4,12 +4,14 @@
 mod export;
 mod output;
 mod refusal;
+mod review;
 mod run;
 mod verb;
 
 pub(crate) use export::{ExportArgs, ExportFormat};
 pub(crate) use output::OutputArgs;
 pub(crate) use refusal::explain;
+pub(crate) use review::ReviewVerb;
 pub(crate) use run::{LiveFormat, RunArgs};
 pub(crate) use verb::{
     CaVerb, CertificateForm, DestVerb, FlowVerb, GeoVerb, Part, SessionVerb, SetupVerb,

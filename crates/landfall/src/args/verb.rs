@@ -1,7 +1,7 @@
 //! The verbs, each a noun of the product.
 
 use super::run::mark;
-use super::{ExportArgs, OutputArgs, RunArgs};
+use super::{ExportArgs, OutputArgs, ReviewVerb, RunArgs};
 use crate::config::{AuthorityKey, TransparentMode};
 use flow::id::FlowId;
 use geoip::SetChoice;
@@ -29,6 +29,9 @@ pub(crate) enum Verb {
     /// Destinations of a session: hosts and the addresses behind them.
     #[command(subcommand)]
     Dest(DestVerb),
+    /// What people make of the destinations that were flagged.
+    #[command(subcommand)]
+    Review(ReviewVerb),
     /// What the databases say of any address.
     Lookup {
         /// Addresses and host names; `-` reads them from stdin, one per line.

@@ -1,6 +1,7 @@
 //! `landfall dest`: the destinations of a session, and what is known of each.
 
 use super::flow::{filter, take_sort};
+use super::review::{self, Desk, Standing};
 use super::second_opinion::{Opinion, WithOpinion};
 use super::{levels, lookup, session};
 use crate::args::OutputArgs;
@@ -14,11 +15,11 @@ use crate::output::row::{Column, Kind, Row};
 use evidence::shape::DestinationShape;
 use flow::address::Host;
 use flow::assessment::Assessment;
-use flow::claim::Country;
-use geoip::{SetChoice, Shapes, assess::assess};
+use geoip::SetChoice;
 use recorder::read::{
-    AddressSeen, DestinationColumn, DestinationQuery, DestinationRow, GroupBy, Questions,
+    AddressSeen, DestinationColumn, DestinationKey, DestinationQuery, DestinationRow, GroupBy,
 };
+use recorder::record::review::Verdict;
 use std::time::SystemTime;
 
 /// The destinations of the flows that match.
@@ -37,9 +38,11 @@ pub(crate) fn list(
         query.sort = vec![(column, order)];
     }
     let session = context.session(None)?;
+    let desk = Desk::or_without(context, &session)?;
     let mut rows = output.rows::<DestinationShape<'_>>()?;
-    for row in session.destinations(&query)? {
-        if !rows.push(&DestinationShape::from(&row))? {
+    for row in desk.destinations(query)? {
+        let verdict = verdict(&desk, &row);
+        if !rows.push(&DestinationShape::from(&row).judged(verdict))? {
             break;
         }
     }
@@ -74,31 +77,29 @@ pub(crate) fn show(
     })?;
     let session = context.session(None)?;
     let now = clock::wall(SystemTime::now());
-    let mut found = session
-        .destinations(&DestinationQuery::all(filter(&[format!("host:\"{host}\"")])?, now))?;
+    let desk = Desk::or_without(context, &session)?;
+    let by_name = filter(&[format!("host:\"{host}\"")])?;
+    let mut found = desk.destinations(DestinationQuery::all(by_name, now))?;
     if let (true, Host::Ip(address)) = (found.is_empty(), &host) {
         let query = DestinationQuery::all(filter(&[format!("address:{address}")])?, now);
-        found = session.destinations(&DestinationQuery { by: GroupBy::Address, ..query })?;
+        found = desk.destinations(DestinationQuery { by: GroupBy::Address, ..query })?;
     }
     let Some(row) = found.into_iter().next() else {
         return Err(Error::runtime("the session has no such destination")
             .at(name)
             .hint("`landfall dest list` shows what there is"));
     };
-    let questions =
-        Questions { statements: context.settings.statements.clone(), countries: vec![Country::CN] };
-    let assessment = match session.facts(&row, &questions)? {
-        Some(facts) => Some(assess(&facts, &Shapes::bundled()?.1)),
-        None => None,
-    };
-    let shape = DestinationShape::assessed(&row, assessment.as_ref());
+    let assessment = desk.assess(&row, &context.settings.statements)?;
+    let shape = DestinationShape::assessed(&row, assessment.as_ref()).judged(verdict(&desk, &row));
+    let standing = desk.standing(&row)?;
+    let page_of = |page: &mut Page| fill(page, &row, assessment.as_ref(), &desk, &standing);
     let output = context.output(output);
     match also_with {
-        None => output.one(&shape, |page| fill(page, &row, assessment.as_ref()))?,
+        None => output.one(&shape, page_of)?,
         Some(set) => {
             let opinion = Opinion::ask(&context.settings.geoip, set, &row)?;
             output.one(&WithOpinion::new(shape, &row, &opinion), |page| {
-                fill(page, &row, assessment.as_ref());
+                page_of(page);
                 opinion.fill(page);
             })?;
         }
@@ -106,7 +107,13 @@ pub(crate) fn show(
     Ok(Exit::Ok)
 }
 
-fn fill(page: &mut Page, row: &DestinationRow, assessment: Option<&Assessment>) {
+fn fill(
+    page: &mut Page,
+    row: &DestinationRow,
+    assessment: Option<&Assessment>,
+    desk: &Desk<'_>,
+    standing: &Standing<'_>,
+) {
     page.section(&format!("Destination {}", row.key));
     for alias in &row.cnames {
         page.line("alias", alias);
@@ -119,10 +126,11 @@ fn fill(page: &mut Page, row: &DestinationRow, assessment: Option<&Assessment>) 
     for (treatment, count) in &row.treatments {
         page.inked_line(treatment.word(), count, Ink::of_word(treatment.word()));
     }
-    for flag in &row.flags {
-        for reason in &flag.reasons {
-            page.inked_line(&flag.policy, reason, Ink::of_severity(flag.severity));
-        }
+    review::page::flags(page, row, desk.reviews.newest_policy());
+    if let Some((_record, given)) = standing.verdict {
+        let (word, by) = (given.verdict.word(), &given.reviewer);
+        let state = standing.state.word();
+        page.line("verdict", format_args!("{word}, by {by} ({state}): {}", given.reason));
     }
     if row.simulated {
         page.inked_line(
@@ -162,6 +170,12 @@ fn address(page: &mut Page, seen: &AddressSeen) {
     }
 }
 
+/// The verdict that holds, of one host.
+fn verdict(desk: &Desk<'_>, row: &DestinationRow) -> Option<Verdict> {
+    let DestinationKey::Host(Some(host)) = &row.key else { return None };
+    desk.reviews.verdict(host).map(|(_record, given)| given.verdict)
+}
+
 /// The index's column of a key. What the rows are grouped by has the key of its own name.
 fn column(by: GroupBy, key: &str) -> Option<DestinationColumn> {
     if key == "group" || key == by.word() {
@@ -196,6 +210,8 @@ impl Row for DestinationShape<'_> {
         Column::shown("flags", "flags", Kind::Flags),
         Column::hidden("flag_reasons", Kind::Text),
         Column::shown("severity", "severity", Kind::Text).spare(6),
+        Column::shown("flags_now", "flags now", Kind::Flags).spare(7),
+        Column::shown("verdict", "verdict", Kind::Word).spare(1),
         Column::shown("flows", "flows", Kind::Number).spare(2),
         Column::hidden("connections", Kind::Number),
         Column::shown("bytes_up", "sent", Kind::Bytes).spare(4),

@@ -19,6 +19,7 @@ mod geo_verify;
 mod levels;
 mod lookup;
 mod reobserve;
+mod review;
 mod second_opinion;
 mod session;
 mod setup;
@@ -71,6 +72,7 @@ pub(crate) fn run(cli: Cli) -> Result<Exit, Error> {
         Verb::Dest(DestVerb::Show { name, also_with, output }) => {
             dest::show(&plain(global, before)?, &name, also_with, output)
         }
+        Verb::Review(verb) => review::run(&plain(global, before)?, verb),
         Verb::Export(args) => export::run(&plain(global, before)?, &args),
         Verb::Run(args) => {
             let output = args.output;

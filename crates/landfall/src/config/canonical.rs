@@ -78,6 +78,7 @@ pub(crate) fn canonical(settings: &Settings) -> Result<String, Error> {
             ("case", settings.case.clone()),
             ("session", settings.session.clone()),
             ("device", settings.device.clone()),
+            ("reviewer", settings.reviewer.clone()),
             ("duration", settings.duration.map(time)),
             ("fail-on", settings.fail_on.as_ref().map(ToString::to_string)),
         ];

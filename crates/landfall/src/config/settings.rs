@@ -39,6 +39,7 @@ pub(crate) struct Settings {
     pub(crate) case: Option<String>,
     pub(crate) session: Option<String>,
     pub(crate) device: Option<String>,
+    pub(crate) reviewer: Option<String>,
     pub(crate) upstream_verify: UpstreamVerify,
     pub(crate) on_malformed: OnMalformed,
     pub(crate) wire: Wire,
@@ -175,6 +176,7 @@ impl Settings {
             case: place.name("case", run.case.or(written.case))?,
             session: place.name("session", run.session.or(written.session))?,
             device: place.name("device", run.device.or(written.device))?,
+            reviewer: place.name("reviewer", written.reviewer)?,
             upstream_verify: run
                 .upstream_verify
                 .or(written.upstream_verify)

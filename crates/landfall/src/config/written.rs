@@ -29,6 +29,8 @@ pub(crate) struct Written {
     pub(super) case: Option<String>,
     pub(super) session: Option<String>,
     pub(super) device: Option<String>,
+    /// Who reviews, unless the command line names somebody.
+    pub(super) reviewer: Option<String>,
     pub(super) upstream_verify: Option<UpstreamVerify>,
     pub(super) on_malformed: Option<OnMalformed>,
     pub(super) wire: Option<Wire>,

@@ -6,7 +6,7 @@ use std::fs::File;
 use std::io::{self, Read};
 
 /// The running program.
-pub(super) fn facts() -> ToolFacts {
+pub(crate) fn facts() -> ToolFacts {
     ToolFacts {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         // A record without the hash says so; it is no reason not to record.

@@ -39,8 +39,10 @@ pub struct DestinationRow {
     pub content_level: ContentLevel,
     /// The first of its connections that have the highest levels: of contact, and of content.
     pub shown_by: [Option<ConnectionId>; 2],
-    /// Each policy once, with the reasons of all addresses.
+    /// Those at capture: each policy once, with the reasons of all addresses.
     pub flags: Vec<Flag>,
+    /// The same by the policies of the query, where it has some.
+    pub flags_now: Option<Vec<Flag>>,
     pub first_seen: WallNanos,
     pub last_seen: WallNanos,
     pub flows: u64,

@@ -17,6 +17,7 @@ use flow::filter::TreatmentKind;
 use flow::id::ConnectionId;
 use flow::time::WallNanos;
 use geoip::assess::{self, ConnectionFacts};
+use geoip::policy::Policies;
 use rusqlite::{Row, params_from_iter};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -33,7 +34,7 @@ pub(super) fn collect(
     // Landfall's own pages are no destination.
     let sql = format!(
         "SELECT host, address, treatment, client_tls, exchanges, connection_up, connection_down,
-             simulated, looked_up, assessment, count(*), min(time), max(time), connection
+             simulated, looked_up, assessment, count(*), min(time), max(time), connection, port
          FROM listing WHERE {sql} AND host IS NOT NULL AND ingress <> 'onboarding'
          GROUP BY connection ORDER BY connection"
     );
@@ -49,7 +50,7 @@ pub(super) fn collect(
         let key = connection.key(query.by, assessed.as_ref().map(|(_, assessed)| &**assessed));
         groups.entry(key).or_default().add(connection, assessed);
     }
-    groups.into_iter().map(|(key, group)| group.row(records, key)).collect()
+    groups.into_iter().map(|(key, group)| group.row(records, key, query.policies.as_ref())).collect()
 }
 
 /// One connection with the flows of it that count.
@@ -65,6 +66,7 @@ struct Counted {
     first: WallNanos,
     last: WallNanos,
     id: Option<ConnectionId>,
+    port: Option<u16>,
 }
 
 impl Counted {
@@ -88,6 +90,7 @@ impl Counted {
             first: WallNanos(count(row, 11)?.unwrap_or(0)),
             last: WallNanos(count(row, 12)?.unwrap_or(0)),
             id: count(row, 13)?.map(ConnectionId),
+            port: count(row, 14)?.and_then(|port| u16::try_from(port).ok()),
         }))
     }
 
@@ -115,6 +118,8 @@ struct Group {
     addresses: BTreeMap<IpAddr, AddressSeen>,
     /// By their numbers, which is the order of first sight.
     assessed: BTreeMap<i64, Arc<Assessed>>,
+    /// The ports of the connections of each.
+    ports: BTreeSet<(i64, Option<u16>)>,
     /// The highest level, and the first connection that has it.
     contact: Option<(Contact, Option<ConnectionId>)>,
     content: Option<(ContentLevel, Option<ConnectionId>)>,
@@ -170,10 +175,16 @@ impl Group {
             seen.simulated |= connection.simulated;
         }
         self.hosts.insert(connection.host);
+        self.ports.extend(assessed.as_ref().map(|(number, _)| (*number, connection.port)));
         self.assessed.extend(assessed);
     }
 
-    fn row(self, records: &Records<'_>, key: DestinationKey) -> Result<DestinationRow, ReadError> {
+    fn row(
+        self,
+        records: &Records<'_>,
+        key: DestinationKey,
+        policies: Option<&Policies>,
+    ) -> Result<DestinationRow, ReadError> {
         let all = || self.assessed.values().map(|assessed| &*assessed.annotation);
         let operator_level = self.assessed.values().map(|assessed| self.operator(assessed)).min();
         let named = self.hosts.iter().any(|host| host.name().is_some());
@@ -201,7 +212,8 @@ impl Group {
             location_level,
             content_level: self.content.map_or(ContentLevel::Opaque, |(level, _)| level),
             shown_by: [self.contact.and_then(|(_, id)| id), self.content.and_then(|(_, id)| id)],
-            flags: flags(all()),
+            flags: merged(all().flat_map(|annotation| annotation.flags.iter().cloned())),
+            flags_now: policies.map(|policies| self.flags_by(policies)),
             first_seen,
             last_seen,
             flows: self.flows,
@@ -214,6 +226,14 @@ impl Group {
             addresses: by_first_sight(self.addresses),
         };
         Ok(row)
+    }
+
+    /// The flags by other policies than those at capture.
+    fn flags_by(&self, policies: &Policies) -> Vec<Flag> {
+        merged(self.ports.iter().flat_map(|(number, port)| {
+            let assessed = self.assessed.get(number);
+            assessed.map(|a| policies.flags(&a.annotation, &a.names, *port)).unwrap_or_default()
+        }))
     }
 
     fn operator(&self, assessed: &Assessed) -> Option<OperatorLevel> {
@@ -298,18 +318,18 @@ fn countries<'a>(annotations: impl Iterator<Item = &'a Annotation>) -> Vec<(Stri
 }
 
 /// Each policy once, with all different reasons.
-fn flags<'a>(annotations: impl Iterator<Item = &'a Annotation>) -> Vec<Flag> {
+fn merged(all: impl Iterator<Item = Flag>) -> Vec<Flag> {
     let mut flags: Vec<Flag> = Vec::new();
-    for flag in annotations.flat_map(|annotation| &annotation.flags) {
+    for flag in all {
         match flags.iter_mut().find(|known| known.policy == flag.policy) {
             Some(known) => {
-                for reason in &flag.reasons {
-                    if !known.reasons.contains(reason) {
-                        known.reasons.push(reason.clone());
+                for reason in flag.reasons {
+                    if !known.reasons.contains(&reason) {
+                        known.reasons.push(reason);
                     }
                 }
             }
-            None => flags.push(flag.clone()),
+            None => flags.push(flag),
         }
     }
     flags

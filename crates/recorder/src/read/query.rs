@@ -2,6 +2,7 @@
 
 use flow::filter::Filter;
 use flow::time::WallNanos;
+use geoip::policy::Policies;
 
 /// A listing of flows.
 #[derive(Clone, Debug)]
@@ -33,13 +34,16 @@ pub struct DestinationQuery {
     pub limit: Option<u64>,
     pub offset: u64,
     pub now: WallNanos,
+    /// Policies to be evaluated again, beside those at capture.
+    pub policies: Option<Policies>,
 }
 
 impl DestinationQuery {
     /// Everything that matches, by host, the host's name in order.
     pub fn all(filter: Filter, now: WallNanos) -> Self {
         let sort = vec![(DestinationColumn::Key, Order::Ascending)];
-        Self { by: GroupBy::Host, filter, sort, limit: None, offset: 0, now }
+        let by = GroupBy::Host;
+        Self { by, filter, sort, limit: None, offset: 0, now, policies: None }
     }
 }
 

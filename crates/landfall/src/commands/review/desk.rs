@@ -1,0 +1,135 @@
+//! A session on a reviewer's desk: its reviews, the policies in effect, and where each destination
+//! stands. Shared by `landfall review` and `landfall dest`.
+
+use crate::context::Context;
+use crate::error::Error;
+use evidence::shape::ReviewState;
+use flow::address::Host;
+use flow::assessment::{Assessment, Statement};
+use geoip::Shapes;
+use geoip::assess::assess;
+use geoip::policy::{Policies, Policy};
+use recorder::read::{DestinationKey, DestinationQuery, DestinationRow, Questions, Session};
+use recorder::record::review::{ReviewRecord, ReviewVerdict};
+use recorder::review::{Difference, Reviews, Seen};
+
+/// The session and what people made of it.
+pub(in crate::commands) struct Desk<'a> {
+    session: &'a Session,
+    pub(in crate::commands) reviews: Reviews,
+    /// Those at capture, as far as the recorded configuration tells.
+    captured: Policies,
+    shapes: Shapes,
+}
+
+/// Where a destination stands.
+pub(in crate::commands) struct Standing<'a> {
+    pub(in crate::commands) state: ReviewState,
+    pub(in crate::commands) verdict: Option<(&'a ReviewRecord, &'a ReviewVerdict)>,
+    pub(in crate::commands) difference: Difference,
+}
+
+impl<'a> Desk<'a> {
+    /// # Errors
+    /// The review log was changed.
+    pub(in crate::commands) fn open(session: &'a Session) -> Result<Self, Error> {
+        let reviews = Reviews::read(session.directory(), session.id()?)?;
+        Self::with(session, reviews)
+    }
+
+    /// The same for listings of facts, which a damaged review log must not hide: it is told on
+    /// stderr and left out.
+    pub(in crate::commands) fn or_without(
+        context: &Context,
+        session: &'a Session,
+    ) -> Result<Self, Error> {
+        match Reviews::read(session.directory(), session.id()?) {
+            Ok(reviews) => Self::with(session, reviews),
+            Err(error) => {
+                context.warn(&Error::from(error));
+                Self::with(session, Reviews::default())
+            }
+        }
+    }
+
+    pub(super) fn with(session: &'a Session, reviews: Reviews) -> Result<Self, Error> {
+        let captured = session.configuration()?.as_deref().and_then(policies_of);
+        let captured = captured.unwrap_or_default();
+        Ok(Self { session, reviews, captured, shapes: Shapes::bundled()?.1 })
+    }
+
+    /// The policies whose flags hold today.
+    pub(super) fn in_effect(&self) -> &Policies {
+        self.reviews.policies().unwrap_or(&self.captured)
+    }
+
+    /// The destinations of a query with their flags by the newest policies, where there are some.
+    pub(in crate::commands) fn destinations(
+        &self,
+        query: DestinationQuery,
+    ) -> Result<Vec<DestinationRow>, Error> {
+        let policies = self.reviews.policies().cloned();
+        Ok(self.session.destinations(&DestinationQuery { policies, ..query })?)
+    }
+
+    /// What all that is known of a destination adds up to; `None` when it is no host.
+    pub(in crate::commands) fn assess(
+        &self,
+        row: &DestinationRow,
+        statements: &[(Host, Statement)],
+    ) -> Result<Option<Assessment>, Error> {
+        let countries = self.in_effect().countries();
+        let questions = Questions { statements: statements.to_vec(), countries };
+        let facts = self.session.facts(row, &questions)?;
+        Ok(facts.map(|facts| assess(&facts, &self.shapes)))
+    }
+
+    /// What a reviewer sees of a destination today; `None` when it is no host.
+    pub(super) fn seen(&self, row: &DestinationRow) -> Result<Option<Seen>, Error> {
+        let flags = row.flags_now.as_ref().unwrap_or(&row.flags);
+        let assessment = self.assess(row, &[])?;
+        Ok(assessment.map(|assessment| Seen::new(row, &assessment, flags)))
+    }
+
+    /// Where a destination stands. It is assessed anew where somebody has judged it.
+    pub(in crate::commands) fn standing(
+        &self,
+        row: &DestinationRow,
+    ) -> Result<Standing<'_>, Error> {
+        let verdict = host(row).and_then(|host| self.reviews.verdict(host));
+        let Some((_record, given)) = verdict else {
+            let difference = Difference::default();
+            return Ok(Standing { state: ReviewState::Unreviewed, verdict, difference });
+        };
+        let seen = self.seen(row)?;
+        let difference = seen.map(|seen| seen.since(&given.assessment)).unwrap_or_default();
+        let state = match difference.is_empty() {
+            true => ReviewState::Reviewed,
+            false => ReviewState::Reopened,
+        };
+        Ok(Standing { state, verdict, difference })
+    }
+}
+
+/// The one host of a row.
+pub(super) fn host(row: &DestinationRow) -> Option<&Host> {
+    match &row.key {
+        DestinationKey::Host(Some(host)) => Some(host),
+        _ => None,
+    }
+}
+
+/// The policies of a recorded configuration; `None` when it has none, as earlier versions wrote it.
+fn policies_of(config: &str) -> Option<Policies> {
+    let table: toml::Table = config.parse().ok()?;
+    let policy = |flag: &toml::Value| {
+        let text = |key: &str| flag.get(key)?.as_str();
+        Some(Policy {
+            name: text("name")?.parse().ok()?,
+            when: text("when")?.parse().ok()?,
+            severity: text("severity")?.parse().ok()?,
+        })
+    };
+    let policies = table.get("flag")?.as_array()?.iter().map(policy).collect::<Option<_>>()?;
+    Policies::new(policies).ok()
+}
