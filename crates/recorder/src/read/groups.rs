@@ -50,7 +50,10 @@ pub(super) fn collect(
         let key = connection.key(query.by, assessed.as_ref().map(|(_, assessed)| &**assessed));
         groups.entry(key).or_default().add(connection, assessed);
     }
-    groups.into_iter().map(|(key, group)| group.row(records, key, query.policies.as_ref())).collect()
+    groups
+        .into_iter()
+        .map(|(key, group)| group.row(records, key, query.policies.as_ref()))
+        .collect()
 }
 
 /// One connection with the flows of it that count.

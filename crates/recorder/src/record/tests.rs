@@ -463,32 +463,9 @@ fn destination_records_are_canonical() {
         names: vec![spelled("a.example")],
     }));
     let country = || spelled("CN");
-    let reasons = vec![
-        ReasonShape::Located { asked: Count(2), country: country(), saying: Count(1) },
-        ReasonShape::LocatedByOverride { country: country() },
-        ReasonShape::Operated {
-            confidence: "C".to_owned(),
-            country: country(),
-            group: "g".to_owned(),
-        },
-        ReasonShape::AddressRegistered { country: country() },
-        ReasonShape::AsRegistered { asn: Some(1), country: country() },
-        ReasonShape::AsRegistered { asn: None, country: country() },
-        ReasonShape::Disagreed { answers: vec![("b".to_owned(), country())] },
-        ReasonShape::Unplaced,
-        ReasonShape::OperatedBy { confidence: "A".to_owned(), group: "g".to_owned() },
-        ReasonShape::Announced { asn: 1, name: Some("n".to_owned()) },
-        ReasonShape::Announced { asn: 1, name: None },
-        ReasonShape::Alias { name: spelled("x.a.example"), zone: spelled("a.example") },
-        ReasonShape::Host { host: spelled("192.0.2.1") },
-        ReasonShape::Within { network: spelled("192.0.2.0/24") },
-        ReasonShape::Port { port: 443 },
-        ReasonShape::Anycast,
-        ReasonShape::Not { condition: "location:CN".to_owned() },
-    ];
     let flag = |severity: &str| FlagShape {
         policy: "p".to_owned(),
-        reasons: reasons.clone(),
+        reasons: reasons(),
         severity: Some(severity.to_owned()),
     };
     for severity in ["info", "warning", "alarm"] {
@@ -519,6 +496,33 @@ fn destination_records_are_canonical() {
             special_range: Some("private".to_owned()),
         })));
     }
+}
+
+fn reasons() -> Vec<ReasonShape> {
+    let country = || spelled("CN");
+    vec![
+        ReasonShape::Located { asked: Count(2), country: country(), saying: Count(1) },
+        ReasonShape::LocatedByOverride { country: country() },
+        ReasonShape::Operated {
+            confidence: "C".to_owned(),
+            country: country(),
+            group: "g".to_owned(),
+        },
+        ReasonShape::AddressRegistered { country: country() },
+        ReasonShape::AsRegistered { asn: Some(1), country: country() },
+        ReasonShape::AsRegistered { asn: None, country: country() },
+        ReasonShape::Disagreed { answers: vec![("b".to_owned(), country())] },
+        ReasonShape::Unplaced,
+        ReasonShape::OperatedBy { confidence: "A".to_owned(), group: "g".to_owned() },
+        ReasonShape::Announced { asn: 1, name: Some("n".to_owned()) },
+        ReasonShape::Announced { asn: 1, name: None },
+        ReasonShape::Alias { name: spelled("x.a.example"), zone: spelled("a.example") },
+        ReasonShape::Host { host: spelled("192.0.2.1") },
+        ReasonShape::Within { network: spelled("192.0.2.0/24") },
+        ReasonShape::Port { port: 443 },
+        ReasonShape::Anycast,
+        ReasonShape::Not { condition: "location:CN".to_owned() },
+    ]
 }
 
 fn marker() -> String {

@@ -1,17 +1,20 @@
 //! A session on a reviewer's desk: its reviews, the policies in effect, and where each destination
 //! stands. Shared by `landfall review` and `landfall dest`.
 
+use crate::clock;
 use crate::context::Context;
 use crate::error::Error;
 use evidence::shape::ReviewState;
 use flow::address::Host;
 use flow::assessment::{Assessment, Statement};
+use flow::filter::Filter;
 use geoip::Shapes;
 use geoip::assess::assess;
 use geoip::policy::{Policies, Policy};
 use recorder::read::{DestinationKey, DestinationQuery, DestinationRow, Questions, Session};
 use recorder::record::review::{ReviewRecord, ReviewVerdict};
 use recorder::review::{Difference, Reviews, Seen};
+use std::time::SystemTime;
 
 /// The session and what people made of it.
 pub(in crate::commands) struct Desk<'a> {
@@ -109,6 +112,11 @@ impl<'a> Desk<'a> {
         };
         Ok(Standing { state, verdict, difference })
     }
+}
+
+/// All destinations of the flows that match, by host.
+pub(super) fn query(filter: Filter) -> DestinationQuery {
+    DestinationQuery::all(filter, clock::wall(SystemTime::now()))
 }
 
 /// The one host of a row.

@@ -5,27 +5,24 @@ mod desk;
 pub(super) mod page;
 mod reflag;
 mod reviewer;
+mod writing;
 
 pub(super) use desk::{Desk, Standing};
 
 use super::flow::filter;
 use crate::args::{OutputArgs, ReviewVerb};
-use crate::clock::{self, SystemClock};
 use crate::context::Context;
 use crate::error::{Error, Exit};
 use crate::output::row::{Column, Kind, Row};
-use crate::run::tool;
+use desk::query;
 use evidence::shape::ReviewShape;
 use flow::address::Host;
-use recorder::Signer;
-use recorder::read::{DestinationQuery, DestinationRow, Session};
+use recorder::read::DestinationRow;
 use recorder::record::review::{ReviewBody, ReviewNote, ReviewVerdict, Verdict};
 use recorder::record::value::Spelled;
-use recorder::review::ReviewWriter;
 use reviewer::{reviewer, text};
 use std::collections::BTreeSet;
-use std::sync::Arc;
-use std::time::SystemTime;
+use writing::writer;
 
 pub(super) fn run(context: &Context, verb: ReviewVerb) -> Result<Exit, Error> {
     match verb {
@@ -47,7 +44,8 @@ fn list(context: &Context, words: &[String], output: OutputArgs) -> Result<Exit,
     let mut rows = output.rows::<ReviewShape<'_>>()?;
     for row in desk.destinations(query(filter(words)?))? {
         let Some(host) = desk::host(&row) else { continue };
-        let flagged = !row.flags.is_empty() || row.flags_now.as_ref().is_some_and(|f| !f.is_empty());
+        let flagged =
+            !row.flags.is_empty() || row.flags_now.as_ref().is_some_and(|f| !f.is_empty());
         if !flagged && !judged.contains(host) {
             continue;
         }
@@ -124,14 +122,6 @@ fn note(
     Ok(Exit::Ok)
 }
 
-/// The review log of a session, held until it is dropped.
-fn writer(context: &Context, session: &Session) -> Result<ReviewWriter, Error> {
-    let signer = Signer::load_or_create(context.settings.data.path())?;
-    let clock = Arc::new(SystemClock::start());
-    let (directory, id) = (session.directory(), session.id()?);
-    Ok(ReviewWriter::open(directory, id, signer, clock, tool::facts())?)
-}
-
 /// The destination of this name, which must be a host that was asked for.
 fn find(desk: &Desk<'_>, name: &str) -> Result<(Host, DestinationRow), Error> {
     let host: Host = name.parse().map_err(|error: flow::address::HostError| {
@@ -151,10 +141,6 @@ fn no_host(name: &str) -> Error {
     Error::runtime("no host of the session is called so")
         .at(name)
         .hint("`landfall review list` shows what is flagged, `landfall dest list` what there is")
-}
-
-fn query(filter: flow::filter::Filter) -> DestinationQuery {
-    DestinationQuery::all(filter, clock::wall(SystemTime::now()))
 }
 
 impl Row for ReviewShape<'_> {

@@ -1,7 +1,8 @@
 //! `landfall review reflag`: the policies of today over a session that was recorded under others.
 
-use super::desk::{self, Desk};
-use super::{query, reviewer, writer};
+use super::desk::{self, Desk, query};
+use super::reviewer::reviewer;
+use super::writing::writer;
 use crate::args::OutputArgs;
 use crate::context::Context;
 use crate::error::{Error, Exit};
