@@ -444,7 +444,7 @@ fn store_records_are_canonical() {
 }
 
 #[test]
-fn destination_records_are_canonical() {
+fn claims_records_are_canonical() {
     let says = [
         Says::Located { country: spelled("CN") },
         Says::AddressRegistered { country: spelled("SG") },
