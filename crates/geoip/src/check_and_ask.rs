@@ -2,7 +2,7 @@
 //! says.
 
 use crate::error::Error;
-use crate::inspection::{Database, Expected, inspect};
+use crate::inspection::{Database, Expected, inspect_contents};
 use crate::ipfire_signature::SigningKey;
 use flow::claim::{Asn, Claim};
 use std::net::IpAddr;
@@ -17,7 +17,7 @@ pub fn check_and_ask(
     addresses: &[IpAddr],
     key: &SigningKey,
 ) -> Result<Vec<Vec<Claim>>, Error> {
-    let opened = inspect(path, Expected::Any, key)?;
+    let opened = inspect_contents(path, Expected::Any, key)?;
     let ask = |address: &IpAddr| {
         let mut claims = Vec::new();
         match &opened.database {

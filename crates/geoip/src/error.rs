@@ -87,12 +87,11 @@ impl Error {
                     .to_owned()
             }
             Self::Bundle { .. } => "this build is broken; install Landfall again".to_owned(),
-            Self::WrongHash { path, .. } => format!(
-                "find out who changed it, then delete {}; it is unpacked again at the next start",
-                path.display()
-            ),
+            Self::WrongHash { path, .. } => {
+                format!("find out who changed it, then delete {}; {AGAIN}", path.display())
+            }
             Self::Ipfire { path, .. } | Self::IpfirePanicked { path } => {
-                format!("delete {}; it is unpacked again at the next start", path.display())
+                format!("delete {}; {AGAIN}", path.display())
             }
             Self::Mmdb { path, .. } | Self::EndlessTree { path } => {
                 format!("get {} from its publisher again, or leave it out", path.display())
@@ -103,11 +102,16 @@ impl Error {
             Self::Fault { path, .. } | Self::WrongAnswers { path, .. } => {
                 format!("get {} from its publisher again, or leave it out", path.display())
             }
-            Self::MissingFile { .. } | Self::BrokenSet { .. } => {
+            Self::MissingFile { .. } => {
                 "`landfall geo update` fetches databases again; `--databases embedded`, or \
                  `set = \"embedded\"` below [geo], goes back to the program's own"
                     .to_owned()
             }
+            Self::BrokenSet { path, .. } => format!(
+                "find out who changed it, then delete {}; `landfall geo update` puts another set \
+                 in place of the active one, `--databases embedded` asks the program's own",
+                path.display()
+            ),
             Self::NoSuchSet { .. } => {
                 "`landfall geo status --sets` lists the sets; write more of the name".to_owned()
             }
@@ -137,6 +141,10 @@ impl Error {
         }
     }
 }
+
+/// How a file that was deleted comes back, whether the program has it or an update brought it.
+const AGAIN: &str = "what came with the program is unpacked again at the next start, and `landfall \
+                     geo update` fetches what did not";
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -76,8 +76,22 @@ impl Database {
     }
 }
 
-/// Checks a file.
+/// Checks a file: what is in it, and that its publisher signed it where the format has signatures.
 pub(crate) fn inspect(path: &Path, expected: Expected, key: &SigningKey) -> Result<Opened, Error> {
+    let opened = inspect_contents(path, expected, key)?;
+    match opened.inspected.signature {
+        None | Some(Signature::Valid) => Ok(opened),
+        Some(Signature::Missing) => Err(faulty(path, "it is not signed")),
+        Some(Signature::Wrong) => Err(faulty(path, "its signature is not that of its publisher")),
+    }
+}
+
+/// Checks what is in a file, whoever signed it.
+pub(crate) fn inspect_contents(
+    path: &Path,
+    expected: Expected,
+    key: &SigningKey,
+) -> Result<Opened, Error> {
     let bytes = read(path)?;
     if bytes.is_empty() {
         return Err(faulty(path, "it is empty"));

@@ -31,7 +31,6 @@ mod operators;
 mod overrides;
 mod physics;
 pub mod policy;
-
 mod record;
 mod registry;
 mod sanity;
@@ -63,6 +62,6 @@ pub use set::{NotASet, SetChoice, SetFile, SetId, SetName, SetOrigin, SetStatus,
 pub use shape_file::ShapeFault;
 pub use shapes::{Extent, Shapes};
 pub use status::{DatabaseKind, DatabaseOrigin, DatabaseStatus};
-pub use update::{Doubts, TakenIn, Update};
+pub use update::{Doubts, TakenIn, Unusable, Update};
 pub use vantages::deciding_vantages;
-pub use verification::{Verified, verify_all, verify_file};
+pub use verification::{Verified, verify_all, verify_files};

@@ -140,14 +140,11 @@ pub struct SetFile {
 /// # Errors
 /// A manifest that cannot be read or is not what its name says.
 pub fn sets(data_dir: &Path) -> Result<Vec<SetStatus>, Error> {
-    let embedded = Set::embedded()?;
-    let active = active_id(data_dir)?.unwrap_or_else(|| embedded.id.clone());
-    let mut all = vec![embedded];
-    for id in kept(data_dir)? {
-        if all.iter().all(|set| set.id != id) {
-            all.push(Set::kept(data_dir, &id)?);
-        }
+    let (all, mut broken) = readable(data_dir)?;
+    if let Some(error) = broken.pop() {
+        return Err(error);
     }
+    let active = Set::active_id(data_dir)?;
     let mut listed: Vec<SetStatus> = all.iter().map(|set| set.status(set.id == active)).collect();
     let dates = |set: &SetStatus| {
         let mut dates: Vec<String> = set.files.iter().map(|file| file.built.clone()).collect();
@@ -162,7 +159,31 @@ pub fn sets(data_dir: &Path) -> Result<Vec<SetStatus>, Error> {
     Ok(listed)
 }
 
+/// The embedded set and all others, and what is wrong with those whose manifests are broken.
+pub(crate) fn readable(data_dir: &Path) -> Result<(Vec<Set>, Vec<Error>), Error> {
+    let (mut all, mut broken) = (vec![Set::embedded()?], Vec::new());
+    for id in kept(data_dir)? {
+        if all.iter().any(|set| set.id == id) {
+            continue;
+        }
+        match Set::kept(data_dir, &id) {
+            Ok(set) => all.push(set),
+            Err(error @ Error::BrokenSet { .. }) => broken.push(error),
+            Err(error) => return Err(error),
+        }
+    }
+    Ok((all, broken))
+}
+
 impl Set {
+    /// The name of the one that is asked where nobody says otherwise.
+    pub(crate) fn active_id(data_dir: &Path) -> Result<SetId, Error> {
+        match active_id(data_dir)? {
+            Some(id) => Ok(id),
+            None => Self::embedded().map(|set| set.id),
+        }
+    }
+
     pub(crate) fn choose(data_dir: &Path, choice: &SetChoice) -> Result<Self, Error> {
         let embedded = Self::embedded()?;
         let wanted = match choice {
@@ -214,7 +235,16 @@ impl Set {
     fn kept(data_dir: &Path, id: &SetId) -> Result<Self, Error> {
         let path = manifest_path(data_dir, id);
         let broken = |fault: String| Error::BrokenSet { path: path.clone(), fault };
-        let text = read_small(&path)?;
+        let text = match read_small(&path) {
+            Ok(text) => text,
+            Err(Error::File { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+                return Err(broken("it is missing".to_owned()));
+            }
+            Err(Error::File { source, .. }) if source.kind() == io::ErrorKind::InvalidData => {
+                return Err(broken(source.to_string()));
+            }
+            Err(error) => return Err(error),
+        };
         let found = sha256(text.as_bytes());
         if found != id.0 {
             return Err(broken(format!("its SHA-256 is {found}, and so not its name")));
@@ -242,13 +272,20 @@ impl Set {
         if path.exists() {
             return Ok(());
         }
-        let entries: Vec<Entry> = self.entries()?.into_iter().cloned().collect();
-        write_small(&path, &Manifest::text(&entries)?)
+        self.write(&path)
     }
 
-    /// Lets it be asked from now on. Whoever has another one open keeps that one.
+    fn write(&self, path: &Path) -> Result<(), Error> {
+        let entries: Vec<Entry> = self.entries()?.into_iter().cloned().collect();
+        write_small(path, &Manifest::text(&entries)?)
+    }
+
+    /// Lets it be asked from now on. Whoever has another one open keeps that one. A manifest of its
+    /// name that is broken is replaced.
     pub(crate) fn activate(&self, data_dir: &Path) -> Result<(), Error> {
-        self.keep(data_dir)?;
+        if Self::kept(data_dir, &self.id).is_err() {
+            self.write(&manifest_path(data_dir, &self.id))?;
+        }
         write_small(&active_path(data_dir), &format!("{}\n", self.id))
     }
 

@@ -2,12 +2,13 @@
 //! file 0600. A file appears there whole or not at all, whatever other processes do at the time.
 //!
 //! A file that is there is never replaced: one with a wrong hash is an error for the user to look
-//! into, because silent repair would hide that somebody tampered with evidence.
+//! into, because silent repair would hide that somebody tampered with evidence. Only an update, which
+//! says so, puts a sound file of the same name in its place.
 
 use crate::digest::{Hashing, sha256, sha256_of};
 use crate::error::Error;
 use crate::manifest::Entry;
-use std::fs::{DirBuilder, File};
+use std::fs::{DirBuilder, File, TryLockError};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
@@ -30,6 +31,24 @@ pub(crate) fn make_folder(folder: &Path) -> Result<(), Error> {
         .mode(0o700)
         .create(folder)
         .map_err(|source| file_error(folder, "create", source))
+}
+
+/// Whoever changes the sets holds this: one at a time, and until it is dropped.
+pub(crate) fn lock(data_dir: &Path) -> Result<File, Error> {
+    let folder = directory(data_dir);
+    make_folder(&folder)?;
+    let path = folder.join(".updating");
+    let lock = File::options()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(&path)
+        .map_err(|source| file_error(&path, "open", source))?;
+    lock.try_lock().map_err(|error| match error {
+        TryLockError::WouldBlock => Error::UpdateUnderWay { path: path.clone() },
+        TryLockError::Error(source) => file_error(&path, "lock", source),
+    })?;
+    Ok(lock)
 }
 
 /// Lets a file appear whole under its name, and waits until the disk has it.

@@ -9,14 +9,17 @@ use crate::config::Config;
 use crate::difference::Difference;
 use crate::error::Error;
 use crate::fault::Fault;
-use crate::inspection::{Database, Expected, Format, Opened, each_network, inspect};
-use crate::ipfire_signature::{Signature, SigningKey};
+use crate::inspection::{
+    Database, Expected, Format, Opened, each_network, inspect, inspect_contents,
+};
+use crate::ipfire_signature::SigningKey;
 use crate::manifest::{Entry, Kind};
-use crate::set::{FILES, Set, SetChoice, SetId, SetOrigin, packed};
+use crate::set::{FILES, Set, SetChoice, SetId, SetOrigin, is_bundled};
 use crate::source_name::IPFIRE;
-use crate::store::{appear, directory, file_error, make_folder, place, unpacked};
+use crate::store::{appear, check, directory, file_error, lock, make_folder, place};
 use crate::unpacking;
-use std::fs::{File, TryLockError};
+use crate::verification::unpacked_entry;
+use std::fs::File;
 use std::io::{self, BufReader, Seek, Write};
 use std::path::{Path, PathBuf};
 use tempfile::NamedTempFile;
@@ -26,10 +29,21 @@ use tempfile::NamedTempFile;
 pub struct Update {
     data_dir: PathBuf,
     key: SigningKey,
+    /// What is compared with: the set in use, as far as it can be used.
     former: Set,
+    unusable: Vec<Unusable>,
     taken: Vec<(Entry, NamedTempFile)>,
     /// Held until the end, so that there is one update at a time.
     _lock: File,
+}
+
+/// What was in use and cannot be: what came with the program stands in for it.
+#[derive(Debug)]
+pub enum Unusable {
+    /// The whole set.
+    Set(Error),
+    /// The file of a source.
+    File { name: String, error: Error },
 }
 
 /// What an update would take in, or took in.
@@ -59,28 +73,23 @@ impl Update {
     }
 
     /// Begins, and clears away what an update left behind that was killed. IPFire's database must be
-    /// signed by `key`.
+    /// signed by `key`. A set, or a file, that is in use and broken is one that an update repairs: what
+    /// came with the program is compared with in its place, and [`Update::unusable`] says so.
     ///
     /// # Errors
-    /// Another update is under way; the data directory cannot be written to; the set in use is broken.
+    /// Another update is under way; the data directory cannot be read or written to.
     pub fn begin(config: &Config, key: SigningKey) -> Result<Self, Error> {
         let folder = directory(&config.data_dir);
-        make_folder(&folder)?;
-        let path = folder.join(".updating");
-        let lock = File::options()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .open(&path)
-            .map_err(|source| file_error(&path, "open", source))?;
-        lock.try_lock().map_err(|error| match error {
-            TryLockError::WouldBlock => Error::UpdateUnderWay { path: path.clone() },
-            TryLockError::Error(source) => file_error(&path, "lock", source),
-        })?;
+        let lock = lock(&config.data_dir)?;
         clear_leftovers(&folder)?;
-        let former = Set::choose(&config.data_dir, &SetChoice::Active)?;
+        let (former, unusable) = usable(&config.data_dir)?;
         let data_dir = config.data_dir.clone();
-        Ok(Self { data_dir, key, former, taken: Vec::new(), _lock: lock })
+        Ok(Self { data_dir, key, former, unusable, taken: Vec::new(), _lock: lock })
+    }
+
+    /// What was in use and could not be used.
+    pub fn unusable(&self) -> &[Unusable] {
+        &self.unusable
     }
 
     /// An empty file to write a download into, in any form that [`Update::take_in`] reads.
@@ -116,19 +125,10 @@ impl Update {
         let named = |error: Error| error.about(&format!("the new {name}"));
         let expected = Expected::Published(format, kind);
         let new = inspect(file.path(), expected, &self.key).map_err(named)?;
-        let whole = |what: String| {
-            named(Error::Fault { path: file.path().to_owned(), fault: Fault::whole(what) })
-        };
         let inspected = &new.inspected;
-        match inspected.signature {
-            None | Some(Signature::Valid) => {}
-            Some(Signature::Missing) => return Err(whole("it is not signed".to_owned())),
-            Some(Signature::Wrong) => {
-                return Err(whole("its signature is not that of its publisher".to_owned()));
-            }
-        }
         let Some(built) = inspected.built.clone() else {
-            return Err(whole("it does not say when it was built".to_owned()));
+            let fault = Fault::whole("it does not say when it was built");
+            return Err(named(Error::Fault { path: file.path().to_owned(), fault }));
         };
         let mut taken_in = TakenIn {
             built: built.clone(),
@@ -138,6 +138,7 @@ impl Update {
             difference: Difference::default(),
         };
         if taken_in.known {
+            check(&unpacked_entry(&self.data_dir, &former)?, &former)?;
             return Ok(taken_in);
         }
         taken_in.difference = self.difference(&former, kind, format, &new.database)?;
@@ -161,17 +162,19 @@ impl Update {
     }
 
     /// Puts the new set in place of the old one: what was taken in, and the rest as it was. `None`
-    /// when nothing new was taken in.
+    /// when nothing new was taken in and nothing was to be repaired.
     ///
     /// # Errors
     /// The data directory cannot be written to; the old set is then still in use.
     pub fn commit(self) -> Result<Option<SetId>, Error> {
-        if self.taken.is_empty() {
+        if self.taken.is_empty() && self.unusable.is_empty() {
             return Ok(None);
         }
         let mut entries: Vec<Entry> = self.former.entries()?.into_iter().cloned().collect();
-        // The former set stays known by its name, so that it can be asked again.
-        self.former.keep(&self.data_dir)?;
+        if self.unusable.is_empty() {
+            // The former set stays known by its name, so that it can be asked again.
+            self.former.keep(&self.data_dir)?;
+        }
         for (entry, file) in self.taken {
             let path = place(&self.data_dir, &entry);
             make_folder(path.parent().unwrap_or(&path))?;
@@ -203,13 +206,11 @@ impl Update {
         format: Format,
         new: &Database,
     ) -> Result<Difference, Error> {
-        let path = unpacked(&self.data_dir, former, packed(&former.name))?;
-        let Opened { database, inspected } =
-            inspect(&path, Expected::Published(format, kind), &self.key)?;
-        if inspected.sha256 != former.sha256 {
-            let (expected, found) = (former.sha256.clone(), inspected.sha256);
-            return Err(Error::WrongHash { path, expected, found });
-        }
+        let path = unpacked_entry(&self.data_dir, former)?;
+        check(&path, former)?;
+        // Whoever signed it: it was believed when it was taken in.
+        let Opened { database, .. } =
+            inspect_contents(&path, Expected::Published(format, kind), &self.key)?;
         let mut difference = Difference::default();
         each_network(&path, &database, |address, _| {
             let Some(before) = database.country(address) else { return };
@@ -222,6 +223,36 @@ impl Update {
         })?;
         Ok(difference)
     }
+}
+
+/// The active set. What of it is broken and did not come with the program is replaced by what did; a
+/// changed file of the program's own stays an error, for whoever opens it, because deleting it is
+/// enough to have it back.
+fn usable(data_dir: &Path) -> Result<(Set, Vec<Unusable>), Error> {
+    let embedded = Set::embedded()?;
+    let active = match Set::choose(data_dir, &SetChoice::Active) {
+        Ok(set) => set,
+        Err(error @ Error::BrokenSet { .. }) => return Ok((embedded, vec![Unusable::Set(error)])),
+        Err(error) => return Err(error),
+    };
+    let mut unusable = Vec::new();
+    let mut entries = Vec::new();
+    for entry in active.entries()? {
+        let own = is_bundled(entry);
+        let checked = unpacked_entry(data_dir, entry)
+            .and_then(|path| if own { Ok(()) } else { check(&path, entry) });
+        let kept = match checked {
+            Ok(()) => entry,
+            Err(error @ (Error::MissingFile { .. } | Error::WrongHash { .. })) => {
+                unusable.push(Unusable::File { name: entry.name.clone(), error });
+                embedded.entry(&entry.name)?
+            }
+            Err(error) => return Err(error),
+        };
+        entries.push(kept.clone());
+    }
+    let (set, _) = Set::of(&entries, active.origin)?;
+    Ok((set, unusable))
 }
 
 /// Removes what a killed update left.

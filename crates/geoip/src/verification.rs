@@ -5,9 +5,9 @@ use crate::error::Error;
 use crate::inspection::{Expected, Format, Inspected, inspect};
 use crate::ipfire_signature::SigningKey;
 use crate::manifest::Entry;
-use crate::set::{Set, is_bundled, packed, sets};
+use crate::set::{Set, is_bundled, packed, readable};
 use crate::source_name::IPFIRE;
-use crate::store::{check, unpacked};
+use crate::store::{check, place, unpacked};
 use crate::user_files;
 use std::path::{Path, PathBuf};
 
@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 #[derive(Debug)]
 pub struct Verified {
     pub path: PathBuf,
-    /// The source's name, for a file of a set or of one known by its hash.
+    /// The source's name, for a file of a set or one known by its hash.
     pub name: Option<String>,
     pub result: Result<Inspected, Error>,
 }
@@ -23,43 +23,67 @@ pub struct Verified {
 /// Checks every file that is asked: those of the chosen set and the user's own.
 ///
 /// # Errors
-/// The set or the directory cannot be read; what is wrong with a file is in its [`Verified`].
+/// The set or the directory cannot be read; what is wrong with a file, a missing one and a manifest
+/// included, is in its [`Verified`].
 pub fn verify_all(config: &Config, key: &SigningKey) -> Result<Vec<Verified>, Error> {
-    let set = Set::choose(&config.data_dir, &config.set)?;
     let mut all = Vec::new();
-    for entry in set.entries()? {
-        all.push(verify_entry(&config.data_dir, entry, key)?);
+    let mut broken = Vec::new();
+    match Set::choose(&config.data_dir, &config.set) {
+        Ok(set) => {
+            for entry in set.entries()? {
+                all.push(verify_entry(&config.data_dir, entry, key));
+            }
+        }
+        Err(error @ Error::BrokenSet { .. }) => broken.push(error),
+        Err(error) => return Err(error),
     }
-    for path in user_files::paths(&config.data_dir, &config.extra_mmdb)? {
-        all.push(verify_file(config, &path, key)?);
+    let users = user_files::paths(&config.data_dir, &config.extra_mmdb)?;
+    all.append(&mut verify_files(config, &users, key)?);
+    for verified in broken.into_iter().filter_map(broken_set) {
+        if all.iter().all(|other| other.path != verified.path) {
+            all.push(verified);
+        }
     }
     Ok(all)
 }
 
-/// Checks one file, wherever it lies.
+/// Checks files, wherever they lie, and the manifests of sets that may know them.
 ///
 /// # Errors
-/// The sets cannot be read; what is wrong with the file is in its [`Verified`].
-pub fn verify_file(config: &Config, path: &Path, key: &SigningKey) -> Result<Verified, Error> {
-    let result = inspect(path, Expected::Any, key).map(|opened| opened.inspected);
-    let mut name = None;
-    if let Ok(inspected) = &result {
-        let known = sets(&config.data_dir)?.into_iter().flat_map(|set| set.files);
-        name = known.into_iter().find(|f| f.sha256 == inspected.sha256).map(|file| file.name);
-    }
-    Ok(Verified { path: path.to_owned(), name, result })
+/// The directory of sets cannot be read; what is wrong with a file or a manifest is in its
+/// [`Verified`].
+pub fn verify_files(
+    config: &Config,
+    paths: &[PathBuf],
+    key: &SigningKey,
+) -> Result<Vec<Verified>, Error> {
+    let (sets, broken) = readable(&config.data_dir)?;
+    let known: Vec<&Entry> = sets.iter().flat_map(Set::entries).flatten().collect();
+    let verify = |path: &PathBuf| {
+        let result = inspect(path, Expected::Any, key).map(|opened| opened.inspected);
+        let found = result.as_ref().ok();
+        let known = found.and_then(|file| known.iter().find(|f| f.sha256 == file.sha256));
+        let name = known.map(|entry| entry.name.clone());
+        Verified { path: path.clone(), name, result }
+    };
+    Ok(paths.iter().map(verify).chain(broken.into_iter().filter_map(broken_set)).collect())
 }
 
-fn verify_entry(data_dir: &Path, entry: &Entry, key: &SigningKey) -> Result<Verified, Error> {
+fn broken_set(error: Error) -> Option<Verified> {
+    let Error::BrokenSet { path, .. } = &error else { return None };
+    Some(Verified { path: path.clone(), name: None, result: Err(error) })
+}
+
+fn verify_entry(data_dir: &Path, entry: &Entry, key: &SigningKey) -> Verified {
     let format = match entry.name.as_str() {
         IPFIRE => Format::Ipfire,
         _ => Format::Mmdb,
     };
-    let path = unpacked_entry(data_dir, entry)?;
-    let result = check(&path, entry)
-        .and_then(|()| inspect(&path, Expected::Published(format, entry.kind), key))
+    let expected = Expected::Published(format, entry.kind);
+    let result = unpacked_entry(data_dir, entry)
+        .and_then(|path| check(&path, entry).and_then(|()| inspect(&path, expected, key)))
         .map(|opened| opened.inspected);
-    Ok(Verified { path, name: Some(entry.name.clone()), result })
+    Verified { path: place(data_dir, entry), name: Some(entry.name.clone()), result }
 }
 
 /// Where a file of a set lies; a bundled one is unpacked where it is missing.

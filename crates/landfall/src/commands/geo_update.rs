@@ -5,14 +5,14 @@ use crate::args::OutputArgs;
 use crate::clock::SystemClock;
 use crate::config::settings::{DatabaseUrls, Settings};
 use crate::context::Context;
-use crate::error::{Error, Exit};
+use crate::error::{Error, Exit, chain};
 use crate::fetch::url::{Location, SourceUrl};
 use crate::fetch::{Fetched, Fetcher, Limits, Progress};
 use crate::output::cell::bytes;
 use crate::output::row::{Column, Kind, Row};
 use crate::run::trust;
 use evidence::shape::SCHEMA;
-use geoip::{Doubts, SigningKey, TakenIn, Update};
+use geoip::{Doubts, SetChoice, SetId, SigningKey, TakenIn, Unusable, Update};
 use resolver::NameResolver;
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{SubjectPublicKeyInfoDer, pem};
@@ -47,6 +47,7 @@ pub(crate) fn run(
         .map_err(|error| Error::runtime("the runtime did not start").because(&error))?;
     let mut update = Update::begin(&settings.geoip, key)?;
     let today = OffsetDateTime::now_utc().date();
+    tell_unusable(context, update.unusable());
     announce(context, &wanted, today);
     let mut taken = Vec::new();
     for (name, url) in wanted {
@@ -67,14 +68,44 @@ pub(crate) fn run(
         }
     }
     rows.finish()?;
-    match set {
-        Some(set) => context.say(&format!(
-            "The set {} is asked from now on; sessions that run keep theirs.",
-            set.short()
-        )),
-        None => context.say("Everything is as it was: these are the files in use."),
-    }
+    context.say(&outcome(set.as_ref(), &settings.geoip.set));
     Ok(Exit::Ok)
+}
+
+/// What was in use and is replaced, if only by what came with the program.
+fn tell_unusable(context: &Context, unusable: &[Unusable]) {
+    for unusable in unusable {
+        let (what, error) = match unusable {
+            Unusable::Set(error) => ("the set in use", error),
+            Unusable::File { name, error } => (name.as_str(), error),
+        };
+        let why = chain(error).join(": ");
+        context.say(&format!(
+            "{what} cannot be used: {why}. What came with the program stands in for it."
+        ));
+    }
+}
+
+/// What is asked after the update, which only makes a set the active one.
+fn outcome(set: Option<&SetId>, configured: &SetChoice) -> String {
+    let pinned = match configured {
+        SetChoice::Active => None,
+        SetChoice::Embedded | SetChoice::Named(_) => Some(format!(
+            "the set {configured} is asked all the same, because the configuration pins it ([geo] set)"
+        )),
+    };
+    match (set.map(SetId::short), pinned) {
+        (Some(set), None) => {
+            format!("The set {set} is asked from now on; sessions that run keep theirs.")
+        }
+        (Some(set), Some(pinned)) => {
+            format!("The set {set} is the active one from now on; {pinned}.")
+        }
+        (None, None) => "Everything is as it was: these are the files in use.".to_owned(),
+        (None, Some(pinned)) => {
+            format!("Everything is as it was: these are the files of the active set; {pinned}.")
+        }
+    }
 }
 
 /// Sources and their URLs.

@@ -7,20 +7,18 @@ use crate::error::{Error, Exit, chain};
 use crate::output::Format;
 use crate::output::row::{Column, Kind, Row};
 use evidence::shape::SCHEMA;
-use geoip::{Signature, Verified, verify_all, verify_file};
+use geoip::{Signature, Verified, verify_all, verify_files};
 use serde::Serialize;
 use std::path::PathBuf;
 
-/// Checks the files that are named, or all that are asked; exits with 4 when one is not sound.
+/// Checks the files that are named, or all that are asked; exits with 4 when one is not sound or
+/// not signed by its publisher.
 pub(crate) fn run(context: &Context, files: &[PathBuf], output: OutputArgs) -> Result<Exit, Error> {
     let config = &context.settings.geoip;
     let key = signing_key(context.settings.database_urls.ipfire_key.as_deref())?;
     let checked = match files {
         [] => verify_all(config, &key)?,
-        files => files
-            .iter()
-            .map(|path| verify_file(config, path, &key))
-            .collect::<Result<Vec<_>, geoip::Error>>()?,
+        files => verify_files(config, files, &key)?,
     };
     let output = context.output(output);
     let mut rows = output.rows::<VerifiedRow>()?;
