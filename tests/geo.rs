@@ -7,6 +7,7 @@ use harness::mirror::{Answer, Mirror};
 use harness::origin::Origin;
 use harness::tool::{self, Output, SHORT};
 use serde_json::Value;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -258,9 +259,7 @@ async fn a_killed_update_leaves_the_old_set_and_the_next_one_clears_up() {
     };
     let fetched = |names: &[String]| names.iter().any(|name| name.starts_with(".fetched-"));
     let mut child = start();
-    while !fetched(&lying(&case)) || mirror.asked().is_empty() {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    until(|| fetched(&lying(&case)) && !mirror.asked().is_empty()).await;
     // Meanwhile there is no second one.
     let second = update(&case, &["--only", "dbip-country"]);
     assert!(second.error_text().contains("another update"), "{}", second.error_text());
@@ -269,9 +268,31 @@ async fn a_killed_update_leaves_the_old_set_and_the_next_one_clears_up() {
     assert_eq!(case.rows(&["geo", "status"]), before);
     assert!(fetched(&lying(&case)));
 
-    // Then at moments all over the check and the swap: the set is the old one or the new one, whole.
+    // Then after the new file was taken in, and before its set is the active one.
     mirror.put("/d", Answer::File(newer));
-    for pause in (0..).map(|step| Duration::from_millis(step * 150)) {
+    let files = folders_of_files(&case);
+    let mut between = 0;
+    for _ in 0..TRIES {
+        let mut child = start();
+        until(|| folders_of_files(&case) != files || child.try_wait().unwrap().is_some()).await;
+        child.kill().ok();
+        child.wait().unwrap();
+        assert!(folders_of_files(&case).len() > files.len(), "it ended and took nothing in");
+        if block_in_place(|| case.rows(&["geo", "status"])) == before {
+            between += 1;
+            break;
+        }
+        // It was faster. Back to the old set, without the new file.
+        std::fs::remove_file(case.data().join("geoip/active")).unwrap();
+        for new in folders_of_files(&case).difference(&files) {
+            std::fs::remove_dir_all(case.data().join("geoip").join(new)).unwrap();
+        }
+    }
+    assert_eq!(between, 1, "no kill fell between taking in and activating");
+
+    // And at moments all over the check and the swap: the set is the old one or the new one, whole.
+    let mut all_ended = false;
+    for pause in (0..TRIES).map(|step| Duration::from_millis(step * 150)) {
         let mut child = start();
         tokio::time::sleep(pause).await;
         let ended = child.try_wait().unwrap().is_some();
@@ -282,12 +303,120 @@ async fn a_killed_update_leaves_the_old_set_and_the_next_one_clears_up() {
         assert!(!taken || status(&case, "dbip-country")["built"] == "2026-07-01", "{now:#?}");
         if ended {
             assert!(taken, "it ended and nothing changed");
+            all_ended = true;
             break;
         }
     }
+    assert!(all_ended, "no update ended by itself");
     update(&case, &["--only", "dbip-country"]).expect_success();
     assert!(!fetched(&lying(&case)), "{:?}", lying(&case));
     block_in_place(|| case.cli(&["geo", "verify"])).expect_success();
+}
+
+/// Waits for something that happens soon.
+async fn until(mut happened: impl FnMut() -> bool) {
+    let waiting = async {
+        while !happened() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    tokio::time::timeout(SHORT, waiting).await.expect("something that happens soon");
+}
+
+/// The folders of files, which are named by their hashes.
+fn folders_of_files(case: &Case) -> BTreeSet<String> {
+    lying(case).into_iter().filter(|name| name.len() == 64).collect()
+}
+
+/// Of an update that is to be killed at some moment.
+const TRIES: u64 = 100;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_update_failed_over_what_it_is_there_to_repair() {
+    let (case, mirror) = mirrored().await;
+    let embedded = file_of(&case, "dbip-country");
+    let newer = built_later(&std::fs::read(&embedded).unwrap(), 30);
+    mirror.put("/d", Answer::File(packed("zstd", &newer)));
+    let only = ["--only", "dbip-country"].as_slice();
+    update(&case, only).expect_success();
+    let (before, file) = (case.rows(&["geo", "status"]), file_of(&case, "dbip-country"));
+    let failed = |says: &str, results: &[&str]| {
+        let output = case.cli(&["geo", "status"]);
+        assert_eq!(output.status.code(), Some(5), "{}", output.error_text());
+        assert!(output.error_text().contains("geo update"), "{}", output.error_text());
+        let output = case.cli(&["geo", "verify", "-o", "jsonl"]);
+        assert_eq!(output.status.code(), Some(4), "{}", output.error_text());
+        let rows: Vec<Value> =
+            output.text().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let found: Vec<_> = rows.iter().map(|row| row["result"].as_str().unwrap()).collect();
+        assert_eq!(found, results, "{rows:#?}");
+        let faults: Vec<_> = rows.iter().filter_map(|row| row["fault"].as_str()).collect();
+        assert!(faults.iter().all(|fault| fault.contains(says)), "{faults:?}");
+    };
+    let repaired = |says: &str| {
+        let output = update(&case, only).expect_success();
+        let told = output.error_text();
+        assert!(told.contains("cannot be used") && told.contains(says), "{told}");
+        assert!(output.text().contains("\"result\":\"updated\""), "{}", output.text());
+        assert_eq!(case.rows(&["geo", "status"]), before);
+        case.cli(&["geo", "verify"]).expect_success();
+    };
+    std::fs::remove_file(&file).unwrap();
+    failed("is missing", &["failed", "sound", "sound"]);
+    repaired("is missing");
+    std::fs::write(&file, &newer[..newer.len() - 1]).unwrap();
+    failed("SHA-256", &["failed", "sound", "sound"]);
+    repaired("SHA-256");
+    let name = before[0]["set"].as_str().unwrap();
+    let manifest = case.data().join("geoip/sets").join(format!("{name}.csv"));
+    let text = std::fs::read(&manifest).unwrap();
+    std::fs::write(&manifest, &text[1..]).unwrap();
+    failed("not its name", &["failed"]);
+    repaired("not its name");
+    std::fs::remove_file(&manifest).unwrap();
+    failed("it is missing", &["failed"]);
+    repaired("it is missing");
+
+    // A broken set that nobody asks does not keep files from being checked.
+    let other = case.data().join("geoip/sets").join(format!("{}.csv", "0".repeat(64)));
+    std::fs::write(&other, "x").unwrap();
+    let file = embedded.to_string_lossy();
+    let output = case.cli(&["geo", "verify", "-o", "jsonl", &file]);
+    assert_eq!((output.status.code(), output.text().lines().count()), (Some(4), 2));
+    assert!(output.text().starts_with("{") && output.text().contains("sound"), "{}", output.text());
+    std::fs::remove_file(&other).unwrap();
+    case.cli(&["geo", "verify", &file]).expect_success();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_update_said_that_its_set_is_asked_where_another_is_pinned() {
+    let (mut case, mirror) = mirrored().await;
+    let dbip = std::fs::read(file_of(&case, "dbip-country")).unwrap();
+    case.setting("[geo]");
+    case.setting("set = \"embedded\"");
+    let mut told = String::new();
+    for days in [30, 31] {
+        mirror.put("/d", Answer::File(packed("zstd", &built_later(&dbip, days))));
+        told = update(&case, &["--only", "dbip-country"]).expect_success().error_text();
+        assert!(told.contains("the configuration pins it"), "{told}");
+        assert!(!told.contains("is asked from now on"), "{told}");
+    }
+    assert_eq!(status(&case, "dbip-country")["origin"], "embedded", "{told}");
+
+    // Of three sets nobody needs one.
+    let sets = || case.rows(&["geo", "status", "--sets"]);
+    let (all, files) = (sets(), folders_of_files(&case));
+    assert_eq!(all.len(), 3);
+    assert!(all.iter().all(|set| set["bytes"].as_u64().unwrap() > 1 << 20), "{all:#?}");
+    assert_eq!(case.rows(&["geo", "prune", "--keep", "0", "--dry-run"])[0]["set"], all[2]["set"]);
+    assert_eq!(case.rows(&["geo", "prune"]).len(), 0);
+    assert_eq!(sets(), all);
+    let output = case.cli(&["geo", "prune", "--keep", "0"]).expect_success();
+    let told = output.error_text();
+    assert!(told.contains("Removed 1 set and 1 file of "), "{told}");
+    assert_eq!(sets(), all[..2]);
+    assert_eq!(folders_of_files(&case).len(), files.len() - 1);
+    case.cli(&["geo", "verify"]).expect_success();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -414,6 +543,18 @@ fn files_are_verified_wherever_they_lie() {
     assert_eq!(row["result"], "failed");
     assert!(row["fault"].as_str().unwrap().contains("no metadata"), "{row}");
     assert!(row["hint"].as_str().is_some());
+    // A file that anybody could have made is not what its publisher published.
+    let mut ipfire = std::fs::read(file_of(&case, "ipfire")).unwrap();
+    let unsound = case.path("location.db");
+    let mut refused = |change: fn(&mut [u8]), says: &str| {
+        change(&mut ipfire);
+        std::fs::write(&unsound, &ipfire).unwrap();
+        let output = case.cli(&["geo", "verify", "-o", "jsonl", &unsound.to_string_lossy()]);
+        assert_eq!(output.status.code(), Some(4), "{}", output.error_text());
+        assert!(output.text().contains(says), "{says}: {}", output.text());
+    };
+    refused(|file| file[15] ^= 1, "its signature is not that of its publisher");
+    refused(|file| file[68..72].fill(0), "it is not signed");
     // A file of the set that was changed is told by its hash.
     std::fs::write(&dbip, &whole[..whole.len() - 1]).unwrap();
     let output = case.cli(&["geo", "verify", "-o", "table"]);

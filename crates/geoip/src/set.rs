@@ -4,7 +4,8 @@
 //!
 //! `<data>/geoip/sets/<name>.csv` are all sets that were ever used here, the embedded ones of earlier
 //! programs too; `<data>/geoip/active` names the one that an update put in place of the embedded.
-//! Sets are added and never removed: sessions that were recorded with them name their files.
+//! Sets are added, and removed by [`crate::prune`] alone: sessions that were recorded with them name
+//! their files.
 
 use crate::bundle;
 use crate::digest::sha256;
@@ -131,6 +132,7 @@ pub struct SetFile {
     pub built: String,
     /// Whence it was taken.
     pub origin: String,
+    pub bytes: u64,
     pub sha256: String,
 }
 
@@ -294,6 +296,7 @@ impl Set {
             name: entry.name.clone(),
             built: entry.built.clone(),
             origin: entry.origin.clone(),
+            bytes: entry.bytes,
             sha256: entry.sha256.clone(),
         };
         let files = self.entries().unwrap_or_default().into_iter().map(file).collect();
@@ -352,7 +355,7 @@ fn folder(data_dir: &Path) -> PathBuf {
     directory(data_dir).join("sets")
 }
 
-fn manifest_path(data_dir: &Path, id: &SetId) -> PathBuf {
+pub(crate) fn manifest_path(data_dir: &Path, id: &SetId) -> PathBuf {
     folder(data_dir).join(format!("{id}.csv"))
 }
 

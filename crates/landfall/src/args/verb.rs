@@ -291,6 +291,18 @@ pub(crate) enum GeoVerb {
         #[command(flatten)]
         output: OutputArgs,
     },
+    /// Remove sets of databases that nobody needs. Those stay that are active, came with the program, are
+    /// named by the configuration, or were asked by a session in the data directory.
+    Prune {
+        /// How many of the others stay, the newest first.
+        #[arg(long, value_name = "NUMBER", default_value_t = 2)]
+        keep: usize,
+        /// Only say what would be removed.
+        #[arg(long)]
+        dry_run: bool,
+        #[command(flatten)]
+        output: OutputArgs,
+    },
     /// Check the databases that are asked, or any files, from end to end: hash, form, every network,
     /// answers that are known; exits with 4 when one fails.
     Verify {

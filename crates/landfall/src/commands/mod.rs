@@ -14,6 +14,7 @@ mod flow_page;
 mod flow_tls;
 mod flow_wire;
 mod geo;
+mod geo_prune;
 mod geo_update;
 mod geo_verify;
 mod levels;
@@ -30,7 +31,7 @@ use crate::args::{
 };
 use crate::context::{Context, with_databases};
 use crate::error::{Error, Exit};
-use geoip::Doubts;
+use geoip::{Doubts, Pruning};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 /// Runs what the command line asks for.
@@ -56,6 +57,10 @@ pub(crate) fn run(cli: Cli) -> Result<Exit, Error> {
         Verb::Geo(GeoVerb::Update { only, force, output }) => {
             let doubts = if force { Doubts::SetAside } else { Doubts::Refuse };
             geo_update::run(&plain(global, before)?, &only, doubts, output)
+        }
+        Verb::Geo(GeoVerb::Prune { keep, dry_run, output }) => {
+            let pruning = if dry_run { Pruning::Dry } else { Pruning::Real };
+            geo_prune::run(&plain(global, before)?, keep, pruning, output)
         }
         Verb::Geo(GeoVerb::Verify { files, output }) => {
             geo_verify::run(&plain(global, before)?, &files, output)

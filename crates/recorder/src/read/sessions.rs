@@ -9,6 +9,7 @@ use crate::record::session::Recovery;
 use crate::record::{Body, Record};
 use flow::id::SessionId;
 use flow::time::WallNanos;
+use std::collections::BTreeSet;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
@@ -85,6 +86,19 @@ impl Sessions {
         }
     }
 
+    /// SHA-256, hex, of every file of databases that a session was recorded with, by the sessions' first
+    /// records.
+    ///
+    /// # Errors
+    /// A first record is damaged, so that nobody knows what the session names.
+    pub fn databases(&self) -> Result<BTreeSet<String>, ReadError> {
+        let mut all = BTreeSet::new();
+        for head in self.heads()? {
+            all.extend(head.first?.databases);
+        }
+        Ok(all)
+    }
+
     /// The first records, in the order of their times.
     fn heads(&self) -> Result<Vec<Head>, ReadError> {
         let failed = |source| ReadError::File { doing: "list", path: self.below.clone(), source };
@@ -98,7 +112,7 @@ impl Sessions {
             heads.extend(Head::read(entry.map_err(failed)?.path()));
         }
         heads.sort_by_key(|head| {
-            (head.first.as_ref().map_or(WallNanos(u64::MAX), |first| first.0), head.name())
+            (head.first.as_ref().map_or(WallNanos(u64::MAX), |first| first.at), head.name())
         });
         Ok(heads)
     }
@@ -107,7 +121,15 @@ impl Sessions {
 /// A session as far as its first record tells.
 struct Head {
     directory: PathBuf,
-    first: Result<(WallNanos, SessionId), ReadError>,
+    first: Result<First, ReadError>,
+}
+
+/// What the first record says.
+struct First {
+    at: WallNanos,
+    id: SessionId,
+    /// SHA-256 of its databases' files.
+    databases: Vec<String>,
 }
 
 impl Head {
@@ -121,12 +143,13 @@ impl Head {
             Ok(None) => return None,
             Ok(Some(_)) => match Record::parse(&line) {
                 Ok(Record { at, body: Body::SessionOpen(open), .. }) => {
-                    Ok((at.wall, open.session.0))
+                    let databases = open.databases.into_iter().filter_map(|file| file.sha256);
+                    Ok(First { at: at.wall, id: open.session.0, databases: databases.collect() })
                 }
                 // The first record was lost; its recovery stands in its place.
                 Ok(Record {
                     at, body: Body::Recovery(Recovery { session: Some(id), .. }), ..
-                }) => Ok((at.wall, id.0)),
+                }) => Ok(First { at: at.wall, id: id.0, databases: Vec::new() }),
                 Ok(_) => Err(ReadError::NotASession(directory.clone())),
                 Err(source) => {
                     Err(crate::index::IndexError::Record { path: log, offset: 0, source }.into())
@@ -142,6 +165,6 @@ impl Head {
     }
 
     fn id(&self) -> Option<String> {
-        self.first.as_ref().ok().map(|(_, id)| id.to_string())
+        self.first.as_ref().ok().map(|first| first.id.to_string())
     }
 }
