@@ -5,6 +5,7 @@
 use crate::claim::{Confidence, Country, NotACountry};
 use crate::id::RecordSeq;
 use crate::physics::{DecidingVantage, Exclusion, ExclusionStrength, Vantage};
+use crate::time::WallNanos;
 use std::fmt;
 use std::net::IpAddr;
 use std::str::FromStr;
@@ -255,6 +256,19 @@ pub enum Word {
     PhysicsExcludes { country: Country, strength: ExclusionStrength },
     /// Databases that were asked later place an address elsewhere.
     PlacedElsewhereLater,
+    /// The host was at addresses in one country and then at others elsewhere; the stays in the order
+    /// of time, at least two.
+    LocationMoved(Vec<Stay>),
+}
+
+/// Where a host was, as databases place its addresses, from one answer to another.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stay {
+    /// In alphabetical order; several at the same time are the places of several addresses.
+    pub countries: Vec<Country>,
+    pub from: WallNanos,
+    pub until: WallNanos,
+    pub records: Vec<RecordSeq>,
 }
 
 /// On whose word a machine is in a country.

@@ -23,6 +23,7 @@ use crate::signer::Signer;
 use crate::store::StreamStore;
 use crate::summary::{Summary, Tally};
 use flow::address::{DnsName, Host, Target};
+use flow::dns::Lookup;
 use flow::event::{Closed, Dialled, Event, Opened, StreamClosed};
 use flow::id::{ConnectionId, SessionId};
 use flow::limits::Limits;
@@ -89,12 +90,7 @@ impl SessionWriter {
         match event {
             Event::Opened(opened) => self.opened(&opened),
             Event::Targeted { connection, at, target } => self.targeted(connection, at, target),
-            Event::Looked(lookup) => {
-                if let Some(known) = lookup.connection.and_then(|id| self.open.get_mut(&id)) {
-                    known.looked(&lookup);
-                }
-                self.append(lookup.at, Body::Dns((&lookup).into()));
-            }
+            Event::Looked(lookup) => self.looked(&lookup),
             Event::Dialled(dialled) => self.dialled(&dialled),
             Event::ClientHello { connection, at, hello } => {
                 let hello = Box::new(TlsClientHello::new(connection, &hello));
@@ -295,6 +291,19 @@ impl SessionWriter {
         }
     }
 
+    /// Records a look-up, and what the databases say of what it answered: also of addresses that are
+    /// then not dialled. The look-up of an upstream proxy is of no destination.
+    fn looked(&mut self, lookup: &Lookup) {
+        self.append(lookup.at, Body::Dns(lookup.into()));
+        let Some(open) = lookup.connection.and_then(|id| self.open.get_mut(&id)) else { return };
+        open.looked(lookup);
+        let Some(port) = open.target.as_ref().map(|target| target.port) else { return };
+        let names = open.names();
+        for address in lookup.addresses().take(ASSESSED_ANSWERS) {
+            self.assess(lookup.at, address, &names, port);
+        }
+    }
+
     fn dialled(&mut self, dialled: &Dialled) {
         let names = self.open.get(&dialled.connection).map(Connection::names).unwrap_or_default();
         let address = dialled.upstream.map(|upstream| upstream.address);
@@ -430,6 +439,9 @@ pub(crate) fn check_free_space(path: &std::path::Path, floor_bytes: u64) -> Resu
 /// Age of the oldest event that is not durable at which a commit begins: half of the 200 ms that a
 /// crash may lose, so that the commit itself fits into the other half.
 const COMMIT_AFTER: Duration = Duration::from_millis(100);
+/// Addresses of one answer of which the databases are asked before any is dialled. Honest answers have
+/// a dozen at most.
+const ASSESSED_ANSWERS: usize = 16;
 /// Lines held back; a commit follows when there are more.
 const PENDING_BYTES: usize = 4 << 20;
 

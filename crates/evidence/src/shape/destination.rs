@@ -1,11 +1,11 @@
 //! One destination: a line of `landfall dest list` and of `destinations.csv`.
 
 use super::flag::{self, FlagReasons};
-use super::{AssessmentShape, SCHEMA, Shown, is_false};
+use super::{AssessmentShape, HistoryShape, SCHEMA, Shown, is_false};
 use flow::address::{DnsName, Host};
 use flow::assessment::{Assessment, LocationLevel, OperatorLevel};
 use flow::claim::{Asn, Country, Operator};
-use recorder::read::{DestinationKey, DestinationRow, Held};
+use recorder::read::{DestinationKey, DestinationRow, Held, NameHistory};
 use recorder::record::review::Verdict;
 use recorder::record::value::Wall;
 use serde::ser::SerializeMap;
@@ -82,6 +82,9 @@ pub struct DestinationShape<'a> {
     /// Of one destination alone, not in lists.
     #[serde(skip_serializing_if = "Option::is_none")]
     assessment: Option<AssessmentShape>,
+    /// The same.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name_history: Option<HistoryShape<'a>>,
 }
 
 impl<'a> DestinationShape<'a> {
@@ -93,6 +96,11 @@ impl<'a> DestinationShape<'a> {
     /// The same with the verdict that a person gave.
     pub fn judged(self, verdict: Option<Verdict>) -> Self {
         Self { verdict: verdict.map(Verdict::word), ..self }
+    }
+
+    /// With what look-ups of its name answered.
+    pub fn with_history(self, history: Option<&'a NameHistory>) -> Self {
+        Self { name_history: history.map(HistoryShape::new), ..self }
     }
 }
 
@@ -140,6 +148,7 @@ impl<'a> From<&'a DestinationRow> for DestinationShape<'a> {
             dialled_without_lookup: row.dialled_without_lookup(),
             simulated: row.simulated,
             assessment: None,
+            name_history: None,
         }
     }
 }

@@ -6,6 +6,7 @@ use flow::annotation::Annotation;
 use flow::assessment::{Contact, ContentLevel, NoStatement, RoundTrips, Statement, Supported};
 use flow::claim::Country;
 use flow::id::RecordSeq;
+use flow::time::WallNanos;
 use std::sync::Arc;
 
 /// What is known of one destination: a host and the addresses behind it.
@@ -20,6 +21,9 @@ pub struct Facts {
     pub addresses: Vec<AddressFacts>,
     /// Further addresses, of which the databases were not asked.
     pub not_asked: usize,
+    /// Where the host was when, in the order of time: what look-ups of its name answered, and what was
+    /// dialled for it without one.
+    pub sightings: Vec<Sighting>,
     /// Why round trips measured by this machine say nothing, whatever they are.
     pub no_statement: Option<NoStatement>,
     /// The names were resolved for the device, not by it.
@@ -41,6 +45,16 @@ pub struct AddressFacts {
     /// An answer to a look-up holds the address.
     pub looked_up: bool,
     pub round_trips: Vec<RoundTrips>,
+}
+
+/// The addresses of a host at a time.
+#[derive(Clone, Debug)]
+pub struct Sighting {
+    pub first: WallNanos,
+    pub last: WallNanos,
+    /// What the databases of the session say of each that they were asked about.
+    pub annotations: Vec<Arc<Annotation>>,
+    pub records: Vec<RecordSeq>,
 }
 
 /// What databases said of an address at another time.

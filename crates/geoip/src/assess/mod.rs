@@ -9,11 +9,12 @@ mod question;
 mod round_trip;
 mod sentence;
 mod statement;
+mod stays;
 #[cfg(test)]
 mod tests;
 mod words;
 
-pub use facts::{AddressFacts, Cited, ConnectionFacts, Facts, Opinion};
+pub use facts::{AddressFacts, Cited, ConnectionFacts, Facts, Opinion, Sighting};
 pub use level::{contact_level, content_level, location_level, operator_level};
 pub use sentence::{About, Sentence, contact, content, location, operator, sentences};
 
@@ -75,4 +76,4 @@ fn bounded(
 }
 
 /// Changes with every change of what the same facts add up to.
-pub const VERSION: &str = "assess/2";
+pub const VERSION: &str = "assess/3";

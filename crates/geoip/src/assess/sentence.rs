@@ -3,7 +3,7 @@
 
 use flow::assessment::{
     Answered, Assessment, Caveat, Contact, ContentLevel, CountryExclusion, Deciding, LocationLevel,
-    MeasuredFrom, OperatorLevel, Word,
+    MeasuredFrom, OperatorLevel, Stay, Word,
 };
 use flow::claim::{Confidence, Country};
 use flow::id::RecordSeq;
@@ -53,7 +53,9 @@ pub fn sentences(assessment: &Assessment) -> Vec<Sentence> {
     let mut sentences = levels(assessment);
     let say =
         |about, text, records: &[RecordSeq]| Sentence { about, text, records: records.into() };
-    sentences.extend(assessment.words.iter().map(|word| say(About::Verdict, verdict(word), &[])));
+    sentences.extend(
+        assessment.words.iter().map(|word| say(About::Verdict, verdict(word), &rests_on(word))),
+    );
     sentences.extend(
         assessment.exclusions.iter().map(|e| say(About::Exclusion, exclusion(e), &e.records)),
     );
@@ -174,8 +176,46 @@ fn verdict(word: &Word) -> String {
         Word::PlacedElsewhereLater => {
             "databases that were asked later place it elsewhere".to_owned()
         }
+        Word::LocationMoved(stays) => moved(stays),
     }
 }
+
+/// The records of a word, where no level has them.
+fn rests_on(word: &Word) -> Vec<RecordSeq> {
+    match word {
+        Word::LocationMoved(stays) => {
+            stays.iter().flat_map(|stay| stay.records.iter().copied()).collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// Where the host was, one after the other.
+fn moved(stays: &[Stay]) -> String {
+    let told = |(index, stay): (usize, &Stay)| {
+        let countries: Vec<_> = stay.countries.iter().map(Country::as_str).collect();
+        let place = countries.join(" and ");
+        let Stay { from, until, .. } = stay;
+        match index {
+            0 => format!("{place} until {until}"),
+            last if last + 1 == stays.len() => format!("{place} from {from}"),
+            _ => format!("{place} from {from} until {until}"),
+        }
+    };
+    let told: Vec<String> = match stays.len().checked_sub(MOST_STAYS) {
+        None | Some(0) => stays.iter().enumerate().map(told).collect(),
+        Some(more) => {
+            let first = stays.iter().enumerate().take(MOST_STAYS - 1).map(told);
+            let between = format!("and {more} more");
+            let last = stays.iter().enumerate().next_back().map(told);
+            first.chain([between]).chain(last).collect()
+        }
+    };
+    format!("the location changed, by databases: {}", told.join(", "))
+}
+
+/// Stays that a sentence names.
+const MOST_STAYS: usize = 8;
 
 /// What round trips to an address say of a country.
 pub(super) fn exclusion(found: &CountryExclusion) -> String {

@@ -1,7 +1,7 @@
 //! Facts in, sentences out. The dispute that the crate must be able to settle is replayed here with
 //! each of its turns.
 
-use super::{AddressFacts, Cited, Facts, Opinion, assess, sentences};
+use super::{AddressFacts, Cited, Facts, Opinion, Sighting, assess, sentences};
 use crate::Shapes;
 use flow::annotation::{Annotation, Location};
 use flow::assessment::{
@@ -11,6 +11,7 @@ use flow::assessment::{
 use flow::claim::{Asn, Claim, Confidence, Country, Operator, Source};
 use flow::id::RecordSeq;
 use flow::physics::{ExclusionStrength, LandKind, Vantage};
+use flow::time::WallNanos;
 use std::net::IpAddr;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
@@ -120,6 +121,7 @@ fn dispute(round_trips: Vec<RoundTrips>) -> Facts {
         }],
         addresses: vec![AddressFacts { round_trips, ..address(edge("203.0.113.7", "SG"), 6) }],
         not_asked: 0,
+        sightings: Vec::new(),
         no_statement: None,
         resolved_by_proxy: true,
         simulated: false,
@@ -290,6 +292,59 @@ fn a_later_opinion_stands_beside_the_first() {
     let first = Word::LocatedIn { country: country("SG"), by };
     assert!(assessment.words.contains(&first), "the first one holds");
     says(&assessment, "203.0.113.7: databases of 2026-08-22 later said CN, not SG");
+}
+
+fn sighting(first: u64, last: u64, places: &[&str]) -> Sighting {
+    let second = |seconds| WallNanos(seconds * 1_000_000_000);
+    let at = |place: &&str| Arc::new(edge("203.0.113.7", place));
+    Sighting {
+        first: second(first),
+        last: second(last),
+        annotations: places.iter().map(at).collect(),
+        records: vec![RecordSeq(first)],
+    }
+}
+
+#[test]
+fn a_host_whose_addresses_were_one_after_the_other_in_two_countries_moved() {
+    let check = |sightings: Vec<Sighting>, expected: Option<&str>| {
+        let assessment = assess(&Facts { sightings, ..dispute(Vec::new()) }, &SHAPES);
+        let said = sentences(&assessment).into_iter().find(|s| s.text.contains("changed"));
+        let records = said.as_ref().map_or(0, |said| said.records.len());
+        let said = said.map(|said| said.text);
+        let begin = "the location changed, by databases: ";
+        assert_eq!(said, expected.map(|text| format!("{begin}{text}")));
+        assert_eq!(records > 0, expected.is_some());
+    };
+    let [sg, cn] = [["SG"].as_slice(), &["CN"]];
+    check(vec![sighting(0, 5, sg), sighting(6, 6, sg)], None);
+    check(
+        vec![sighting(7, 7, cn), sighting(0, 5, sg)],
+        Some("SG until 1970-01-01 00:00:05 UTC, CN from 1970-01-01 00:00:07 UTC"),
+    );
+    check(
+        vec![sighting(0, 0, sg), sighting(1, 2, cn), sighting(3, 3, cn), sighting(4, 4, sg)],
+        Some(
+            "SG until 1970-01-01 00:00:00 UTC, CN from 1970-01-01 00:00:01 UTC until 1970-01-01 \
+             00:00:03 UTC, SG from 1970-01-01 00:00:04 UTC",
+        ),
+    );
+    // Both at the same time: several places, not one after the other.
+    check(vec![sighting(0, 5, sg), sighting(2, 3, cn)], None);
+    check(vec![sighting(0, 5, &["SG", "CN"]), sighting(6, 7, &["CN", "SG"])], None);
+    check(
+        vec![sighting(0, 5, sg), sighting(6, 7, &["SG", "CN"])],
+        Some("SG until 1970-01-01 00:00:05 UTC, CN and SG from 1970-01-01 00:00:06 UTC"),
+    );
+    // What databases do not agree about, and what is everywhere, moves nothing.
+    let mut disputed = sighting(6, 7, cn);
+    Arc::make_mut(&mut disputed.annotations[0]).location = Location::Unknown;
+    let mut anycast = sighting(8, 9, cn);
+    Arc::make_mut(&mut anycast.annotations[0]).anycast = true;
+    check(vec![sighting(0, 5, sg), disputed, anycast, sighting(10, 10, sg)], None);
+    let often = (0..20).map(|at| sighting(at, at, if at % 2 == 0 { sg } else { cn })).collect();
+    let assessment = assess(&Facts { sightings: often, ..dispute(Vec::new()) }, &SHAPES);
+    says(&assessment, "and 12 more, CN from 1970-01-01 00:00:19 UTC");
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use super::facts::Facts;
 use super::place::{Place, place};
 use super::round_trip::{Refuted, weakest};
+use super::stays::stays;
 use flow::annotation::{Annotation, Location};
 use flow::assessment::Word;
 use flow::claim::{Country, Operator};
@@ -38,6 +39,10 @@ pub(super) fn words(facts: &Facts, refuted: &Refuted<'_>) -> Vec<Word> {
     }));
     if facts.addresses.iter().any(|a| a.later.iter().any(|o| moved(&a.annotation, &o.annotation))) {
         words.push(Word::PlacedElsewhereLater);
+    }
+    let stays = stays(facts);
+    if stays.len() > 1 {
+        words.push(Word::LocationMoved(stays));
     }
     words
 }

@@ -3,7 +3,7 @@
 use super::flow::{filter, take_sort};
 use super::review::{self, Desk, Standing};
 use super::second_opinion::{Opinion, WithOpinion};
-use super::{levels, lookup, session};
+use super::{dest_names, levels, lookup, session};
 use crate::args::OutputArgs;
 use crate::clock;
 use crate::context::Context;
@@ -18,6 +18,7 @@ use flow::assessment::Assessment;
 use geoip::SetChoice;
 use recorder::read::{
     AddressSeen, DestinationColumn, DestinationKey, DestinationQuery, DestinationRow, GroupBy,
+    NameHistory,
 };
 use recorder::record::review::Verdict;
 use std::time::SystemTime;
@@ -90,9 +91,17 @@ pub(crate) fn show(
             .hint("`landfall dest list` shows what there is"));
     };
     let assessment = desk.assess(&row, &context.settings.statements)?;
-    let shape = DestinationShape::assessed(&row, assessment.as_ref()).judged(verdict(&desk, &row));
+    let history = match &row.key {
+        DestinationKey::Host(Some(Host::Name(name))) => session.name_history(name)?,
+        _ => None,
+    };
+    let shape = DestinationShape::assessed(&row, assessment.as_ref())
+        .judged(verdict(&desk, &row))
+        .with_history(history.as_ref());
     let standing = desk.standing(&row)?;
-    let page_of = |page: &mut Page| fill(page, &row, assessment.as_ref(), &desk, &standing);
+    let page_of = |page: &mut Page| {
+        fill(page, &row, assessment.as_ref(), &desk, &standing, history.as_ref());
+    };
     let output = context.output(output);
     match also_with {
         None => output.one(&shape, page_of)?,
@@ -113,6 +122,7 @@ fn fill(
     assessment: Option<&Assessment>,
     desk: &Desk<'_>,
     standing: &Standing<'_>,
+    history: Option<&NameHistory>,
 ) {
     page.section(&format!("Destination {}", row.key));
     for alias in &row.cnames {
@@ -142,6 +152,9 @@ fn fill(
     match assessment {
         Some(assessment) => levels::assessment(page, assessment),
         None => levels::fill(page, row),
+    }
+    if let Some(history) = history {
+        dest_names::fill(page, history);
     }
     for seen in &row.addresses {
         address(page, seen);
@@ -224,6 +237,7 @@ impl Row for DestinationShape<'_> {
         Column::hidden("dialled_without_lookup", Kind::Text),
         Column::hidden("simulated", Kind::Text),
         Column::hidden("assessment", Kind::Text),
+        Column::hidden("name_history", Kind::Text),
     ];
 }
 

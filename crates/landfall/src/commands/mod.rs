@@ -5,6 +5,7 @@ mod ca_end;
 mod ca_export;
 mod completions;
 mod dest;
+mod dest_names;
 mod doctor;
 mod export;
 mod flow;

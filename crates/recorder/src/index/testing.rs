@@ -143,6 +143,17 @@ impl Made {
 
     /// A look-up through a chain of names, the asked one first.
     pub(crate) fn look_up(&mut self, connection: u64, chain: &[&str], addresses: &[&str]) {
+        self.look_up_at(1, connection, chain, addresses);
+    }
+
+    /// The same at another second of the session; without addresses, it failed.
+    pub(crate) fn look_up_at(
+        &mut self,
+        second: u64,
+        connection: u64,
+        chain: &[&str],
+        addresses: &[&str],
+    ) {
         self.lookups += 1;
         let chain: Vec<DnsName> = chain.iter().map(|name| name.parse().unwrap()).collect();
         let owner = chain.last().unwrap().clone();
@@ -154,16 +165,19 @@ impl Made {
         let lookup = Lookup {
             id: LookupId(self.lookups),
             connection: Some(ConnectionId(connection)),
-            at: at(1),
+            at: at(second),
             took: Duration::from_millis(5),
             name: chain.first().unwrap().clone(),
             resolver: Resolver::Override,
             cached: false,
             answers: addresses.iter().map(answer).collect(),
             chain,
-            outcome: LookupOutcome::Found,
+            outcome: match addresses.is_empty() {
+                true => LookupOutcome::TimedOut,
+                false => LookupOutcome::Found,
+            },
         };
-        self.add(at(1), Body::Dns(Dns::from(&lookup)));
+        self.add(at(second), Body::Dns(Dns::from(&lookup)));
     }
 
     /// Claims and assessment; returns their number.

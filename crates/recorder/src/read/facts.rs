@@ -3,6 +3,7 @@
 
 use super::destination::{AddressSeen, DestinationKey, DestinationRow};
 use super::error::ReadError;
+use super::history::NameHistory;
 use super::records::{Records, whole};
 use crate::record::Body;
 use flow::address::{DnsName, Host};
@@ -10,7 +11,7 @@ use flow::assessment::{Contact, ContentLevel, NoStatement, Statement, Supported}
 use flow::claim::Country;
 use flow::id::{ConnectionId, RecordSeq};
 use flow::stream::{Direction, Leg};
-use geoip::assess::{AddressFacts, Cited, Facts};
+use geoip::assess::{AddressFacts, Cited, Facts, Sighting};
 use rusqlite::{OptionalExtension, params};
 
 /// What is asked about destinations, beside what is known of them.
@@ -26,6 +27,7 @@ pub struct Questions {
 pub(super) fn of(
     records: &Records<'_>,
     row: &DestinationRow,
+    history: Option<&NameHistory>,
     questions: &Questions,
 ) -> Result<Option<Facts>, ReadError> {
     let DestinationKey::Host(Some(host)) = &row.key else { return Ok(None) };
@@ -57,6 +59,7 @@ pub(super) fn of(
             .iter()
             .filter_map(|seen| address(records, seen).transpose())
             .collect::<Result<_, _>>()?,
+        sightings: sightings(row, history),
         no_statement: Some(NoStatement::NoVantage),
         resolved_by_proxy: row.addresses.iter().any(|seen| seen.looked_up),
         simulated: row.simulated,
@@ -179,4 +182,27 @@ fn address(records: &Records<'_>, seen: &AddressSeen) -> Result<Option<AddressFa
         looked_up: seen.looked_up,
         round_trips: Vec::new(),
     }))
+}
+
+/// Where the host was when: by what look-ups answered, and by what was dialled for it though none
+/// did, as where the device resolves by itself.
+fn sightings(row: &DestinationRow, history: Option<&NameHistory>) -> Vec<Sighting> {
+    let known = |address| {
+        let of = history.iter().flat_map(|history| &history.addresses);
+        of.filter(|seen| seen.address == address).find_map(|seen| seen.annotation.clone())
+    };
+    let stretches = history.iter().flat_map(|history| &history.stretches);
+    let answered = stretches.map(|stretch| Sighting {
+        first: stretch.first,
+        last: stretch.last,
+        annotations: stretch.addresses.iter().filter_map(|address| known(*address)).collect(),
+        records: [stretch.records.0, stretch.records.1].map(RecordSeq).into(),
+    });
+    let by_itself = row.addresses.iter().filter(|seen| !seen.looked_up).map(|seen| Sighting {
+        first: seen.first_seen,
+        last: seen.last_seen,
+        annotations: seen.annotation.clone().into_iter().collect(),
+        records: Vec::new(),
+    });
+    answered.chain(by_itself).collect()
 }

@@ -4,11 +4,12 @@
 
 use super::annotations::Annotations;
 use super::bytes as stored;
-use super::destination::DestinationRow;
+use super::destination::{DestinationKey, DestinationRow};
 use super::detail::{ConnectionDetail, ExchangeDetail, FlowDetail, MOST_RECORDS, Recorded};
 use super::error::{Part, ReadError};
 use super::facts::{self, Questions};
 use super::groups;
+use super::history::{self, NameHistory};
 use super::index_file::{self, Opened};
 use super::listing;
 use super::order;
@@ -21,6 +22,7 @@ use crate::index::IndexError;
 use crate::record::Body;
 use crate::record::message::ExchangeMessage;
 use bytes::Bytes;
+use flow::address::{DnsName, Host};
 use flow::id::{ExchangeId, FlowId, SessionId};
 use flow::stream::{Extent, StreamKey};
 use flow::time::WallNanos;
@@ -208,7 +210,16 @@ impl Session {
         row: &DestinationRow,
         questions: &Questions,
     ) -> Result<Option<Facts>, ReadError> {
-        facts::of(&self.records(), row, questions)
+        let history = match &row.key {
+            DestinationKey::Host(Some(Host::Name(name))) => self.name_history(name)?,
+            _ => None,
+        };
+        facts::of(&self.records(), row, history.as_ref(), questions)
+    }
+
+    /// What look-ups of a name answered in the course of the session; `None` when there was none.
+    pub fn name_history(&self, name: &DnsName) -> Result<Option<NameHistory>, ReadError> {
+        history::of(&self.records(), &self.annotations, name)
     }
 
     /// The destinations that a query asks for.

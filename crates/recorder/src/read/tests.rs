@@ -5,6 +5,7 @@ mod bodies;
 mod destinations;
 mod facts;
 mod filters;
+mod history;
 mod opening;
 mod recorded;
 

@@ -1,0 +1,112 @@
+//! Names and what they resolve to in the course of a session: look-ups whose answers change, and what
+//! is said of it.
+
+use harness::case::Case;
+use harness::device::read_head;
+use harness::nameserver::NameServer;
+use harness::origin::Origin;
+use harness::tool::{self, SHORT};
+use serde_json::Value;
+use tokio::io::AsyncWriteExt;
+use tokio::task::block_in_place;
+
+/// Answers every request with two bytes.
+async fn origin() -> Origin {
+    Origin::plain(|mut stream| async move {
+        read_head(&mut stream).await;
+        let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok";
+        stream.write_all(answer).await.ok();
+    })
+    .await
+}
+
+fn get(proxy: &str, host: &str) {
+    let mut curl = tool::command("curl");
+    curl.args(["-sS", "--proxy", proxy, &format!("http://{host}/")]);
+    block_in_place(|| tool::run(&mut curl, SHORT)).expect_success();
+}
+
+fn shown(case: &Case, host: &str) -> Value {
+    let mut rows = case.rows(&["dest", "show", host]);
+    assert_eq!(rows.len(), 1);
+    rows.remove(0)
+}
+
+fn texts<'a>(row: &'a Value, about: &str) -> Vec<&'a str> {
+    let sentences = row["assessment"]["sentences"].as_array().unwrap();
+    let of = sentences.iter().filter(|sentence| sentence["about"] == about);
+    of.map(|sentence| sentence["text"].as_str().unwrap()).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_that_changes_within_a_session_is_told_with_its_places() {
+    const HOST: &str = "moving.example";
+    let (origin, names) = (origin().await, NameServer::start().await);
+    let mut case = Case::new();
+    case.setting(&names.setting());
+    for address in ["119.29.29.29", "8.136.0.1"] {
+        case.dial(address, origin.socket());
+    }
+    let landfall = case.start();
+    names.answer(HOST, &["sg.edge.example"], &["119.29.29.29"]);
+    get(&landfall.proxy_url(), HOST);
+    get(&landfall.proxy_url(), HOST);
+    // Answered, but not dialled: the first one connects.
+    names.answer(HOST, &["cn.edge.example"], &["8.136.0.1", "223.5.5.5"]);
+    get(&landfall.proxy_url(), HOST);
+    block_in_place(|| landfall.stop());
+
+    let row = shown(&case, HOST);
+    let history = &row["name_history"];
+    assert_eq!(history["lookups"], 3, "{history:#}");
+    let stretches = history["stretches"].as_array().unwrap();
+    let counts: Vec<_> = stretches.iter().map(|s| s["lookups"].as_u64().unwrap()).collect();
+    assert_eq!(counts, [2, 1], "{history:#}");
+    assert!(stretches[0].get("changes").is_none(), "{history:#}");
+    let resolver = &stretches[1]["resolver"];
+    assert_eq!(
+        (&resolver["by"], &resolver["address"]),
+        (&"udp".into(), &names.socket().to_string().into())
+    );
+    assert_eq!(stretches[1]["ttl_most"], 0);
+    let changes = stretches[1]["changes"].as_array().unwrap();
+    assert_eq!(changes[0]["added"], serde_json::json!(["8.136.0.1", "223.5.5.5"]));
+    assert_eq!(changes[0]["gone"], serde_json::json!(["119.29.29.29"]));
+    assert_eq!(changes[1]["former_chain"], serde_json::json!([HOST, "sg.edge.example"]));
+    let places: Vec<_> = history["addresses"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|seen| {
+            let text = |key: &str| seen[key].as_str().unwrap().to_owned();
+            assert_eq!(seen["countries"]["ipfire"], seen["country"], "{seen}");
+            (text("address"), text("country"), seen["dialled"].as_bool().unwrap())
+        })
+        .collect();
+    let place =
+        |address: &str, country: &str, dialled| (address.to_owned(), country.to_owned(), dialled);
+    assert_eq!(
+        places,
+        [
+            place("119.29.29.29", "SG", true),
+            place("8.136.0.1", "CN", true),
+            place("223.5.5.5", "CN", false),
+        ]
+    );
+    let verdicts = texts(&row, "verdict");
+    let moved =
+        verdicts.iter().find(|text| text.starts_with("the location changed, by databases: "));
+    let moved = moved.unwrap_or_else(|| panic!("{verdicts:?}"));
+    assert!(moved.contains("SG until ") && moved.contains(", CN from "), "{moved}");
+
+    let page = case.cli(&["dest", "show", HOST, "-o", "table"]).expect_success().text();
+    for says in [
+        "Look-ups of moving.example",
+        "addresses: now also 8.136.0.1, 223.5.5.5; no longer 119.29.29.29",
+        "CNAME chain: was moving.example -> sg.edge.example",
+        "CN according to 2 of 2 databases, not dialled",
+        "the location changed, by databases: SG until ",
+    ] {
+        assert!(page.contains(says), "{says}: {page}");
+    }
+}
