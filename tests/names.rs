@@ -110,3 +110,50 @@ async fn an_answer_that_changes_within_a_session_is_told_with_its_places() {
         assert!(page.contains(says), "{says}: {page}");
     }
 }
+
+/// A name is only looked up for a connection that was asked for; what came of it is told apart.
+#[tokio::test(flavor = "multi_thread")]
+async fn names_that_led_nowhere_are_listed_and_counted() {
+    let (origin, names) = (origin().await, NameServer::start().await);
+    let mut case = Case::new();
+    case.setting(&names.setting());
+    case.setting("block = [\"AS45102\"]");
+    case.dial("119.29.29.29", origin.socket());
+    case.dial("223.5.5.5", origin.socket());
+    names.answer("up.example", &[], &["119.29.29.29"]);
+    names.answer("blocked.example", &[], &["223.5.5.5"]);
+    let landfall = case.start();
+    let status = |host: &str| {
+        let mut curl = tool::command("curl");
+        curl.args(["-sS", "-o", "/dev/null", "-w", "%{http_code}", "--proxy"]);
+        curl.args([&landfall.proxy_url(), &format!("http://{host}/")]);
+        block_in_place(|| tool::run(&mut curl, SHORT)).expect_success().text()
+    };
+    assert_eq!(status("up.example"), "200");
+    assert_ne!(status("gone.example"), "200");
+    assert_ne!(status("blocked.example"), "200");
+    assert_eq!(status("119.29.29.29"), "200");
+    block_in_place(|| landfall.stop());
+
+    let hosts = |filter: &str| -> Vec<(String, String)> {
+        let text = |row: &Value, key: &str| row[key].as_str().unwrap().to_owned();
+        let rows = case.rows(&["dest", "list", filter]);
+        rows.iter().map(|row| (text(row, "host"), text(row, "contact"))).collect()
+    };
+    let asked = |host: &str| (host.to_owned(), "C2".to_owned());
+    assert_eq!(
+        hosts("has:asked not(has:upstream)"),
+        [asked("blocked.example"), asked("gone.example")]
+    );
+    assert_eq!(hosts("has:upstream not(has:asked)")[0].0, "119.29.29.29");
+    let session = &case.rows(&["session", "show"])[0];
+    let count = |key: &str| session[key].as_u64().unwrap();
+    assert_eq!(
+        (count("names_looked_up"), count("names_unresolved"), count("names_not_reached")),
+        (3, 1, 1)
+    );
+    // The answer for the name holds the address that was also dialled as it is.
+    assert_eq!(count("addresses_without_lookup"), 0);
+    let page = case.cli(&["session", "show", "-o", "table"]).expect_success().text();
+    assert!(page.contains("(1 without an answer, 1 not reached)"), "{page}");
+}

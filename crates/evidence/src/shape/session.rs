@@ -2,7 +2,7 @@
 
 use super::{SCHEMA, Shown, is_false};
 use flow::id::SessionId;
-use recorder::read::SessionSummary;
+use recorder::read::{NameCounts, SessionSummary};
 use recorder::record::session::CloseWhy;
 use recorder::record::value::Wall;
 use serde::Serialize;
@@ -39,13 +39,36 @@ pub struct SessionShape<'a> {
     tls_bytes_kept: Option<u64>,
     destinations: u64,
     flagged: u64,
+    /// Only where one session is shown.
+    #[serde(flatten)]
+    names: Option<NamesShape>,
     #[serde(skip_serializing_if = "is_false")]
     simulated: bool,
     /// Where its files are.
     directory: String,
 }
 
+/// What became of the names that were looked up.
+#[derive(Clone, Copy, Debug, Serialize)]
+struct NamesShape {
+    names_looked_up: u64,
+    names_unresolved: u64,
+    names_not_reached: u64,
+    addresses_without_lookup: u64,
+}
+
 impl SessionShape<'_> {
+    /// With what became of the names that were looked up.
+    pub fn with_names(self, counts: NameCounts) -> Self {
+        let names = NamesShape {
+            names_looked_up: counts.looked_up,
+            names_unresolved: counts.unresolved,
+            names_not_reached: counts.not_reached,
+            addresses_without_lookup: counts.without_lookup,
+        };
+        Self { names: Some(names), ..self }
+    }
+
     /// With what it takes a pass over the session's index to count.
     pub fn with_tls_bytes_kept(self, bytes: u64) -> Self {
         Self { tls_bytes_kept: Some(bytes), ..self }
@@ -76,6 +99,7 @@ impl<'a> From<&'a SessionSummary> for SessionShape<'a> {
             tls_bytes_kept: None,
             destinations: session.destinations,
             flagged: session.flagged,
+            names: None,
             simulated: session.simulated,
             directory: session.directory.display().to_string(),
         }

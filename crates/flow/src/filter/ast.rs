@@ -140,6 +140,10 @@ pub enum Has {
     Flag,
     /// A look-up that gave the address.
     Lookup,
+    /// A look-up that was made for its sake, whatever it gave.
+    Asked,
+    /// An upstream that was reached.
+    Upstream,
     Operator,
     Country,
     /// An address that a source marks as anycast.
@@ -152,10 +156,12 @@ pub enum Has {
 }
 
 impl Has {
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 11] = [
         Self::Identifier,
         Self::Flag,
         Self::Lookup,
+        Self::Asked,
+        Self::Upstream,
         Self::Operator,
         Self::Country,
         Self::Anycast,
@@ -169,6 +175,8 @@ impl Has {
             Self::Identifier => "identifier",
             Self::Flag => "flag",
             Self::Lookup => "lookup",
+            Self::Asked => "asked",
+            Self::Upstream => "upstream",
             Self::Operator => "operator",
             Self::Country => "country",
             Self::Anycast => "anycast",

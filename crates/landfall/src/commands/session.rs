@@ -50,7 +50,8 @@ pub(crate) fn show(
     let session = context.session(named)?;
     let summary = session.summary()?;
     let tls_bytes = session.tls_bytes_kept()?;
-    let shape = SessionShape::from(&summary).with_tls_bytes_kept(tls_bytes);
+    let names = session.name_counts()?;
+    let shape = SessionShape::from(&summary).with_tls_bytes_kept(tls_bytes).with_names(names);
     context.output(output).one(&shape, |page| {
         page.section(&format!("Session {}", summary.name));
         page.line("id", summary.id);
@@ -67,6 +68,21 @@ pub(crate) fn show(
         page.line(
             "destinations",
             format_args!("{} ({} flagged)", summary.destinations, summary.flagged),
+        );
+        page.line(
+            "names looked up",
+            format_args!(
+                "{} by Landfall, for connections that were asked for ({} without an answer, {} not \
+                 reached)",
+                names.looked_up, names.unresolved, names.not_reached
+            ),
+        );
+        page.line(
+            "without look-up",
+            match names.without_lookup {
+                1 => "1 address was reached".to_owned(),
+                many => format!("{many} addresses were reached"),
+            },
         );
         page.line("sent", bytes(summary.bytes_up));
         page.line("received", bytes(summary.bytes_down));
@@ -130,6 +146,10 @@ impl Row for SessionShape<'_> {
         Column::hidden("tls_bytes_kept", Kind::Bytes),
         Column::shown("destinations", "destinations", Kind::Number).spare(6),
         Column::shown("flagged", "flagged", Kind::Number),
+        Column::hidden("names_looked_up", Kind::Number),
+        Column::hidden("names_unresolved", Kind::Number),
+        Column::hidden("names_not_reached", Kind::Number),
+        Column::hidden("addresses_without_lookup", Kind::Number),
         Column::shown("simulated", "simulated", Kind::Text),
         Column::hidden("directory", Kind::Text),
     ];

@@ -231,6 +231,14 @@ impl Condition {
             Has::Identifier => return Err(ReadError::NotLookedFor("identifiers")),
             Has::Flag => "flagged",
             Has::Lookup => "looked_up",
+            Has::Asked => {
+                "EXISTS (SELECT 1 FROM records WHERE records.connection = listing.connection
+                 AND records.exchange = 0 AND records.kind = 'dns')"
+            }
+            Has::Upstream => {
+                "EXISTS (SELECT 1 FROM connections WHERE connections.id = listing.connection
+                 AND connections.reached)"
+            }
             Has::Operator => "operator IS NOT NULL",
             Has::Country => "country IS NOT NULL",
             Has::Anycast => "anycast",

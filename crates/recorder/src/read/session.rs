@@ -12,6 +12,7 @@ use super::groups;
 use super::history::{self, NameHistory};
 use super::index_file::{self, Opened};
 use super::listing;
+use super::names::{self, NameCounts};
 use super::order;
 use super::query::{DestinationQuery, FlowQuery};
 use super::records::{Records, whole};
@@ -296,6 +297,11 @@ impl Session {
     /// Bytes kept of a stream so far.
     pub fn kept(&self, stream: StreamKey) -> Result<u64, ReadError> {
         stored::kept(&self.records(), stream)
+    }
+
+    /// What became of the names that were looked up.
+    pub fn name_counts(&self) -> Result<NameCounts, ReadError> {
+        names::count(&self.records())
     }
 
     /// TLS bytes that are kept of all connections, handshakes included.

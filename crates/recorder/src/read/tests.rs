@@ -6,6 +6,7 @@ mod destinations;
 mod facts;
 mod filters;
 mod history;
+mod names;
 mod opening;
 mod recorded;
 
