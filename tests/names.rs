@@ -157,3 +157,66 @@ async fn names_that_led_nowhere_are_listed_and_counted() {
     let page = case.cli(&["session", "show", "-o", "table"]).expect_success().text();
     assert!(page.contains("(1 without an answer, 1 not reached)"), "{page}");
 }
+
+/// The same name in two sessions, once in Singapore and once in China.
+#[tokio::test(flavor = "multi_thread")]
+async fn two_sessions_are_compared_by_name_and_by_path() {
+    let (origin, names) = (origin().await, NameServer::start().await);
+    let mut case = Case::new();
+    case.setting(&names.setting());
+    for address in ["119.29.29.29", "8.136.0.1"] {
+        case.dial(address, origin.socket());
+    }
+    names.answer("only.example", &[], &["119.29.29.29"]);
+    let mut sessions = Vec::new();
+    for (address, also) in [("119.29.29.29", "only.example"), ("8.136.0.1", "moving.example")] {
+        names.answer("moving.example", &[], &[address]);
+        let landfall = case.start();
+        get(&landfall.proxy_url(), "moving.example");
+        get(&landfall.proxy_url(), also);
+        sessions.push(landfall.session().to_owned());
+        block_in_place(|| landfall.stop());
+    }
+    let (a, b) = (sessions[0].as_str(), sessions[1].as_str());
+    let compared = |arguments: &[&str]| {
+        let all = [&["session", "compare"], arguments, &["-o", "jsonl"]].concat();
+        let output = case.cli(&all);
+        let lines = output.text();
+        let rows: Vec<Value> =
+            lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        (output.status.code(), output.error_text(), rows)
+    };
+    let row = |rows: &[Value], host: &str, what: &str| {
+        let found = rows.iter().find(|row| row["host"] == host && row["what"] == what);
+        found.cloned().unwrap_or_else(|| panic!("{host} {what}: {rows:#?}"))
+    };
+    let (code, told, rows) = compared(&[a, b]);
+    assert_eq!(code, Some(3), "{told}");
+    assert!(told.contains("1 only in ") && told.contains("of 1 in both, 1 differ"), "{told}");
+    assert_eq!(row(&rows, "only.example", "connections")["difference"], "only-in-a");
+    let moved = row(&rows, "moving.example", "country");
+    assert_eq!(
+        (&moved["difference"], &moved["a"][0], &moved["b"][0]),
+        (&"claims".into(), &"SG".into(), &"CN".into())
+    );
+    let connections = row(&rows, "moving.example", "connections");
+    assert_eq!((&connections["a"], &connections["b"]), (&1.into(), &2.into()));
+    let flags = row(&rows, "moving.example", "flags");
+    assert!(flags["b"].to_string().contains("located in CN by 2 of 2"), "{flags}");
+
+    let path = case.data().join("sessions").join(a);
+    let (code, _, by_path) = compared(&[&path.to_string_lossy(), b, "--no-traffic"]);
+    assert_eq!(code, Some(3));
+    assert!(by_path.iter().all(|row| row["difference"] != "traffic"), "{by_path:#?}");
+    let (code, told, rows) = compared(&[a, a]);
+    assert_eq!((code, rows), (Some(0), Vec::new()), "{told}");
+    assert!(told.contains("2 destinations, no difference"), "{told}");
+    let (code, _, rows) = compared(&[a, b, "host:only.example"]);
+    assert_eq!((code, rows.len()), (Some(3), 1));
+    assert_eq!(compared(&[a, b, "host:nowhere.example"]).0, Some(0));
+    let csv = case.cli(&["session", "compare", a, b, "-o", "csv"]).text();
+    assert!(csv.starts_with("schema,host,difference,what,a,b\r\n"), "{csv}");
+    let table = case.cli(&["session", "compare", a, b, "-o", "table"]).text();
+    assert!(table.contains("only-in-a"), "{table}");
+    assert_eq!(case.cli(&["session", "compare", a, "nothing"]).status.code(), Some(1));
+}

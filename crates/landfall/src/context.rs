@@ -10,7 +10,7 @@ use crate::output::{Format, Output};
 use geoip::SetChoice;
 use recorder::read::{Session, Sessions};
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// The command's surroundings.
 pub(crate) struct Context {
@@ -82,15 +82,19 @@ impl Context {
             Some(name) => sessions.find(name)?,
             None => sessions.newest()?,
         };
-        if let Some(damage) = session.damage() {
-            let mut text = "warning: the log is damaged".to_owned();
-            for cause in chain(damage) {
-                text.push_str("\n  because: ");
-                text.push_str(&printable(&cause));
-            }
-            drop(writeln!(std::io::stderr(), "{text}"));
+        Ok(with_damage_told(session))
+    }
+
+    /// The session that is named, or the one in a directory: what holds a separator is a path.
+    ///
+    /// # Errors
+    /// As of [`Context::session`].
+    pub(crate) fn session_at(&self, named: &str) -> Result<Session, Error> {
+        let path = Path::new(named);
+        match path.components().count() > 1 {
+            true => Ok(with_damage_told(Session::open(path)?)),
+            false => self.session(Some(named)),
         }
-        Ok(session)
     }
 
     /// The format of live lines that was asked for before the verb.
@@ -125,4 +129,17 @@ impl Context {
 /// The options of `run` that other commands take too.
 pub(crate) fn with_databases(geoip: Vec<PathBuf>, databases: Option<SetChoice>) -> RunArgs {
     RunArgs { geoip, databases, ..RunArgs::default() }
+}
+
+/// Says on stderr what is wrong with the session's log.
+fn with_damage_told(session: Session) -> Session {
+    if let Some(damage) = session.damage() {
+        let mut text = "warning: the log is damaged".to_owned();
+        for cause in chain(damage) {
+            text.push_str("\n  because: ");
+            text.push_str(&printable(&cause));
+        }
+        drop(writeln!(std::io::stderr(), "{text}"));
+    }
+    session
 }

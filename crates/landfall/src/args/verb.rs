@@ -152,6 +152,20 @@ pub(crate) enum SessionVerb {
         #[command(flatten)]
         output: OutputArgs,
     },
+    /// In what the destinations of two sessions differ; exits with 3 when they do.
+    Compare {
+        /// A name, an id, the beginning of one, or the path of a session's directory.
+        a: String,
+        /// The other session, in the same way.
+        b: String,
+        /// Which flows of both count, such as: not(host:*.apple.com).
+        filter: Vec<String>,
+        /// Leave amounts and treatment out, which differ between any two runs.
+        #[arg(long)]
+        no_traffic: bool,
+        #[command(flatten)]
+        output: OutputArgs,
+    },
 }
 
 #[derive(Debug, clap::Subcommand)]

@@ -24,6 +24,7 @@ mod reobserve;
 mod review;
 mod second_opinion;
 mod session;
+mod session_compare;
 mod setup;
 mod transparent_rules;
 
@@ -33,6 +34,7 @@ use crate::args::{
 use crate::context::{Context, with_databases};
 use crate::error::{Error, Exit};
 use geoip::{Doubts, Pruning};
+use recorder::read::Respects;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 /// Runs what the command line asks for.
@@ -115,6 +117,10 @@ fn of_session(context: &Context, verb: SessionVerb) -> Result<Exit, Error> {
         SessionVerb::Reindex { session } => session::reindex(context, session.as_deref()),
         SessionVerb::Reobserve { session, output } => {
             reobserve::run(context, session.as_deref(), output)
+        }
+        SessionVerb::Compare { a, b, filter, no_traffic, output } => {
+            let respects = if no_traffic { Respects::Claims } else { Respects::ClaimsAndTraffic };
+            session_compare::run(context, [&a, &b], &filter, respects, output)
         }
     }
 }

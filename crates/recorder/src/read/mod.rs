@@ -3,6 +3,7 @@
 
 mod annotations;
 mod bytes;
+mod compare;
 mod condition;
 mod destination;
 mod detail;
@@ -24,6 +25,7 @@ pub(crate) mod stretch;
 mod tests;
 mod unfinished;
 
+pub use compare::{Compared, Difference, DifferenceKind, Respects, compare};
 pub use destination::{AddressSeen, DestinationKey, DestinationRow, Held};
 pub use detail::{ConnectionDetail, ExchangeDetail, FlowDetail, Recorded};
 pub use error::{Part, ReadError};

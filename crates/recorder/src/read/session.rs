@@ -22,6 +22,7 @@ use crate::directory::SessionDir;
 use crate::index::IndexError;
 use crate::record::Body;
 use crate::record::message::ExchangeMessage;
+use crate::record::session::SourceShape;
 use bytes::Bytes;
 use flow::address::{DnsName, Host};
 use flow::id::{ExchangeId, FlowId, SessionId};
@@ -89,6 +90,14 @@ impl Session {
             _ => None,
         };
         session.ok_or_else(|| ReadError::NotASession(self.directory.path().to_owned()))
+    }
+
+    /// The databases that are pinned for it; none where the log lost its beginning.
+    pub fn databases(&self) -> Result<Vec<SourceShape>, ReadError> {
+        Ok(match self.records().get(0)?.body {
+            Body::SessionOpen(open) => open.databases,
+            _ => Vec::new(),
+        })
     }
 
     /// The session's totals as of now.

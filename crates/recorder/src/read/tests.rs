@@ -2,6 +2,7 @@
 //! details, bodies and destinations say.
 
 mod bodies;
+mod compare;
 mod destinations;
 mod facts;
 mod filters;
