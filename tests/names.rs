@@ -93,6 +93,12 @@ async fn an_answer_that_changes_within_a_session_is_told_with_its_places() {
             place("223.5.5.5", "CN", false),
         ]
     );
+    let flow = case.flows("").pop().unwrap();
+    let lookup =
+        case.rows(&["flow", "show", flow["id"].as_str().unwrap()])[0]["connection"]["lookups"][0]
+            .clone();
+    assert_eq!(lookup["dnssec"], "said-to-be-validated", "{lookup:#}");
+    assert_eq!(lookup["edns"], serde_json::json!({"reply": "unanswered"}));
     let verdicts = texts(&row, "verdict");
     let moved =
         verdicts.iter().find(|text| text.starts_with("the location changed, by databases: "));

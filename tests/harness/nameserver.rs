@@ -87,8 +87,8 @@ fn answered(query: &[u8], names: &HashMap<String, Answer>) -> Vec<u8> {
         }
     }
     let mut reply = query[..2].to_vec();
-    // A response, recursion desired and available.
-    reply.extend([0x81, 0x80 | code, 0, 1]);
+    // A response, recursion desired and available, and the AD bit as it was asked for.
+    reply.extend([0x81, 0x80 | (query[3] & 0x20) | code, 0, 1]);
     reply.extend(count.to_be_bytes());
     reply.extend([0; 4]);
     reply.extend(&query[12..end + 4]);

@@ -2,6 +2,7 @@
 
 use crate::address::DnsName;
 use crate::id::{ConnectionId, LookupId};
+use crate::network::Network;
 use crate::time::Stamp;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
@@ -75,6 +76,50 @@ pub struct Lookup {
     pub chain: Vec<DnsName>,
     pub answers: Vec<Answer>,
     pub outcome: LookupOutcome,
+    pub dnssec: Dnssec,
+    pub edns: Edns,
+}
+
+/// What a server said of its own validation of the answer (the AD bit, RFC 6840 section 5.8). Its word
+/// is all there is: nothing is validated here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Dnssec {
+    /// No server answered.
+    NotAsked,
+    /// The server does not say that it validated all of the answer.
+    NotSaid,
+    SaidToBeValidated,
+}
+
+/// What came of asking with EDNS (RFC 6891), without options.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Edns {
+    /// No server answered.
+    NotAsked,
+    /// The server did not understand it and was asked again without.
+    Refused,
+    /// The answer has none.
+    Unanswered,
+    /// The answer has it; with the subnet that it is meant for, where the server tells one.
+    Answered { subnet: Option<ClientSubnet> },
+}
+
+/// For which clients an answer is meant (RFC 7871).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ClientSubnet {
+    pub network: Network,
+    /// Bits of the address up to which the answer holds for others too.
+    pub scope: u8,
+}
+
+impl Edns {
+    /// The subnet that the answer is meant for, where the server told one.
+    pub fn subnet(&self) -> Option<ClientSubnet> {
+        match self {
+            Self::Answered { subnet } => *subnet,
+            Self::NotAsked | Self::Refused | Self::Unanswered => None,
+        }
+    }
 }
 
 impl Lookup {

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use flow::address::{DeviceAddr, DnsName, Target, Upstream};
 use flow::annotation::{Annotation, Flag, FlagReason, Location, Severity};
 use flow::claim::{Claim, Country, Source, Statement};
-use flow::dns::{Answer, AnswerData, Lookup, LookupOutcome, Resolver};
+use flow::dns::{Answer, AnswerData, Dnssec, Edns, Lookup, LookupOutcome, Resolver};
 use flow::event::{Closed, Dialled, Event, Ingress, Opened, StreamClosed, Timings};
 use flow::http::{
     Body, BodyEnd, ExchangeEnd, Field, Framing, HttpVersion, RequestHead, ResponseHead,
@@ -165,6 +165,8 @@ pub(crate) fn beginning(number: u64) -> Vec<Event> {
             chain: vec![name, "cdn.example".parse().unwrap()],
             answers: vec![answer],
             outcome: LookupOutcome::Found,
+            dnssec: Dnssec::NotAsked,
+            edns: Edns::NotAsked,
         }),
         Event::Dialled(Dialled {
             connection,

@@ -69,7 +69,7 @@ const MOST_ANSWERS: usize = 64;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use flow::dns::{Answer, AnswerData, LookupOutcome, Resolver};
+    use flow::dns::{Answer, AnswerData, Dnssec, Edns, LookupOutcome, Resolver};
 
     fn name(number: usize) -> DnsName {
         format!("h{number}.example").parse().unwrap()
@@ -87,6 +87,8 @@ mod tests {
             answers: vec![answer; answers],
             outcome: LookupOutcome::Found,
             lifetime: Duration::from_secs(seconds),
+            dnssec: Dnssec::NotAsked,
+            edns: Edns::NotAsked,
         })
     }
 

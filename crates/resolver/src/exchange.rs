@@ -5,7 +5,7 @@
 //! Each question has a fresh random id and, over UDP, a socket with a fresh port that is connected to
 //! the server: the kernel drops what others send, and a refusing server is noticed at once.
 
-use hickory_resolver::proto::op::{Message, MessageType, OpCode, Query, ResponseCode};
+use hickory_resolver::proto::op::{Edns, Message, MessageType, OpCode, Query, ResponseCode};
 use socket2::SockRef;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -46,9 +46,22 @@ pub(crate) struct Server {
     pub(crate) mark: Option<u32>,
 }
 
+/// What is asked beside the question.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Extension {
+    /// EDNS without options (RFC 6891): above all, no subnet of the asking machine (RFC 7871).
+    Edns,
+    None,
+}
+
 /// Asks over UDP, again every second until an answer comes.
-pub(crate) async fn over_udp(server: Server, query: &Query) -> Result<Message, Failure> {
-    let question = Question::new(query)?;
+pub(crate) async fn over_udp(
+    server: Server,
+    query: &Query,
+    extension: Extension,
+) -> Result<Message, Failure> {
+    let question = Question::new(query, extension)?;
+    let plain = spelled(question.id, query, Extension::None)?;
     let any = match server.address {
         SocketAddr::V4(_) => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
         SocketAddr::V6(_) => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
@@ -56,17 +69,24 @@ pub(crate) async fn over_udp(server: Server, query: &Query) -> Result<Message, F
     let socket = UdpSocket::bind((any, 0)).await.map_err(unreachable)?;
     set_mark(&SockRef::from(&socket), server.mark).map_err(unreachable)?;
     socket.connect(server.address).await.map_err(unreachable)?;
+    let mut bytes = &question.bytes;
     loop {
-        socket.send(&question.bytes).await.map_err(unreachable)?;
+        socket.send(bytes).await.map_err(unreachable)?;
         if let Ok(answer) = timeout(REPEAT, question.receive(&socket)).await {
             return answer;
         }
+        // Something on the way may drop what it does not know.
+        bytes = &plain;
     }
 }
 
 /// Asks over a TCP connection of its own.
-pub(crate) async fn over_tcp(server: Server, query: &Query) -> Result<Message, Failure> {
-    let question = Question::new(query)?;
+pub(crate) async fn over_tcp(
+    server: Server,
+    query: &Query,
+    extension: Extension,
+) -> Result<Message, Failure> {
+    let question = Question::new(query, extension)?;
     let socket = match server.address {
         SocketAddr::V4(_) => TcpSocket::new_v4(),
         SocketAddr::V6(_) => TcpSocket::new_v6(),
@@ -102,12 +122,9 @@ struct Question<'a> {
 }
 
 impl<'a> Question<'a> {
-    fn new(query: &'a Query) -> Result<Self, Failure> {
-        let mut message = Message::query();
-        message.metadata.recursion_desired = true;
-        message.add_query(query.clone());
-        let bytes = message.to_vec().map_err(|_never| Failure::Unreadable)?;
-        Ok(Self { query, id: message.metadata.id, bytes })
+    fn new(query: &'a Query, extension: Extension) -> Result<Self, Failure> {
+        let id = Message::query().metadata.id;
+        Ok(Self { query, id, bytes: spelled(id, query, extension)? })
     }
 
     async fn receive(&self, socket: &UdpSocket) -> Result<Message, Failure> {
@@ -138,6 +155,22 @@ impl<'a> Question<'a> {
     }
 }
 
+/// A query as it is sent. The AD bit asks whether the server holds the answer for authentic, without
+/// the signatures themselves (RFC 6840 section 5.7).
+fn spelled(id: u16, query: &Query, extension: Extension) -> Result<Vec<u8>, Failure> {
+    let mut message = Message::query();
+    message.metadata.id = id;
+    message.metadata.recursion_desired = true;
+    message.metadata.authentic_data = true;
+    message.add_query(query.clone());
+    if extension == Extension::Edns {
+        let mut edns = Edns::new();
+        edns.set_max_payload(EDNS_PAYLOAD);
+        message.set_edns(edns);
+    }
+    message.to_vec().map_err(|_never| Failure::Unreadable)
+}
+
 /// The error without our own context, which the record gives.
 fn unreachable(error: io::Error) -> Failure {
     match error.kind() {
@@ -149,5 +182,8 @@ fn unreachable(error: io::Error) -> Failure {
 /// Time after which an unanswered datagram is sent again.
 const REPEAT: Duration = Duration::from_secs(1);
 
-/// Bytes of a datagram that are read. We ask without EDNS, so honest answers have 512 at most.
+/// Bytes of a datagram that servers are told to send at most: what passes most paths in one piece.
+const EDNS_PAYLOAD: u16 = 1_232;
+
+/// Bytes of a datagram that are read.
 const MAX_DATAGRAM: usize = 4096;

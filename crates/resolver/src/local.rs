@@ -4,7 +4,7 @@
 use crate::config::Override;
 use crate::resolved::Resolved;
 use flow::address::DnsName;
-use flow::dns::{Answer, AnswerData, LookupOutcome, Resolver};
+use flow::dns::{Answer, AnswerData, Dnssec, Edns, LookupOutcome, Resolver};
 use hickory_resolver::Hosts;
 use hickory_resolver::proto::op::Query;
 use hickory_resolver::proto::rr::{Name, RecordType};
@@ -76,7 +76,8 @@ fn answer(
         _ => LookupOutcome::Found,
     };
     let answers = aliases.chain(addresses).collect();
-    Resolved { resolver, chain, answers, outcome, lifetime: Duration::ZERO }
+    let (dnssec, edns) = (Dnssec::NotAsked, Edns::NotAsked);
+    Resolved { resolver, chain, answers, outcome, lifetime: Duration::ZERO, dnssec, edns }
 }
 
 #[cfg(test)]

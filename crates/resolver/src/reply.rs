@@ -3,8 +3,10 @@
 
 use crate::exchange::Failure;
 use flow::address::DnsName;
-use flow::dns::{Answer, AnswerData};
+use flow::dns::{Answer, AnswerData, ClientSubnet, Dnssec, Edns};
+use flow::network::Network;
 use hickory_resolver::proto::op::{Message, ResponseCode};
+use hickory_resolver::proto::rr::rdata::opt::{EdnsCode, EdnsOption};
 use hickory_resolver::proto::rr::{DNSClass, Name, RData, Record, RecordType};
 use std::time::Duration;
 
@@ -21,6 +23,8 @@ pub struct Reply {
     pub answers: Vec<Answer>,
     /// For how long it may be kept; zero when the server does not say.
     pub lifetime: Duration,
+    pub dnssec: Dnssec,
+    pub edns: Edns,
 }
 
 /// How a conclusive answer ends.
@@ -67,7 +71,7 @@ impl Reply {
                 shortest.map_or(negative, |shortest| shortest.min(negative))
             }
         };
-        Ok(Self { verdict, chain, answers, lifetime })
+        Ok(Self { verdict, chain, answers, lifetime, dnssec: dnssec(message), edns: edns(message) })
     }
 
     /// Puts the answers of the two families together. One family's addresses are enough; that there
@@ -116,8 +120,36 @@ impl Reply {
                 answers.push(answer);
             }
         }
-        Self { verdict, chain, answers, lifetime }
+        // The whole is validated when both halves are.
+        let dnssec = v4.dnssec.min(v6.dnssec);
+        let edns = if v6.edns.subnet().is_some() { v6.edns } else { v4.edns };
+        Self { verdict, chain, answers, lifetime, dnssec, edns }
     }
+}
+
+/// Whether a server says that it does not know EDNS (RFC 6891 section 7).
+pub(crate) fn refuses_edns(message: &Message) -> bool {
+    let code = message.metadata.response_code;
+    matches!(code, ResponseCode::FormErr | ResponseCode::NotImp | ResponseCode::BADVERS)
+}
+
+fn dnssec(message: &Message) -> Dnssec {
+    match message.metadata.authentic_data {
+        true => Dnssec::SaidToBeValidated,
+        false => Dnssec::NotSaid,
+    }
+}
+
+fn edns(message: &Message) -> Edns {
+    let Some(edns) = &message.edns else { return Edns::Unanswered };
+    let subnet = match edns.option(EdnsCode::Subnet) {
+        Some(EdnsOption::Subnet(subnet)) => {
+            let network = Network::containing(subnet.addr(), subnet.source_prefix());
+            network.map(|network| ClientSubnet { network, scope: subnet.scope_prefix() })
+        }
+        _ => None,
+    };
+    Edns::Answered { subnet }
 }
 
 /// The records of the internet class whose owner is a host name, with that name.
@@ -383,6 +415,8 @@ mod tests {
                 chain: vec!["a.example".parse().unwrap()],
                 answers: Vec::new(),
                 lifetime: Duration::from_secs(lifetime),
+                dnssec: Dnssec::NotSaid,
+                edns: Edns::Unanswered,
             })
         };
         let failure = |failure| Err::<Reply, _>(failure);

@@ -2,7 +2,7 @@
 //! connection, and therefore what is cached and shared.
 
 use flow::address::DnsName;
-use flow::dns::{Answer, LookupOutcome, Resolver};
+use flow::dns::{Answer, Dnssec, Edns, LookupOutcome, Resolver};
 use std::time::Duration;
 
 /// What is known of a name.
@@ -15,6 +15,8 @@ pub(crate) struct Resolved {
     pub(crate) outcome: LookupOutcome,
     /// How long it may be kept; zero for what must be asked anew.
     pub(crate) lifetime: Duration,
+    pub(crate) dnssec: Dnssec,
+    pub(crate) edns: Edns,
 }
 
 impl Resolved {
@@ -26,6 +28,8 @@ impl Resolved {
             answers: Vec::new(),
             outcome,
             lifetime: Duration::ZERO,
+            dnssec: Dnssec::NotAsked,
+            edns: Edns::NotAsked,
         }
     }
 

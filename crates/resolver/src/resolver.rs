@@ -85,6 +85,8 @@ impl NameResolver {
             chain: resolved.chain.clone(),
             answers: resolved.answers_at(age.unwrap_or_default()),
             outcome: resolved.outcome.clone(),
+            dnssec: resolved.dnssec,
+            edns: resolved.edns,
         }
     }
 

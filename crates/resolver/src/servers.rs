@@ -1,11 +1,11 @@
 //! Asks DNS servers, in order, until one gives a conclusive answer: addresses, or that there are
 //! none. Which server, over which transport, stays known.
 
-use crate::exchange::{self, Failure, Server};
-use crate::reply::{Reply, Verdict};
+use crate::exchange::{self, Extension, Failure, Server};
+use crate::reply::{self, Reply, Verdict};
 use crate::resolved::Resolved;
 use flow::address::DnsName;
-use flow::dns::{LookupOutcome, Resolver, Transport};
+use flow::dns::{Edns, LookupOutcome, Resolver, Transport};
 use hickory_resolver::proto::op::Query;
 use hickory_resolver::proto::rr::{Name, RecordType};
 use std::future::Future;
@@ -135,14 +135,14 @@ async fn ask_one(server: Server, name: &DnsName, deadline: Instant) -> Result<Re
         }
     };
     match reply {
-        Ok(Reply { verdict, chain, answers, lifetime }) => {
+        Ok(Reply { verdict, chain, answers, lifetime, dnssec, edns }) => {
             let outcome = match verdict {
                 Verdict::Found => LookupOutcome::Found,
                 Verdict::NoAddresses => LookupOutcome::NoAddresses,
                 Verdict::NoSuchName => LookupOutcome::NoSuchName,
             };
             let resolver = Resolver::Server { address: server.address, transport };
-            Ok(Resolved { resolver, chain, answers, outcome, lifetime })
+            Ok(Resolved { resolver, chain, answers, outcome, lifetime, dnssec, edns })
         }
         Err(failure) => Err(Refusal { transport, failure }),
     }
@@ -191,18 +191,24 @@ async fn ask_half(
     let labels = name.as_str().split('.').map(str::as_bytes);
     let asked = Name::from_labels(labels).map_err(|_never| Failure::Unreadable)?;
     let query = Query::query(asked, kind);
-    let asking = async {
-        match transport {
-            Transport::Udp => exchange::over_udp(server, &query).await,
-            // The encrypted transports are not asked for yet.
-            _ => exchange::over_tcp(server, &query).await,
-        }
+    let asking = async |extension| match transport {
+        Transport::Udp => exchange::over_udp(server, &query, extension).await,
+        // The encrypted transports are not asked for yet.
+        _ => exchange::over_tcp(server, &query, extension).await,
     };
-    let message = timeout_at(deadline, asking).await.unwrap_or(Err(Failure::TimedOut))?;
-    match message.metadata.truncation && transport == Transport::Udp {
-        true => Err(Failure::Unreadable),
-        false => Reply::read(name, kind, &message),
+    let in_time = async |extension| {
+        timeout_at(deadline, asking(extension)).await.unwrap_or(Err(Failure::TimedOut))
+    };
+    let mut message = in_time(Extension::Edns).await?;
+    let refused = reply::refuses_edns(&message);
+    if refused {
+        message = in_time(Extension::None).await?;
     }
+    if message.metadata.truncation && transport == Transport::Udp {
+        return Err(Failure::Unreadable);
+    }
+    let reply = Reply::read(name, kind, &message)?;
+    Ok(if refused { Reply { edns: Edns::Refused, ..reply } } else { reply })
 }
 
 /// Time that a server gets before the next one is asked.

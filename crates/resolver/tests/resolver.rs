@@ -5,12 +5,13 @@
 mod server;
 
 use flow::address::DnsName;
-use flow::dns::{AnswerData, Lookup, LookupOutcome, Resolver, Transport};
+use flow::dns::{AnswerData, Dnssec, Lookup, LookupOutcome, Resolver, Transport};
 use flow::id::{ConnectionId, LookupId};
 use flow::limits::Limits;
 use flow::time::{Clock, MonoNanos, Stamp, WallNanos};
-use hickory_resolver::proto::op::ResponseCode;
+use hickory_resolver::proto::op::{Edns, ResponseCode};
 use hickory_resolver::proto::rr::RecordType;
+use hickory_resolver::proto::rr::rdata::opt::{ClientSubnet, EdnsCode, EdnsOption};
 use resolver::{Config, NameResolver, Override};
 use server::{Asked, Does, Server, reply};
 use std::collections::BTreeMap;
@@ -375,4 +376,45 @@ async fn the_question_of_one_who_left_is_taken_over() {
     leaver.abort();
     let lookup = tokio::time::timeout(Duration::from_secs(20), stayer).await.unwrap().unwrap();
     assert_eq!(lookup.outcome, LookupOutcome::Found);
+}
+
+/// The query asks for no signatures and tells no subnet; what the server says beside the answer is kept.
+#[tokio::test]
+async fn what_the_resolver_says_of_its_answer_is_kept() {
+    let said = |validated: [bool; 2], subnet: bool| async move {
+        let server = Server::start(move |asked| {
+            let edns = asked.message.edns.as_ref().unwrap();
+            assert!(asked.message.metadata.authentic_data && !edns.flags().dnssec_ok);
+            assert_eq!((edns.max_payload(), edns.option(EdnsCode::Subnet)), (1_232, None));
+            let Does::Answer(mut answer) = cdn(asked) else { unreachable!() };
+            answer.metadata.authentic_data = validated[usize::from(asked.kind == RecordType::AAAA)];
+            if subnet {
+                let mut edns = Edns::new();
+                let told = ClientSubnet::new([192, 0, 2, 99].into(), 24, 20);
+                edns.options_mut().insert(EdnsOption::Subnet(told));
+                answer.set_edns(edns);
+            }
+            Does::Answer(answer)
+        })
+        .await;
+        let lookup = resolver(&[server.address]).look_up(&name("www.example"), None).await;
+        assert_eq!(lookup.outcome, LookupOutcome::Found);
+        let subnet = lookup.edns.subnet().map(|told| (told.network.to_string(), told.scope));
+        (lookup.dnssec, lookup.edns == flow::dns::Edns::Unanswered, subnet)
+    };
+    assert_eq!(said([true, true], false).await, (Dnssec::SaidToBeValidated, true, None));
+    let told = Some(("192.0.2.0/24".to_owned(), 20));
+    assert_eq!(said([true, false], true).await, (Dnssec::NotSaid, false, told));
+}
+
+#[tokio::test]
+async fn a_server_that_does_not_know_edns_is_asked_without() {
+    let server = Server::start(|asked| match asked.message.edns {
+        Some(_) => Does::Answer(reply(asked, ResponseCode::FormErr, &[], None)),
+        None => cdn(asked),
+    })
+    .await;
+    let lookup = resolver(&[server.address]).look_up(&name("www.example"), None).await;
+    assert_eq!(lookup.outcome, LookupOutcome::Found);
+    assert_eq!(lookup.edns, flow::dns::Edns::Refused);
 }

@@ -232,6 +232,12 @@ fn dns(page: &mut Page, connection: &ConnectionDetail) {
         let cached = if lookup.cached { ", from our cache" } else { "" };
         let took = nanos(lookup.took_ns);
         page.line("outcome", format_args!("{}{detail}, {took}{cached}", lookup.outcome));
+        if lookup.dnssec.as_deref() == Some("said-to-be-validated") {
+            page.line("DNSSEC", "validated, says the resolver");
+        }
+        if let Some(subnet) = lookup.edns.as_ref().and_then(|edns| edns.subnet.as_ref()) {
+            page.line("meant for", format_args!("clients in {}, says the resolver", subnet.0));
+        }
     }
     if !connection.dials.is_empty() {
         page.section("Dialled");

@@ -18,7 +18,7 @@ use bytes::Bytes;
 use flow::address::{DeviceAddr, DnsName, Host, Upstream};
 use flow::annotation::{Annotation, Location};
 use flow::claim::{Claim, Country, Source, Statement};
-use flow::dns::{Answer, AnswerData, Lookup, LookupOutcome, Resolver};
+use flow::dns::{Answer, AnswerData, Dnssec, Edns, Lookup, LookupOutcome, Resolver};
 use flow::event::{Closed, Dialled, Ingress, Opened, Timings};
 use flow::http::{self, BodyEnd, Field, Framing, HttpVersion, RequestHead, ResponseHead};
 use flow::id::{ConnectionId, ExchangeId, LookupId, SessionId};
@@ -176,6 +176,8 @@ impl Made {
                 true => LookupOutcome::TimedOut,
                 false => LookupOutcome::Found,
             },
+            dnssec: Dnssec::NotAsked,
+            edns: Edns::NotAsked,
         };
         self.add(at(second), Body::Dns(Dns::from(&lookup)));
     }

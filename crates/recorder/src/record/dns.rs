@@ -2,8 +2,9 @@
 
 use super::value::{Count, Spelled};
 use flow::address::DnsName;
-use flow::dns::{AnswerData, Lookup, LookupOutcome, Resolver, Transport};
+use flow::dns::{AnswerData, Dnssec, Edns, Lookup, LookupOutcome, Resolver, Transport};
 use flow::id::{ConnectionId, LookupId};
+use flow::network::Network;
 use serde::{Deserialize, Serialize};
 use std::net::{IpAddr, SocketAddr};
 
@@ -21,6 +22,13 @@ pub struct Dns {
     /// The RCODE of `server-failure`, the reason of `unreachable`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
+    /// `said-to-be-validated` (the resolver's word, nothing more) or `not-said`; absent where no
+    /// server answered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dnssec: Option<String>,
+    /// Absent where no server answered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub edns: Option<EdnsShape>,
     pub lookup: Spelled<LookupId>,
     pub name: Spelled<DnsName>,
     /// `found`, `no-addresses`, `no-such-name`, `server-failure`, `timed-out` or `unreachable`.
@@ -41,6 +49,20 @@ pub struct Answer {
     pub owner: Spelled<DnsName>,
     /// Seconds.
     pub ttl: u32,
+}
+
+/// What came of asking with EDNS, without options.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EdnsShape {
+    /// `answered`, `unanswered`, or `refused` (then the server was asked again without).
+    pub reply: String,
+    /// Bits up to which the answer holds for others too; with `subnet`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scope: Option<u8>,
+    /// The clients that the answer is meant for, where the server told it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subnet: Option<Spelled<Network>>,
 }
 
 /// Who answered.
@@ -77,12 +99,35 @@ impl From<&Lookup> for Dns {
             chain: lookup.chain.iter().cloned().map(Spelled).collect(),
             connection: lookup.connection.map(Spelled),
             detail: detail.cloned(),
+            dnssec: match lookup.dnssec {
+                Dnssec::NotAsked => None,
+                Dnssec::NotSaid => Some("not-said".to_owned()),
+                Dnssec::SaidToBeValidated => Some("said-to-be-validated".to_owned()),
+            },
+            edns: EdnsShape::new(&lookup.edns),
             lookup: Spelled(lookup.id),
             name: Spelled(lookup.name.clone()),
             outcome: outcome.to_owned(),
             resolver: (&lookup.resolver).into(),
             took_ns: Count::nanos(lookup.took),
         }
+    }
+}
+
+impl EdnsShape {
+    fn new(edns: &Edns) -> Option<Self> {
+        let reply = match edns {
+            Edns::NotAsked => return None,
+            Edns::Refused => "refused",
+            Edns::Unanswered => "unanswered",
+            Edns::Answered { .. } => "answered",
+        };
+        let subnet = edns.subnet();
+        Some(Self {
+            reply: reply.to_owned(),
+            scope: subnet.map(|subnet| subnet.scope),
+            subnet: subnet.map(|subnet| Spelled(subnet.network)),
+        })
     }
 }
 

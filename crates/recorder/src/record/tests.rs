@@ -1,7 +1,7 @@
 use super::*;
 use crate::record::connection::{DistrustShape, FailureShape, TimingsShape};
 use crate::record::destination::{ClaimShape, LocationShape, OperatorShape, Says};
-use crate::record::dns::{Answer, ResolverShape};
+use crate::record::dns::{Answer, EdnsShape, ResolverShape};
 use crate::record::exchange::{BodyShape, End, FramingWord, Messages, Upgrade};
 use crate::record::flag::{FlagShape, ReasonShape};
 use crate::record::session::{CloseWhy, GapWhy, Missing, Previous, SourceShape, Tool};
@@ -221,6 +221,12 @@ fn connection_records_are_canonical() {
         chain: vec![spelled("a.example"), spelled("b.example")],
         connection: Some(c1()),
         detail: Some("SERVFAIL".to_owned()),
+        dnssec: Some("not-said".to_owned()),
+        edns: Some(EdnsShape {
+            reply: "answered".to_owned(),
+            scope: Some(24),
+            subnet: Some(spelled("192.0.2.0/24")),
+        }),
         lookup: Spelled(LookupId(7)),
         name: spelled("a.example"),
         outcome: "found".to_owned(),
