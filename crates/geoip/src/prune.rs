@@ -110,6 +110,7 @@ fn contents(folder: &Path) -> Result<(usize, u64), Error> {
 mod tests {
     use super::*;
     use crate::manifest::Entry;
+    use crate::policy::Policies;
     use crate::set::SetChoice;
     use crate::store::{make_folder, place};
 
@@ -142,6 +143,7 @@ mod tests {
             data_dir: dir.path().to_owned(),
             extra_mmdb: Vec::new(),
             overrides: Vec::new(),
+            policies: Policies::default(),
         };
         let mut named: BTreeSet<String> =
             all[0].files[1..].iter().map(|file| file.sha256.clone()).collect();
@@ -172,6 +174,7 @@ mod tests {
             data_dir: dir.path().to_owned(),
             extra_mmdb: Vec::new(),
             overrides: Vec::new(),
+            policies: Policies::default(),
         };
         let keep = Keep { newest: 0, named: &BTreeSet::new() };
         let refused = prune(&config, keep, Pruning::Real);

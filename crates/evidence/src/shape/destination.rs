@@ -1,7 +1,7 @@
 //! One destination: a line of `landfall dest list` and of `destinations.csv`.
 
 use super::flag::{self, FlagReasons};
-use super::{AssessmentShape, HistoryShape, SCHEMA, Shown, is_false};
+use super::{AssessmentShape, NameHistoryShape, SCHEMA, Shown, is_false};
 use flow::address::{DnsName, Host};
 use flow::assessment::{Assessment, LocationLevel, OperatorLevel};
 use flow::claim::{Asn, Country, Operator};
@@ -84,7 +84,7 @@ pub struct DestinationShape<'a> {
     assessment: Option<AssessmentShape>,
     /// The same.
     #[serde(skip_serializing_if = "Option::is_none")]
-    name_history: Option<HistoryShape<'a>>,
+    name_history: Option<NameHistoryShape<'a>>,
 }
 
 impl<'a> DestinationShape<'a> {
@@ -100,7 +100,7 @@ impl<'a> DestinationShape<'a> {
 
     /// With what look-ups of its name answered.
     pub fn with_history(self, history: Option<&'a NameHistory>) -> Self {
-        Self { name_history: history.map(HistoryShape::new), ..self }
+        Self { name_history: history.map(NameHistoryShape::new), ..self }
     }
 }
 

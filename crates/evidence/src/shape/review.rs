@@ -67,14 +67,14 @@ pub struct ReviewShape<'a> {
     gone: Vec<String>,
     /// Of one destination alone, not in lists.
     #[serde(skip_serializing_if = "Option::is_none")]
-    history: Option<Vec<HistoryShape<'a>>>,
+    history: Option<Vec<ReviewRecordShape<'a>>>,
     #[serde(skip_serializing_if = "super::is_false")]
     simulated: bool,
 }
 
 /// One record of the review log.
 #[derive(Clone, Debug, Serialize)]
-pub struct HistoryShape<'a> {
+pub struct ReviewRecordShape<'a> {
     seq: u64,
     at: Wall,
     kind: &'static str,
@@ -118,7 +118,7 @@ impl<'a> ReviewShape<'a> {
 
     /// The same with everything that was said of it.
     pub fn with_history(self, records: impl Iterator<Item = &'a ReviewRecord>) -> Self {
-        let history = records.map(|record| HistoryShape {
+        let history = records.map(|record| ReviewRecordShape {
             seq: record.seq,
             at: Wall(record.at.wall),
             kind: record.body.kind(),

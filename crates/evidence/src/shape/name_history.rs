@@ -12,7 +12,7 @@ use std::net::IpAddr;
 
 /// The look-ups of one name: of one destination alone, not in lists.
 #[derive(Clone, Debug, Serialize)]
-pub struct HistoryShape<'a> {
+pub struct NameHistoryShape<'a> {
     lookups: u64,
     /// The oldest look-ups, of which there are too many to be read.
     #[serde(skip_serializing_if = "is_zero")]
@@ -85,7 +85,7 @@ struct AnsweredShape<'a> {
     dialled: bool,
 }
 
-impl<'a> HistoryShape<'a> {
+impl<'a> NameHistoryShape<'a> {
     pub fn new(history: &'a NameHistory) -> Self {
         Self {
             lookups: history.lookups,
