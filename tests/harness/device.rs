@@ -60,7 +60,17 @@ impl Device {
         host: &str,
         alpn: &[&str],
     ) -> std::io::Result<TlsStream<TcpStream>> {
-        let (head, stream) = self.connect(&format!("{host}:443")).await;
+        self.tls_to(&format!("{host}:443"), host, alpn).await
+    }
+
+    /// A TLS connection through the proxy to any port, with a server of this name or address.
+    pub async fn tls_to(
+        &self,
+        target: &str,
+        host: &str,
+        alpn: &[&str],
+    ) -> std::io::Result<TlsStream<TcpStream>> {
+        let (head, stream) = self.connect(target).await;
         assert!(head.starts_with("HTTP/1.1 200"), "{head}");
         let mut config = ClientConfig::builder()
             .with_root_certificates(Arc::clone(&self.roots))

@@ -201,6 +201,8 @@ async fn record(
         tool: ToolFacts { version: "bench".to_owned(), binary_sha256: None },
         effective_config: String::new(),
         simulated: true,
+        vantage: None,
+        statements: Vec::new(),
         limits,
         clock: Arc::new(SystemClock(Instant::now())),
         databases: Sources::new(databases),

@@ -181,6 +181,8 @@ fn recorded(data: &std::path::Path, simulated: bool) -> Session {
         tool: ToolFacts { version: "0".to_owned(), binary_sha256: None },
         effective_config: String::new(),
         simulated,
+        vantage: None,
+        statements: Vec::new(),
         limits: Limits { free_disk_bytes: 0, ..Limits::default() },
         clock: Arc::clone(&clock),
         databases: Sources::new(Arc::new(geoip::Databases::open(&config).unwrap())),

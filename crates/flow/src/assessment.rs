@@ -181,6 +181,8 @@ pub enum NoStatement {
     NoVantage,
     /// The default route leads into a tunnel; the interface.
     Tunnel(String),
+    /// The system did not tell how the machine is connected.
+    NetworkUnknown,
     /// Connections leave through another proxy.
     UpstreamProxy,
     /// No signature under a publicly trusted chain was timed.
@@ -196,6 +198,7 @@ impl fmt::Display for NoStatement {
             Self::Tunnel(interface) => {
                 write!(f, "the default route leads into a tunnel ({interface})")
             }
+            Self::NetworkUnknown => f.write_str("how the machine is connected could not be read"),
             Self::UpstreamProxy => f.write_str("connections leave through an upstream proxy"),
             Self::NotMeasured => {
                 f.write_str("no server signature under a publicly trusted chain was timed")

@@ -5,10 +5,12 @@ use crate::dns::Lookup;
 use crate::http::{ExchangeEnd, Field, LostSync, RequestHead, ResponseHead};
 use crate::id::{ConnectionId, ExchangeId};
 use crate::message::{Message, MessageKind};
+use crate::round_trip::RoundTripSample;
 use crate::stream::{Chunk, Extent, StreamKey};
 use crate::time::Stamp;
 use crate::tls::{Agreed, ClientHello, Secret, UpstreamTls};
 use crate::treatment::{Outcome, Treatment};
+use crate::uplink::Epoch;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -41,6 +43,8 @@ pub enum Event {
         at: Stamp,
         certificate: bytes::Bytes,
     },
+    /// What the handshake with the upstream took, once it is complete.
+    RoundTrip(Box<RoundTripSample>),
     ClientTls {
         connection: ConnectionId,
         at: Stamp,
@@ -94,6 +98,8 @@ pub enum Event {
     },
     StreamClosed(StreamClosed),
     Closed(Closed),
+    /// Of no connection: the network of the machine, at the start and when it has changed.
+    Network(Box<Epoch>),
 }
 
 impl Event {

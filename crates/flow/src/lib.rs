@@ -16,8 +16,9 @@
 //! - **destination**: a host and the addresses behind it. **claim**: one dated statement of one
 //!   source about an address ([`claim`]). **annotation**: what the claims about an address add up
 //!   to, disagreement included ([`annotation`]).
-//! - **vantage**: where the machine that measures stands. **exclusion**: what a round trip says against
-//!   a country ([`physics`]).
+//! - **vantage**: where the machine that measures stands. **epoch**: the time in which its network stays
+//!   the same ([`uplink`]). **sample**: what one handshake took ([`round_trip`]). **exclusion**: what a
+//!   round trip says against a country ([`physics`]).
 //! - **message**: a WebSocket message, a gRPC message or a server-sent event inside a body
 //!   ([`message`]).
 //! - **stream**: the bytes of one leg and direction of a connection, in the order in which they
@@ -40,7 +41,9 @@ pub mod message;
 pub mod network;
 pub mod phases;
 pub mod physics;
+pub mod round_trip;
 pub mod stream;
 pub mod time;
 pub mod tls;
 pub mod treatment;
+pub mod uplink;

@@ -5,7 +5,7 @@ mod banner;
 mod identities;
 mod line;
 mod live;
-mod origin;
+pub(crate) mod origin;
 mod signals;
 mod stage;
 pub(crate) mod tool;
@@ -26,7 +26,7 @@ use flow::filter::Filter;
 use flow::time::SharedClock;
 use geoip::Databases;
 use live::Live;
-use proxy::{Listener, Outgoing};
+use proxy::{Epochs, Listener, Outgoing};
 use recorder::read::{FlowQuery, Session};
 use recorder::{Entropy, Recording, Sources, Summary, ToolFacts};
 use resolver::NameResolver;
@@ -256,6 +256,11 @@ fn proxy_setup(
         memory: Arc::new(proxy::Memory::new(&limits)),
         machine: interfaces::addresses(),
         dial: settings.dial.clone(),
+        epochs: Epochs::new({
+            let mark = settings.transparent.mark;
+            move || proxy::read_uplink(mark)
+        }),
+        simulated_times: settings.simulated_times.clone(),
         outgoing: outgoing(settings)?,
         limits,
         on_malformed: match settings.on_malformed {
@@ -285,6 +290,8 @@ fn recorder_setup(
         tool,
         effective_config: config::canonical(settings)?,
         simulated: settings.simulates(),
+        vantage: settings.vantage,
+        statements: settings.statements.clone(),
         limits: settings.limits.clone(),
         clock: Arc::clone(clock),
         databases: Sources::new(Arc::clone(databases)),

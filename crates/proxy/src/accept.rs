@@ -28,6 +28,22 @@ pub async fn serve(
     events: Sender,
     stop: CancellationToken,
 ) -> u64 {
+    let watched = Arc::clone(&setup);
+    let proxied = setup.outgoing.proxy.is_some();
+    tokio::select! {
+        biased;
+        // Told first, so that the record begins with it.
+        never = watched.epochs.watch(events.clone(), &watched.clock, proxied) => match never {},
+        ended = accept_all(listeners, setup, events, stop) => ended,
+    }
+}
+
+async fn accept_all(
+    listeners: Vec<Listener>,
+    setup: Arc<Setup>,
+    events: Sender,
+    stop: CancellationToken,
+) -> u64 {
     let listening: Vec<_> = listeners.iter().filter_map(|own| own.local_addr().ok()).collect();
     let mut tasks = JoinSet::new();
     let over = CancellationToken::new();

@@ -55,6 +55,7 @@ mod tests {
             chain: Vec::new(),
             ocsp: bytes::Bytes::new(),
             verification: Verification::Verified,
+            roots: flow::round_trip::ChainRoots::Own,
             unreadable: unreadable.map(str::to_owned),
         }
     }

@@ -50,8 +50,8 @@ struct State {
     treated: bool,
     /// The step that follows what was told last.
     stage: Option<Stage>,
-    /// The upstream address that was reached last.
-    reached: Option<SocketAddr>,
+    /// The attempt that reached an upstream last.
+    reached: Option<Dialled>,
     /// Called with the first bytes that the client sends through the relay.
     client_speaks: Option<Box<dyn FnOnce() + Send>>,
 }
@@ -117,8 +117,8 @@ impl Journal {
     pub(crate) async fn tell(&self, event: Event) -> Result<(), RecorderGone> {
         {
             let mut state = self.state();
-            if let Event::Dialled(Dialled { upstream, result: Ok(_), .. }) = &event {
-                state.reached = upstream.map(|upstream| upstream.address);
+            if let Event::Dialled(dialled @ Dialled { result: Ok(_), .. }) = &event {
+                state.reached = Some(dialled.clone());
             }
             state.stage = stage_after(&event).or(state.stage);
             state.queue.push_back(event);
@@ -128,7 +128,12 @@ impl Journal {
 
     /// The address of the upstream that was reached last.
     pub(crate) async fn reached(&self) -> Option<SocketAddr> {
-        self.state().reached
+        self.dialled()?.upstream.map(|upstream| upstream.address)
+    }
+
+    /// The attempt that reached an upstream last.
+    pub(crate) fn dialled(&self) -> Option<Dialled> {
+        self.state().reached.clone()
     }
 
     /// Calls `then` once the client has sent something through the relay. The journal is locked

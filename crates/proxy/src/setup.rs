@@ -3,6 +3,7 @@
 use crate::client_identity::ClientIdentity;
 use crate::credentials::Credentials;
 use crate::dial;
+use crate::epochs::Epochs;
 use crate::memory::Memory;
 use crate::policy::{Rules, Verdict};
 use crate::rule::{Destination, Origin};
@@ -14,6 +15,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Everything that connections share.
 pub struct Setup {
@@ -31,6 +33,9 @@ pub struct Setup {
     /// The machine's own addresses, at which Landfall must not be led to itself.
     pub machine: Vec<IpAddr>,
     pub dial: DialTable,
+    pub epochs: Epochs,
+    /// The `[simulate]` times, in place of what handshakes with an address take.
+    pub simulated_times: BTreeMap<IpAddr, Duration>,
     pub outgoing: Outgoing,
     pub limits: Limits,
     pub on_malformed: OnMalformed,

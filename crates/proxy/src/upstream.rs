@@ -165,6 +165,7 @@ async fn directly(
         attempted(journal, upstreams.get(index).copied(), None, began, result).await?;
         journal.timed(|timings| timings.connect = Some(took)).await;
         if let Some(cause) = failure {
+            setup.epochs.suspect();
             treatment = failed(Stage::Connect, cause);
         }
     }

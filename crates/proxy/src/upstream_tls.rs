@@ -5,10 +5,11 @@ use crate::client_identity::{Answerer, ClientIdentity};
 use crate::incompatible;
 use crate::journal::Journal;
 use crate::key_log::SecretCollector;
+use crate::round_trip::{self, Handshake};
 use crate::rule::Destination;
 use crate::setup::{KeptWire, Setup};
 use crate::tls_failure;
-use crate::upstream_trust::Witness;
+use crate::upstream_trust::{Shown, Witness};
 use crate::wire::{Capture, Captured, Wire};
 use bytes::BytesMut;
 use feed::RecorderGone;
@@ -21,8 +22,10 @@ use observe::client_hello::{self, Parsed};
 use rustls::ClientConfig;
 use rustls::client::danger::ServerCertVerifier;
 use rustls_pki_types::ServerName;
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use tokio::time::error::Elapsed;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
@@ -62,7 +65,7 @@ pub(crate) async fn secure(
     };
     let answerer = Arc::new(answerer(setup, &name, target, journal.reached().await));
     let secrets = Arc::new(SecretCollector::new(Leg::Upstream));
-    let witness = Arc::new(Witness::new(setup.trust.clone()));
+    let witness = Arc::new(Witness::new(setup.trust.clone(), Arc::clone(&setup.clock)));
     let config = match config(setup, hello, &secrets, &witness, &answerer) {
         Ok(config) => config,
         Err(error) => {
@@ -74,12 +77,15 @@ pub(crate) async fn secure(
     let kept = setup.limits.handshake_bytes;
     let capture = Capture::new(Arc::clone(&setup.clock), Direction::Down, kept);
     wire.capture(capture.clone());
+    let epoch = setup.epochs.current();
     let started = journal.now();
     let connecting = TlsConnector::from(Arc::new(config)).connect(name.clone(), wire.under_tls());
     let finished = timeout(setup.limits.tls_time, connecting).await;
     let took = journal.now().mono.since(started.mono);
     journal.timed(|timings| timings.upstream_tls = Some(took)).await;
     let captured = capture.take();
+    let handshake = Handshake { written_from: captured.written_from, name: &name, epoch };
+    let sample = round_trip::sample(setup, journal, &witness, handshake, &finished);
     let ours = own_fingerprints(&captured);
     // Where all is kept, the handshake is kept already.
     let handshake_not_kept = match setup.wire {
@@ -91,14 +97,7 @@ pub(crate) async fn secure(
     };
     journal.secrets(secrets.take()).await?;
     let shown = witness.take();
-    let result = match (finished, &shown.verification) {
-        (Ok(Ok(stream)), _) => Ok(stream),
-        (Ok(Err(_)), Verification::Refused(reason)) if !shown.chain.is_empty() => {
-            Err(Cause::Unverified(reason.clone()))
-        }
-        (Ok(Err(error)), _) => Err(tls_failure::cause(&error)),
-        (Err(_elapsed), _) => Err(Cause::TimedOut),
-    };
+    let result = result(finished, &shown);
     let agreed = result.as_ref().ok().map(|stream| agreed(stream.get_ref().1));
     let alpn = agreed.as_ref().and_then(|agreed| agreed.alpn.clone());
     let incompatible =
@@ -117,6 +116,9 @@ pub(crate) async fn secure(
     let answered_with_certificate = tls.client_certificate.is_some();
     let (connection, at) = (journal.connection(), journal.now());
     journal.tell(Event::UpstreamTls { connection, at, tls: Box::new(tls) }).await?;
+    if let Some(sample) = sample {
+        journal.tell(Event::RoundTrip(Box::new(sample))).await?;
+    }
     Ok(match result {
         Ok(stream) => Ok(Secured { stream, alpn, answered_with_certificate }),
         Err(cause) => {
@@ -124,6 +126,21 @@ pub(crate) async fn secure(
             Err(Unsecured { failure, incompatible })
         }
     })
+}
+
+/// The connection, or what went wrong.
+fn result(
+    finished: Result<io::Result<TlsStream<Wire>>, Elapsed>,
+    shown: &Shown,
+) -> Result<TlsStream<Wire>, Cause> {
+    match (finished, &shown.verification) {
+        (Ok(Ok(stream)), _) => Ok(stream),
+        (Ok(Err(_)), Verification::Refused(reason)) if !shown.chain.is_empty() => {
+            Err(Cause::Unverified(reason.clone()))
+        }
+        (Ok(Err(error)), _) => Err(tls_failure::cause(&error)),
+        (Err(_elapsed), _) => Err(Cause::TimedOut),
+    }
 }
 
 /// The name to ask for: the client's SNI, else the host of its CONNECT request.

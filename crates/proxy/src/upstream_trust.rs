@@ -3,6 +3,8 @@
 
 use crate::tls_base::TlsBase;
 use bytes::Bytes;
+use flow::round_trip::ChainRoots;
+use flow::time::{SharedClock, Stamp};
 use flow::tls::Verification;
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
@@ -16,8 +18,17 @@ use std::sync::{Arc, Mutex, PoisonError};
 #[derive(Clone)]
 pub struct UpstreamTrust {
     verifier: Arc<WebPkiServerVerifier>,
+    public: Public,
     base: Arc<Result<TlsBase, rustls::Error>>,
     on_unverified: OnUnverified,
+}
+
+/// Which of the roots are publicly trusted.
+#[derive(Clone)]
+enum Public {
+    None,
+    All,
+    These(Arc<WebPkiServerVerifier>),
 }
 
 /// `--upstream-verify`.
@@ -30,18 +41,31 @@ pub enum OnUnverified {
 }
 
 impl UpstreamTrust {
-    /// Trusts `roots`.
+    /// Trusts the `public` roots, which are the platform's, and the operator's `own`.
     ///
     /// # Errors
     /// When there is no root at all.
-    pub fn new(roots: RootCertStore, on_unverified: OnUnverified) -> Result<Self, NoRoots> {
+    pub fn new(
+        public: RootCertStore,
+        own: RootCertStore,
+        on_unverified: OnUnverified,
+    ) -> Result<Self, NoRoots> {
         let provider = Arc::new(fastest_first(rustls::crypto::aws_lc_rs::default_provider()));
-        let verifier =
+        let verifier = |roots| {
             WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider))
                 .build()
-                .map_err(|_no_roots| NoRoots)?;
+                .map_err(|_no_roots| NoRoots)
+        };
+        let mut all = public.clone();
+        all.roots.extend(own.roots.iter().cloned());
+        let public = match (public.is_empty(), own.is_empty()) {
+            (true, _) => Public::None,
+            (false, true) => Public::All,
+            (false, false) => Public::These(verifier(public)?),
+        };
+        let verifier = verifier(all)?;
         let base = Arc::new(TlsBase::new(&provider, Arc::clone(&verifier)));
-        Ok(Self { verifier, base, on_unverified })
+        Ok(Self { verifier, public, base, on_unverified })
     }
 
     /// What the configurations of handshakes are copied from.
@@ -78,7 +102,10 @@ impl std::error::Error for NoRoots {}
 /// Verifies for one handshake, and remembers what it was shown.
 pub(crate) struct Witness {
     trust: UpstreamTrust,
+    clock: SharedClock,
     shown: Mutex<Option<Shown>>,
+    /// When the server's signature over the handshake had verified.
+    signed: Mutex<Option<Stamp>>,
 }
 
 /// What the server showed in one handshake.
@@ -87,13 +114,36 @@ pub(crate) struct Shown {
     pub(crate) chain: Vec<Bytes>,
     pub(crate) ocsp: Bytes,
     pub(crate) verification: Verification,
+    pub(crate) roots: ChainRoots,
     /// Why the leaf cannot be read as a certificate at all.
     pub(crate) unreadable: Option<String>,
 }
 
 impl Witness {
-    pub(crate) fn new(trust: UpstreamTrust) -> Self {
-        Self { trust, shown: Mutex::default() }
+    pub(crate) fn new(trust: UpstreamTrust, clock: SharedClock) -> Self {
+        Self { trust, clock, shown: Mutex::default(), signed: Mutex::default() }
+    }
+
+    /// Under which roots the chain that was shown has verified.
+    pub(crate) fn roots(&self) -> ChainRoots {
+        let shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
+        shown.as_ref().map_or(ChainRoots::Unverified, |shown| shown.roots)
+    }
+
+    /// When the server's signature had verified.
+    pub(crate) fn signed(&self) -> Option<Stamp> {
+        *self.signed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes when a signature had verified.
+    fn checked(
+        &self,
+        verified: Result<HandshakeSignatureValid, rustls::Error>,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        if verified.is_ok() {
+            *self.signed.lock().unwrap_or_else(PoisonError::into_inner) = Some(self.clock.now());
+        }
+        verified
     }
 
     pub(crate) fn take(&self) -> Shown {
@@ -102,6 +152,7 @@ impl Witness {
             chain: Vec::new(),
             ocsp: Bytes::new(),
             verification: Verification::Refused("the server showed no certificate".to_owned()),
+            roots: ChainRoots::Unverified,
             unreadable: None,
         })
     }
@@ -124,6 +175,17 @@ impl ServerCertVerifier for Witness {
     ) -> Result<ServerCertVerified, rustls::Error> {
         let verified = self.trust.verifier.verify_server_cert(leaf, intermediates, name, ocsp, now);
         let unreadable = verified.as_ref().err().and_then(unreadable);
+        let roots = match (&verified, &self.trust.public) {
+            (Err(_), _) => ChainRoots::Unverified,
+            (Ok(_), Public::All) => ChainRoots::Public,
+            (Ok(_), Public::None) => ChainRoots::Own,
+            (Ok(_), Public::These(public)) => {
+                match public.verify_server_cert(leaf, intermediates, name, ocsp, now) {
+                    Ok(_) => ChainRoots::Public,
+                    Err(_) => ChainRoots::Own,
+                }
+            }
+        };
         let (verification, answer) = match (verified, self.trust.on_unverified) {
             (Ok(verified), _) => (Verification::Verified, Ok(verified)),
             (Err(error), OnUnverified::Refuse) => {
@@ -139,6 +201,7 @@ impl ServerCertVerifier for Witness {
             chain: chain.map(|der| Bytes::copy_from_slice(der)).collect(),
             ocsp: Bytes::copy_from_slice(ocsp),
             verification,
+            roots,
             unreadable,
         };
         *self.shown.lock().unwrap_or_else(PoisonError::into_inner) = Some(shown);
@@ -151,7 +214,7 @@ impl ServerCertVerifier for Witness {
         leaf: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.trust.verifier.verify_tls12_signature(message, leaf, signature)
+        self.checked(self.trust.verifier.verify_tls12_signature(message, leaf, signature))
     }
 
     fn verify_tls13_signature(
@@ -160,7 +223,7 @@ impl ServerCertVerifier for Witness {
         leaf: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.trust.verifier.verify_tls13_signature(message, leaf, signature)
+        self.checked(self.trust.verifier.verify_tls13_signature(message, leaf, signature))
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {

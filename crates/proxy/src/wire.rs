@@ -63,6 +63,8 @@ struct Kept {
     /// Bytes for which there was no room.
     dropped: u64,
     over: bool,
+    /// Just before the first bytes were handed to the socket.
+    written_from: Option<Stamp>,
 }
 
 /// What a capture collected.
@@ -71,6 +73,8 @@ pub(crate) struct Captured {
     pub(crate) passed: Vec<(Direction, Stamp, Bytes)>,
     /// Bytes that passed after there was no more room.
     pub(crate) dropped: u64,
+    /// Just before the first bytes were handed to the socket.
+    pub(crate) written_from: Option<Stamp>,
 }
 
 impl Capture {
@@ -83,7 +87,14 @@ impl Capture {
     pub(crate) fn take(&self) -> Captured {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         kept.over = true;
-        Captured { passed: std::mem::take(&mut kept.passed), dropped: kept.dropped }
+        let passed = std::mem::take(&mut kept.passed);
+        Captured { passed, dropped: kept.dropped, written_from: kept.written_from }
+    }
+
+    /// Bytes are about to be written. Noted before they are, as the task may be held up right after.
+    fn writing(&self) {
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.written_from.get_or_insert_with(|| self.clock.now());
     }
 
     /// Keeps a copy as far as there is room; `false` when the capture is over.
@@ -349,6 +360,9 @@ impl AsyncWrite for Wire {
             self.keep(opposite, bytes.get(..length).unwrap_or_default());
             return Poll::Ready(Ok(length));
         }
+        if let Some(capture) = &self.capture {
+            capture.writing();
+        }
         loop {
             ready!(self.socket.0.poll_write_ready(cx))?;
             match self.socket.0.try_write(bytes) {
@@ -373,6 +387,9 @@ impl AsyncWrite for Wire {
             return self.poll_write(cx, first.map_or(&[], |slice| &**slice));
         }
         ready!(self.poll_room(opposite, cx));
+        if let Some(capture) = &self.capture {
+            capture.writing();
+        }
         loop {
             ready!(self.socket.0.poll_write_ready(cx))?;
             match self.socket.0.try_write_vectored(slices) {

@@ -18,6 +18,7 @@ use flow::http::{
 };
 use flow::id::{ConnectionId, ExchangeId, LookupId};
 use flow::limits::Limits;
+use flow::physics::Vantage;
 use flow::stream::{Chunk, Direction, Extent, Leg, StreamKey};
 use flow::time::{Clock, MonoNanos, Stamp, WallNanos};
 use flow::treatment::{Outcome, PlaintextWhy, Treatment};
@@ -53,6 +54,8 @@ pub(crate) fn setup(data_dir: &Path) -> Setup {
         tool: tool(),
         effective_config: "[limits]\n".to_owned(),
         simulated: true,
+        vantage: Vantage::new(1.3521, 103.8198, 25.0).ok(),
+        statements: Vec::new(),
         limits: Limits { free_disk_bytes: 0, ..Limits::default() },
         clock: Arc::new(Ticking::default()),
         databases: Sources { ask: Box::new(annotate), by_port: false, databases: Vec::new() },

@@ -13,8 +13,11 @@ use crate::record::value::Spelled;
 use crate::session::{Parts, SessionWriter, check_free_space};
 use crate::signer::Signer;
 use crate::store::StreamStore;
+use flow::address::Host;
+use flow::assessment::Statement;
 use flow::id::SessionId;
 use flow::limits::Limits;
+use flow::physics::Vantage;
 use flow::time::SharedClock;
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -36,8 +39,12 @@ pub struct Setup {
     pub tool: ToolFacts,
     /// The configuration in effect, as TOML.
     pub effective_config: String,
-    /// Some address, name or database is simulated.
+    /// Some address, name, time or database is simulated.
     pub simulated: bool,
+    /// Where the machine stands, as its operator declares.
+    pub vantage: Option<Vantage>,
+    /// What is put to the test, with the host that it is about.
+    pub statements: Vec<(Host, Statement)>,
     pub limits: Limits,
     pub clock: SharedClock,
     pub databases: Sources,
@@ -80,6 +87,8 @@ pub(crate) fn begin(
         previous,
         session: Spelled(session),
         simulated: setup.simulated,
+        statements: setup.statements.iter().map(Into::into).collect(),
+        vantage: setup.vantage.map(Into::into),
         tool: Tool { sha256: setup.tool.binary_sha256, version: setup.tool.version },
     };
     log.append_first(now, open)?;

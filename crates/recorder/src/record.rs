@@ -12,6 +12,7 @@ pub mod dns;
 pub mod exchange;
 pub mod flag;
 pub mod message;
+pub mod network;
 pub mod review;
 pub mod session;
 pub mod store;
@@ -26,6 +27,7 @@ use exchange::{ExchangeClose, ExchangeRequest, ExchangeResponse, LostSync};
 use flow::id::{ConnectionId, ExchangeId};
 use flow::time::Stamp;
 use message::ExchangeMessage;
+use network::{Network, Rtt};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use session::{Gap, Marker, Phase, Recovery, SessionClose, SessionOpen};
@@ -100,6 +102,8 @@ pub enum Body {
     TlsLeaf(TlsLeaf),
     TlsClient(TlsClient),
     TlsUpstream(TlsUpstream),
+    Rtt(Rtt),
+    Network(Network),
     ExchangeRequest(Box<ExchangeRequest>),
     ExchangeResponse(ExchangeResponse),
     ExchangeMessage(Box<ExchangeMessage>),
@@ -136,6 +140,8 @@ impl Body {
             Self::TlsLeaf(_) => "tls.leaf",
             Self::TlsClient(_) => "tls.client",
             Self::TlsUpstream(_) => "tls.upstream",
+            Self::Rtt(_) => "rtt",
+            Self::Network(_) => "network",
             Self::ExchangeRequest(_) => "exchange.request",
             Self::ExchangeResponse(_) => "exchange.response",
             Self::ExchangeMessage(_) => Self::MESSAGE_KIND,
@@ -170,6 +176,7 @@ impl Body {
             Self::TlsLeaf(leaf) => leaf.connection.0,
             Self::TlsClient(client) => client.connection.0,
             Self::TlsUpstream(upstream) => upstream.connection.0,
+            Self::Rtt(rtt) => rtt.connection.0,
             Self::LostSync(lost) => lost.connection.0,
             Self::DatagramsDropped(dropped) => dropped.connection.0,
             Self::StreamEnd(end) => end.connection.0,
@@ -180,6 +187,7 @@ impl Body {
             Self::ExchangeMessage(message) => return of_exchange(message.exchange.0),
             Self::ExchangeClose(close) => return of_exchange(close.exchange.0),
             Self::SessionOpen(_)
+            | Self::Network(_)
             | Self::Frames(_)
             | Self::Claims(_)
             | Self::Assessment(_)
@@ -204,6 +212,8 @@ impl Body {
             "tls.leaf" => Self::TlsLeaf(shape(json)?),
             "tls.client" => Self::TlsClient(shape(json)?),
             "tls.upstream" => Self::TlsUpstream(shape(json)?),
+            "rtt" => Self::Rtt(shape(json)?),
+            "network" => Self::Network(shape(json)?),
             "exchange.request" => Self::ExchangeRequest(shape(json)?),
             "exchange.response" => Self::ExchangeResponse(shape(json)?),
             Self::MESSAGE_KIND => Self::ExchangeMessage(shape(json)?),

@@ -103,6 +103,8 @@ impl SessionWriter {
                 let (certificate, connection) = (Base64(certificate), Spelled(connection));
                 self.append(at, Body::TlsLeaf(TlsLeaf { certificate, connection }));
             }
+            Event::RoundTrip(sample) => self.append(sample.at, Body::Rtt((&*sample).into())),
+            Event::Network(epoch) => self.append(epoch.at, Body::Network((&*epoch).into())),
             Event::ClientTls { connection, at, agreed } => {
                 let tls = TlsClient { agreed: (&agreed).into(), connection: Spelled(connection) };
                 self.append(at, Body::TlsClient(tls));

@@ -45,6 +45,7 @@ impl Serialize for ConnectionShape<'_> {
         one(&mut map, "client_hello", it.client_hello.as_ref())?;
         one(&mut map, "upstream_tls", it.upstream_tls.as_ref())?;
         one(&mut map, "leaf", it.leaf.as_ref())?;
+        one(&mut map, "round_trip", it.round_trip.as_ref())?;
         one(&mut map, "client_tls", it.client_tls.as_ref())?;
         several(&mut map, "treatments", &it.treatments)?;
         several(&mut map, "lost_sync", &it.lost_sync)?;

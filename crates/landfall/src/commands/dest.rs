@@ -145,7 +145,7 @@ fn fill(
     if row.simulated {
         page.inked_line(
             "simulated",
-            "names or addresses of this session are: no finding on real traffic",
+            "names, addresses or times of this session are: no finding on real traffic",
             Ink::Notice,
         );
     }

@@ -72,7 +72,7 @@ fn overview(page: &mut Page, detail: &FlowDetail) {
     if row.simulated {
         page.inked_line(
             "simulated",
-            "names or addresses of this session are: no finding on real traffic",
+            "names, addresses or times of this session are: no finding on real traffic",
             Ink::Notice,
         );
     }

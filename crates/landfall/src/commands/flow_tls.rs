@@ -7,12 +7,15 @@ use crate::output::colour::Ink;
 use crate::output::page::Page;
 use aws_lc_rs::digest::{SHA256, digest};
 use flow::address::{DnsName, Host};
+use flow::physics::RoundTrip;
 use flow::time::WallNanos;
 use recorder::read::ConnectionDetail;
+use recorder::record::network::Rtt;
 use recorder::record::tls::{Agreed, TlsClientHello, TlsUpstream};
 use recorder::record::value::Text;
 use rustls::{CipherSuite, NamedGroup, ProtocolVersion};
 use std::net::IpAddr;
+use std::time::Duration;
 use x509_parser::extensions::{GeneralName, ParsedExtension};
 use x509_parser::prelude::{FromDer, X509Certificate};
 use x509_parser::public_key::PublicKey;
@@ -32,6 +35,9 @@ pub(super) fn fill(page: &mut Page, connection: &ConnectionDetail) {
     }
     if let Some(upstream) = &connection.upstream_tls {
         upstream_tls(page, &upstream.body);
+    }
+    if let Some(trip) = &connection.round_trip {
+        round_trip(page, &trip.body);
     }
     page.some("TLS bytes kept", flow_wire::kept(connection));
 }
@@ -154,6 +160,17 @@ fn upstream_tls(page: &mut Page, upstream: &TlsUpstream) {
     if let Some(cut) = upstream.handshake_not_kept {
         page.inked_line("handshake", format_args!("{} not kept", bytes(cut.0)), Ink::Notice);
     }
+}
+
+/// What the handshake took; whether anything follows is for the destination to say.
+fn round_trip(page: &mut Page, trip: &Rtt) {
+    let time = RoundTrip(Duration::from_nanos(trip.signature_ns.0));
+    let how = match (trip.simulated, trip.retried) {
+        (true, _) => "simulated",
+        (false, true) => "from the first of two ClientHellos to the server's signature",
+        (false, false) => "from ClientHello to the server's signature",
+    };
+    page.line("round trip", format_args!("{time}, {how}; chain: {}", trip.chain.0));
 }
 
 /// What the extension `encrypted_client_hello` is, where the names tell.

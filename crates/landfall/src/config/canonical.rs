@@ -6,6 +6,7 @@ use super::credentials::{REDACTED, User};
 use super::flags;
 use super::settings::{CertificateFiles, Settings, Transparent};
 use super::unit::{DurationText, SizeText};
+use super::vantage::{canonical_simulate, canonical_vantage};
 use super::written::{OnFull, OnMalformed, UpstreamVerify, Wire};
 use crate::error::Error;
 use flow::address::Host;
@@ -72,6 +73,7 @@ pub(crate) fn canonical(settings: &Settings) -> Result<String, Error> {
         "geo": geo(settings),
         "statement": statements(settings),
         "flag": flags::canonical(&settings.geoip.policies),
+        "simulate": canonical_simulate(&settings.simulated_times),
     });
     if let Some(object) = value.as_object_mut() {
         let optional = [
@@ -85,6 +87,9 @@ pub(crate) fn canonical(settings: &Settings) -> Result<String, Error> {
         if let Some(proxy) = &settings.upstream_proxy {
             let credentials = settings.upstream_proxy_credentials.as_deref();
             object.insert("upstream-proxy".to_owned(), upstream_proxy(proxy, credentials));
+        }
+        if let Some(vantage) = settings.vantage {
+            object.insert("vantage".to_owned(), canonical_vantage(vantage));
         }
         let given =
             optional.into_iter().filter_map(|(key, text)| Some((key.to_owned(), text?.into())));
@@ -272,6 +277,8 @@ mod tests {
             "recorded-connection-bytes = \"16GiB\"",
             "\"8.136.0.1\" = \"127.0.0.1:18443\"",
             "fail-on = \"country:CN\"",
+            "lat = 1.3521",
+            "\"8.136.0.1\" = 4.5",
             "authority-key = \"rsa2048\"",
             "network = \"203.0.113.0/24\"",
             "upstream-ca = [\"conf/ca.pem\"]",

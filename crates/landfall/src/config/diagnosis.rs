@@ -86,6 +86,7 @@ fn in_our_words(expected: &str) -> &str {
     match expected {
         "usize" | "u64" | "u32" => "a whole number such as 1000",
         "a nonzero u32" => "a whole number from 1 on",
+        "f64" => "a number such as 1.5",
         "a boolean" => "true or false",
         "a sequence" => "a list such as [\"…\"]",
         "a string" | "path string" => "a text in quotes",

@@ -16,6 +16,7 @@ mod sample;
 pub(crate) mod settings;
 mod text;
 mod unit;
+mod vantage;
 mod written;
 
 pub(crate) use canonical::canonical;
@@ -131,6 +132,10 @@ mod tests {
             "line 3",
             &["two-letter"],
         );
+        refused("[vantage]\nlat = 1.5\nlon = 2", "line 1", &["uncertainty-km"]);
+        refused("[vantage]\nlat = \"north\"", "line 2", &["a number such as 1.5"]);
+        refused("[vantage]\nlatitude = 1", "line 2", &["\"lat\""]);
+        refused("[simulate.rtt-ms]\n\"a.example\" = 4", "line 2", &["IP address"]);
         refused("[geo]\nset = \"newest\"", "line 2", &["newest", "\"embedded\""]);
         refused("[geo.update]\nipfire = \"http://a.example/\"", "line 2", &["not https"]);
         refused("upstream-verify = \"maybe\"", "line 1", &["maybe", "write one of refuse, record"]);

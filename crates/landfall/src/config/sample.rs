@@ -68,4 +68,10 @@ pub(super) const EVERYTHING: &str = r#"
         [[flag]]
         name = "odd-ports"
         when = "not(port:80,443)"
+        [vantage]
+        lat = 1.3521
+        lon = 103.8198
+        uncertainty-km = 25
+        [simulate.rtt-ms]
+        "8.136.0.1" = 4.5
     "#;

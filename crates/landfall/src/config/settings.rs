@@ -9,6 +9,7 @@ use super::outgoing;
 use super::place::Place;
 use super::resolve::Answer;
 use super::text::{DialKey, FilterText, Text};
+use super::vantage;
 use super::written::{
     ClientCertificate, GeoOverride, GeoUpdate, OnDistrust, OnFull, OnMalformed, StatementTable,
     TransparentMode, UpstreamVerify, Wire,
@@ -20,11 +21,12 @@ use flow::address::{DnsName, Host};
 use flow::assessment::Statement;
 use flow::filter::Filter;
 use flow::limits::Limits;
+use flow::physics::Vantage;
 use geoip::SetChoice;
 use geoip::policy::Policies;
 use proxy::{DialTable, Rule, Rules, UpstreamProxy};
 use std::collections::BTreeMap;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -65,6 +67,10 @@ pub(crate) struct Settings {
     /// What is put to the test, with the host that it is about.
     pub(crate) statements: Vec<(Host, Statement)>,
     pub(crate) database_urls: DatabaseUrls,
+    /// Where the machine stands, as its operator declares.
+    pub(crate) vantage: Option<Vantage>,
+    /// In place of what handshakes with an address take.
+    pub(crate) simulated_times: BTreeMap<IpAddr, Duration>,
 }
 
 /// Where newer databases are fetched from, and who signs them.
@@ -223,6 +229,8 @@ impl Settings {
                 mark,
             },
             statements: statements(written.statement, &place)?,
+            vantage: vantage::vantage(written.vantage, &place)?,
+            simulated_times: vantage::simulated_times(written.simulate.rtt_ms, &place)?,
             database_urls: DatabaseUrls::new(written.geo.update, &place)?,
             geoip: geoip::Config {
                 policies: flags::policies(written.flag, &place)?,
@@ -233,9 +241,11 @@ impl Settings {
         })
     }
 
-    /// Whether names or addresses are simulated, which marks the whole session.
+    /// Whether names, addresses or times are simulated, which marks the whole session.
     pub(crate) fn simulates(&self) -> bool {
-        !self.dial.is_empty() || !self.resolver.overrides.is_empty()
+        !self.dial.is_empty()
+            || !self.resolver.overrides.is_empty()
+            || !self.simulated_times.is_empty()
     }
 }
 
@@ -321,8 +331,7 @@ fn geo_override(written: GeoOverride) -> geoip::Override {
     }
 }
 
-const DEFAULT_LISTEN: SocketAddr =
-    SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::UNSPECIFIED), 8080);
+const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 8080);
 
 #[cfg(test)]
 mod tests {
@@ -397,6 +406,9 @@ mod tests {
         assert_eq!(settings.dial.by_address.len(), 1);
         assert_eq!(settings.dial.by_socket.len(), 1);
         assert_eq!(settings.geoip.overrides.len(), 1);
+        let time = settings.simulated_times.get(&IpAddr::from([8, 136, 0, 1])).unwrap();
+        assert_eq!(*time, Duration::from_micros(4_500));
+        assert_eq!(settings.vantage.unwrap().position.to_string(), "1.3521, 103.8198");
         assert!(settings.fail_on.is_some());
         assert_eq!(settings.rules.on_distrust, proxy::OnDistrust::Block);
         let files = settings.client_certificates.first().unwrap();
@@ -416,6 +428,10 @@ mod tests {
                 "\"client-certificate.host\"",
             ),
             ("device = \"a\\u001bb\"", "\"device\""),
+            ("[vantage]\nlat = 91\nlon = 0\nuncertainty-km = 1", "\"vantage.lat\""),
+            ("[vantage]\nlat = 0\nlon = nan\nuncertainty-km = 1", "\"vantage.lon\""),
+            ("[vantage]\nlat = 0\nlon = 0\nuncertainty-km = -1", "\"vantage.uncertainty-km\""),
+            ("[simulate.rtt-ms]\n\"192.0.2.1\" = -1", "\"simulate.rtt-ms.192.0.2.1\""),
             ("[[proxy.credentials]]\nuser = \"a:b\"\npassword = \"c\"", "\"proxy.credentials\""),
             ("[limits]\nconnections = 0", "\"limits.connections\""),
             ("[limits]\ntls-time = \"0s\"", "\"limits.tls-time\""),

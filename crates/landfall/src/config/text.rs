@@ -147,6 +147,10 @@ impl Written for SetChoice {
         "a set of databases: \"active\", \"embedded\" or the beginning of a name";
 }
 
+impl Written for IpAddr {
+    const IS: &'static str = "an IP address such as \"192.0.2.1\"";
+}
+
 impl Written for DialKey {
     const IS: &'static str = "an address, or address and port, such as \"192.0.2.1:443\"";
 }

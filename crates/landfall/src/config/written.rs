@@ -17,7 +17,7 @@ use proxy::Rule;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 
@@ -60,6 +60,8 @@ pub(crate) struct Written {
     pub(super) geo: GeoTable,
     pub(super) statement: Vec<StatementTable>,
     pub(super) flag: Vec<FlagTable>,
+    pub(super) vantage: Option<VantageTable>,
+    pub(super) simulate: SimulateTable,
 }
 
 /// What happens to an upstream whose certificate chain does not verify.
@@ -233,6 +235,26 @@ pub(super) struct GeoTable {
     pub(super) update: GeoUpdate,
     #[serde(rename = "override")]
     pub(super) overrides: Vec<GeoOverride>,
+}
+
+/// `[vantage]`: where the machine stands that records.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct VantageTable {
+    /// Degrees north.
+    pub(super) lat: f64,
+    /// Degrees east.
+    pub(super) lon: f64,
+    /// How far from there it may be.
+    pub(super) uncertainty_km: f64,
+}
+
+/// `[simulate]`: measurements that are made up.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub(super) struct SimulateTable {
+    /// Address -> milliseconds that stand for what a handshake with it takes.
+    pub(super) rtt_ms: BTreeMap<Text<IpAddr>, f64>,
 }
 
 /// `[[statement]]`: what somebody says of a destination, to be put to the test.

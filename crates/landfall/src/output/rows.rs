@@ -189,7 +189,7 @@ fn compare(a: Option<&Value>, b: Option<&Value>) -> Ordering {
 }
 
 const SIMULATED: &str =
-    "simulated: the names or addresses of this session are, so this shows no real traffic";
+    "simulated: the names, addresses or times of this session are, so this shows no real traffic";
 
 #[cfg(test)]
 mod tests {

@@ -53,7 +53,7 @@ pub(super) fn welcome(
         say(&format!("  settings   {}", file.display()));
     }
     if settings.simulates() {
-        say("  SIMULATED  names or addresses are simulated: this shows no real traffic");
+        say("  SIMULATED  names, addresses or times are simulated: this shows no real traffic");
     }
     if let Some(duration) = settings.duration {
         say(&format!("  stops      by itself after {}", crate::config::DurationText(duration)));

@@ -7,7 +7,7 @@ use proxy::{Origin, OriginOf};
 use std::sync::Arc;
 
 /// Asks these databases.
-pub(super) fn of(databases: &Arc<Databases>) -> OriginOf {
+pub(crate) fn of(databases: &Arc<Databases>) -> OriginOf {
     let databases = Arc::clone(databases);
     Arc::new(move |address| origin(&databases.annotate(address, &[], None)))
 }

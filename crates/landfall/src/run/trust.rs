@@ -12,17 +12,17 @@ use std::path::{Path, PathBuf};
 ///
 /// # Errors
 /// A file that cannot be read or holds no certificate; no root at all.
-pub(super) fn load(
+pub(crate) fn load(
     files: &[PathBuf],
     extra: Option<&CertificateDer<'static>>,
     verify: UpstreamVerify,
 ) -> Result<UpstreamTrust, Error> {
-    let roots = roots(files, extra)?;
+    let (public, own) = stores(files, extra)?;
     let on_unverified = match verify {
         UpstreamVerify::Refuse => OnUnverified::Refuse,
         UpstreamVerify::Record => OnUnverified::Record,
     };
-    UpstreamTrust::new(roots, on_unverified).map_err(|error| {
+    UpstreamTrust::new(public, own, on_unverified).map_err(|error| {
         Error::runtime(error.to_string())
             .hint("install the system's root certificates (the package ca-certificates), or name a file with --upstream-ca")
     })
@@ -36,18 +36,28 @@ pub(crate) fn roots(
     files: &[PathBuf],
     extra: Option<&CertificateDer<'static>>,
 ) -> Result<RootCertStore, Error> {
-    let mut roots = RootCertStore::empty();
+    let (mut roots, own) = stores(files, extra)?;
+    roots.roots.extend(own.roots);
+    Ok(roots)
+}
+
+/// The platform's roots, and those that were added to them.
+fn stores(
+    files: &[PathBuf],
+    extra: Option<&CertificateDer<'static>>,
+) -> Result<(RootCertStore, RootCertStore), Error> {
+    let (mut public, mut own) = (RootCertStore::empty(), RootCertStore::empty());
     let platform = rustls_native_certs::load_native_certs();
     for error in &platform.errors {
         tracing::warn!(%error, "Could not read some of the platform's root certificates");
     }
     // Platforms carry roots that are no valid X.509; they are of no use to anybody.
-    roots.add_parsable_certificates(platform.certs);
+    public.add_parsable_certificates(platform.certs);
     for file in files {
-        add(&mut roots, file)?;
+        add(&mut own, file)?;
     }
-    roots.add_parsable_certificates(extra.cloned());
-    Ok(roots)
+    own.add_parsable_certificates(extra.cloned());
+    Ok((public, own))
 }
 
 fn add(roots: &mut RootCertStore, file: &Path) -> Result<(), Error> {

@@ -10,8 +10,8 @@ use flow::limits::Limits;
 use flow::time::{Clock, MonoNanos, Stamp, WallNanos};
 use flow::treatment::{Outcome, Treatment};
 use proxy::{
-    ClientIdentity, Credentials, DialTable, KeptWire, Listener, Memory, OnMalformed, OnUnverified,
-    Origin, Outgoing, Rules, Setup, UpstreamTrust,
+    ClientIdentity, Credentials, DialTable, Epochs, KeptWire, Listener, Memory, OnMalformed,
+    OnUnverified, Origin, Outgoing, Rules, Setup, UpstreamTrust,
 };
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
@@ -47,6 +47,8 @@ pub(crate) struct Options {
     /// Addresses of the origin and the sockets in their places; none: `ORIGIN_ADDRESS` alone.
     pub(crate) places: Vec<(IpAddr, SocketAddr)>,
     pub(crate) origin_root: Option<CertificateDer<'static>>,
+    /// The platform trusts that root, too.
+    pub(crate) origin_is_public: bool,
     pub(crate) rules: Rules,
     pub(crate) limits: Limits,
     pub(crate) on_unverified: OnUnverified,
@@ -55,6 +57,7 @@ pub(crate) struct Options {
     /// Of every address.
     pub(crate) origin_of: Origin,
     pub(crate) outgoing: Outgoing,
+    pub(crate) simulated_times: BTreeMap<IpAddr, Duration>,
     pub(crate) on_malformed: OnMalformed,
     pub(crate) wire: KeptWire,
     /// The name server.
@@ -69,6 +72,7 @@ impl Options {
             origin,
             places: Vec::new(),
             origin_root: None,
+            origin_is_public: false,
             rules: Rules::default(),
             limits: Limits { shutdown_grace: Duration::from_millis(200), ..Limits::default() },
             on_unverified: OnUnverified::Refuse,
@@ -76,6 +80,7 @@ impl Options {
             identities: Vec::new(),
             origin_of: Origin::default(),
             outgoing: Outgoing::default(),
+            simulated_times: BTreeMap::new(),
             on_malformed: OnMalformed::Relay,
             wire: KeptWire::default(),
             resolver: (Ipv4Addr::LOCALHOST, 9).into(),
@@ -103,14 +108,17 @@ pub(crate) async fn start(options: Options) -> Running {
     };
     let limits = options.limits;
     let names = resolver::NameResolver::new(names, &limits, Arc::clone(&clock)).unwrap();
-    let mut roots = RootCertStore::empty();
+    let (mut public, mut roots) = (RootCertStore::empty(), RootCertStore::empty());
+    if let (true, Some(root)) = (options.origin_is_public, &options.origin_root) {
+        public.add(root.clone()).unwrap();
+    }
     let unrelated = issuer();
     roots.add(options.origin_root.unwrap_or_else(|| unrelated.der().clone())).unwrap();
     let origin = options.origin_of;
     let setup = Arc::new(Setup {
         leaves: certs::LeafMinter::new(Arc::clone(&authority), 16).unwrap(),
         names,
-        trust: UpstreamTrust::new(roots, options.on_unverified).unwrap(),
+        trust: UpstreamTrust::new(public, roots, options.on_unverified).unwrap(),
         rules: options.rules,
         credentials: options.credentials,
         origin_of: Arc::new(move |_address| origin.clone()),
@@ -118,6 +126,8 @@ pub(crate) async fn start(options: Options) -> Running {
         memory: Arc::new(Memory::new(&limits)),
         machine: Vec::new(),
         dial: DialTable { by_address: places.into_iter().collect(), ..DialTable::default() },
+        epochs: Epochs::new(|| Some(flow::uplink::Uplink::default())),
+        simulated_times: options.simulated_times,
         outgoing: options.outgoing,
         limits,
         on_malformed: options.on_malformed,
@@ -291,11 +301,20 @@ pub(crate) fn issuer() -> Issuer {
 
 /// The TLS configuration of an origin whose certificate the issuer signs.
 pub(crate) fn origin_tls(issuer: &Issuer, alpn: &[&[u8]]) -> Arc<ServerConfig> {
+    origin_tls_with(rustls::crypto::aws_lc_rs::default_provider(), issuer, alpn)
+}
+
+/// The same with other cryptography.
+pub(crate) fn origin_tls_with(
+    provider: rustls::crypto::CryptoProvider,
+    issuer: &Issuer,
+    alpn: &[&[u8]],
+) -> Arc<ServerConfig> {
     let key = KeyPair::generate().unwrap();
     let params = CertificateParams::new(vec![ORIGIN.to_owned()]).unwrap();
     let certificate = params.signed_by(&key, issuer).unwrap();
     let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
-    let mut config = ServerConfig::builder_with_provider(provider())
+    let mut config = ServerConfig::builder_with_provider(Arc::new(provider))
         .with_safe_default_protocol_versions()
         .unwrap()
         .with_no_client_auth()

@@ -5,7 +5,7 @@ use super::cell::{InsertError, clean, execute, id, number};
 use super::entry::{Entry, Said};
 use super::exchange::Pending;
 use super::place::Place;
-use super::{connection, destination};
+use super::{connection, destination, round_trip};
 use crate::record::Body;
 use crate::record::session::{Recovery, SessionOpen};
 use rusqlite::{Connection, params};
@@ -80,6 +80,8 @@ fn other(
         Body::Claims(claims) => destination::claims(db, claims, seq),
         Body::Assessment(assessment) => destination::assessment(db, assessment, seq),
         Body::Frames(frames) => connection::frames(db, frames),
+        Body::Network(network) => round_trip::network(db, network, seq),
+        Body::Rtt(rtt) => round_trip::rtt(db, rtt, seq),
         Body::ExchangeMessage(message) => pending.message(message),
         // Those of an exchange's beginning, final response and end are not among the others.
         Body::ExchangeRequest(_)

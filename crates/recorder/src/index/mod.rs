@@ -14,6 +14,7 @@ mod indexer;
 mod insert;
 pub(crate) mod log;
 mod place;
+mod round_trip;
 mod schema;
 #[cfg(test)]
 pub(crate) mod testing;

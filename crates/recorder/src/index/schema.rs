@@ -2,7 +2,7 @@
 //! NULL. Texts from peers hold no control characters and are valid UTF-8 (replaced by U+FFFD).
 
 /// Changes with every change of tables or of what is put into them; another version is rebuilt.
-pub(super) const VERSION: i64 = 6;
+pub(super) const VERSION: i64 = 7;
 
 /// Creates everything in an empty database.
 pub(super) const CREATE: &str = "
@@ -157,6 +157,27 @@ CREATE TABLE flags (
     policy TEXT NOT NULL,
     PRIMARY KEY (assessment, position)
 ) WITHOUT ROWID;
+-- The machine's network, from one `network` record to the next. `known` is 0 where nobody told.
+CREATE TABLE networks (
+    epoch INTEGER PRIMARY KEY,
+    seq INTEGER NOT NULL,
+    known INTEGER NOT NULL,
+    tunnel TEXT,
+    upstream_proxy INTEGER NOT NULL
+);
+-- One row per `rtt` record.
+CREATE TABLE round_trips (
+    seq INTEGER PRIMARY KEY,
+    connection INTEGER NOT NULL,
+    address TEXT NOT NULL,
+    server_name TEXT NOT NULL,
+    epoch INTEGER NOT NULL,
+    chain TEXT NOT NULL,
+    signature INTEGER NOT NULL,
+    connect INTEGER,
+    samples INTEGER NOT NULL
+);
+CREATE INDEX round_trips_of_address ON round_trips (address, epoch);
 -- Where the bytes of a stream are: each flush's part of it lies in one stretch of a segment.
 CREATE TABLE runs (
     connection INTEGER NOT NULL,

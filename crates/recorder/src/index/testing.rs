@@ -22,6 +22,7 @@ use flow::dns::{Answer, AnswerData, Dnssec, Edns, Lookup, LookupOutcome, Resolve
 use flow::event::{Closed, Dialled, Ingress, Opened, Timings};
 use flow::http::{self, BodyEnd, Field, Framing, HttpVersion, RequestHead, ResponseHead};
 use flow::id::{ConnectionId, ExchangeId, LookupId, SessionId};
+use flow::physics::Vantage;
 use flow::stream::{Direction, Extent, Leg, StreamKey};
 use flow::time::{MonoNanos, Stamp, WallNanos};
 use flow::treatment::{Outcome, Treatment};
@@ -36,7 +37,7 @@ use tempfile::TempDir;
 pub(crate) struct Made {
     pub(crate) data: TempDir,
     pub(crate) session: SessionDir,
-    seq: u64,
+    pub(crate) seq: u64,
     frames: u64,
     kept: BTreeMap<StreamKey, u64>,
     segment: u64,
@@ -90,7 +91,9 @@ impl Made {
             previous: None,
             session: Spelled(SessionId([id; 16])),
             simulated: true,
+            statements: Vec::new(),
             tool: Tool { sha256: None, version: "0".into() },
+            vantage: Vantage::new(1.3521, 103.8198, 25.0).ok().map(Into::into),
         }))
     }
 

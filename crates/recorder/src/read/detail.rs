@@ -8,6 +8,7 @@ use crate::record::connection::{
 };
 use crate::record::dns::Dns;
 use crate::record::exchange::{ExchangeClose, ExchangeRequest, ExchangeResponse, LostSync};
+use crate::record::network::Rtt;
 use crate::record::session::Gap;
 use crate::record::tls::{TlsClient, TlsClientHello, TlsLeaf, TlsUpstream};
 use crate::record::{Body, Record};
@@ -46,6 +47,7 @@ pub struct ConnectionDetail {
     pub client_hello: Option<Recorded<TlsClientHello>>,
     pub upstream_tls: Option<Recorded<TlsUpstream>>,
     pub leaf: Option<Recorded<TlsLeaf>>,
+    pub round_trip: Option<Recorded<Rtt>>,
     pub client_tls: Option<Recorded<TlsClient>>,
     /// The last one counts.
     pub treatments: Vec<Recorded<ConnectionTreatment>>,
@@ -91,6 +93,7 @@ impl ConnectionDetail {
                     detail.upstream_tls = Some(Recorded { seq, at, body });
                 }
                 Body::TlsLeaf(body) => detail.leaf = Some(Recorded { seq, at, body }),
+                Body::Rtt(body) => detail.round_trip = Some(Recorded { seq, at, body }),
                 Body::TlsClient(body) => detail.client_tls = Some(Recorded { seq, at, body }),
                 Body::ConnectionTreatment(body) => {
                     detail.treatments.push(Recorded { seq, at, body });

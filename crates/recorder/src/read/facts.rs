@@ -5,9 +5,11 @@ use super::destination::{AddressSeen, DestinationKey, DestinationRow};
 use super::error::ReadError;
 use super::history::NameHistory;
 use super::records::{Records, whole};
+use super::round_trips::{self, Measured};
 use crate::record::Body;
+use crate::record::session::StatementShape;
 use flow::address::{DnsName, Host};
-use flow::assessment::{Contact, ContentLevel, NoStatement, Statement, Supported};
+use flow::assessment::{Contact, ContentLevel, NoStatement, RoundTrips, Statement, Supported};
 use flow::claim::Country;
 use flow::id::{ConnectionId, RecordSeq};
 use flow::stream::{Direction, Leg};
@@ -32,7 +34,31 @@ pub(super) fn of(
 ) -> Result<Option<Facts>, ReadError> {
     let DestinationKey::Host(Some(host)) = &row.key else { return Ok(None) };
     let [contact, content] = row.shown_by;
-    let about = |(about, statement): &(Host, Statement)| (about == host).then(|| statement.clone());
+    let open = match records.get(0)?.body {
+        Body::SessionOpen(open) => Some(*open),
+        // A log that lost its first record has nobody's word on what was declared.
+        _ => None,
+    };
+    let vantage = open.as_ref().and_then(|open| open.vantage?.declared());
+    let mut addresses = Vec::new();
+    let mut not_counted = None;
+    for seen in &row.addresses {
+        let measured = match vantage {
+            Some(vantage) => round_trips::of(records, vantage, host, seen.address)?,
+            None => Measured::default(),
+        };
+        not_counted = measured.not_counted.or(not_counted);
+        addresses.extend(address(records, seen, measured.round_trips)?);
+    }
+    let counts = |address: &AddressFacts| address.round_trips.iter().any(|r| r.signature.is_some());
+    let no_statement = match vantage {
+        None => Some(NoStatement::NoVantage),
+        Some(_) if addresses.iter().any(counts) => None,
+        Some(_) => match not_counted {
+            Some(why) => Some(why),
+            None => round_trips::unmeasurable(records)?,
+        },
+    };
     Ok(Some(Facts {
         host: host.clone(),
         contact: Some(Supported {
@@ -54,18 +80,33 @@ pub(super) fn of(
         }),
         aliases: aliases(records, host, &row.cnames)?,
         not_asked: row.addresses.iter().filter(|seen| seen.annotation.is_none()).count(),
-        addresses: row
-            .addresses
-            .iter()
-            .filter_map(|seen| address(records, seen).transpose())
-            .collect::<Result<_, _>>()?,
         sightings: sightings(row, history),
-        no_statement: Some(NoStatement::NoVantage),
+        addresses,
+        no_statement,
         resolved_by_proxy: row.addresses.iter().any(|seen| seen.looked_up),
         simulated: row.simulated,
-        statements: questions.statements.iter().filter_map(about).collect(),
+        statements: statements(
+            open.map(|open| open.statements).unwrap_or_default(),
+            host,
+            questions,
+        ),
         asked_about: questions.countries.clone(),
     }))
+}
+
+/// The statements about the host: those that were under test when the session was recorded, then
+/// those that are now.
+fn statements(recorded: Vec<StatementShape>, host: &Host, questions: &Questions) -> Vec<Statement> {
+    let of_session = recorded
+        .into_iter()
+        .map(|shape| (shape.host.0, Statement { text: shape.text, says: shape.says.0 }));
+    let mut statements: Vec<Statement> = Vec::new();
+    for (about, statement) in of_session.chain(questions.statements.iter().cloned()) {
+        if about == *host && !statements.contains(&statement) {
+            statements.push(statement);
+        }
+    }
+    statements
 }
 
 /// The kinds of records that show that a connection has a contact level.
@@ -167,7 +208,11 @@ fn aliases(
 }
 
 /// `None` when the databases were not asked about the address yet.
-fn address(records: &Records<'_>, seen: &AddressSeen) -> Result<Option<AddressFacts>, ReadError> {
+fn address(
+    records: &Records<'_>,
+    seen: &AddressSeen,
+    round_trips: Vec<RoundTrips>,
+) -> Result<Option<AddressFacts>, ReadError> {
     let Some(annotation) = &seen.annotation else { return Ok(None) };
     let number = seen.assessment.and_then(|number| i64::try_from(number).ok());
     let seqs = match number {
@@ -180,7 +225,7 @@ fn address(records: &Records<'_>, seen: &AddressSeen) -> Result<Option<AddressFa
             .map_or_else(Vec::new, |(claims, sum)| vec![RecordSeq(claims), RecordSeq(sum)]),
         later: Vec::new(),
         looked_up: seen.looked_up,
-        round_trips: Vec::new(),
+        round_trips,
     }))
 }
 

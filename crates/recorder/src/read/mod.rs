@@ -17,6 +17,7 @@ mod names;
 mod order;
 mod query;
 mod records;
+mod round_trips;
 mod rows;
 mod session;
 mod sessions;

@@ -10,6 +10,7 @@ mod history;
 mod names;
 mod opening;
 mod recorded;
+mod round_trips;
 
 use super::query::{DestinationQuery, FlowQuery, GroupBy};
 use super::session::Session;

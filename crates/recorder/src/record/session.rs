@@ -2,10 +2,15 @@
 //! ended and what a restart had to repair.
 
 use super::value::{Base64, Count, Spelled};
+use flow::address::Host;
+use flow::assessment::{Says, Statement};
 use flow::claim::Source;
 use flow::id::{ConnectionId, SessionId};
+use flow::physics::{Kilometres, Position, Vantage};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
 
 /// `session.open`: the first record.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,10 +36,97 @@ pub struct SessionOpen {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub previous: Option<Previous>,
     pub session: Spelled<SessionId>,
-    /// Some address, name or database was simulated.
+    /// Some address, name, time or database was simulated.
     pub simulated: bool,
+    /// The statements under test.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub statements: Vec<StatementShape>,
     pub tool: Tool,
+    /// Where the machine stands, as its operator declared.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vantage: Option<VantageShape>,
 }
+
+/// What somebody says of a host.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StatementShape {
+    pub host: Spelled<Host>,
+    /// In terms that can be tested, as in the configuration.
+    pub says: Spelled<Says>,
+    pub text: String,
+}
+
+impl From<&(Host, Statement)> for StatementShape {
+    fn from((host, statement): &(Host, Statement)) -> Self {
+        Self {
+            host: Spelled(host.clone()),
+            says: Spelled(statement.says.clone()),
+            text: statement.text.clone(),
+        }
+    }
+}
+
+/// A place on the globe; degrees are texts, as they can be negative and are not whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct VantageShape {
+    /// North.
+    pub latitude: Spelled<Degrees>,
+    /// East.
+    pub longitude: Spelled<Degrees>,
+    pub uncertainty_m: u32,
+}
+
+impl From<Vantage> for VantageShape {
+    fn from(vantage: Vantage) -> Self {
+        let (latitude, longitude) = vantage.position.millionths();
+        Self {
+            latitude: Spelled(Degrees(latitude)),
+            longitude: Spelled(Degrees(longitude)),
+            uncertainty_m: vantage.uncertainty.metres(),
+        }
+    }
+}
+
+impl VantageShape {
+    /// `None` of numbers that are no place.
+    pub fn declared(self) -> Option<Vantage> {
+        let degrees = |Spelled(Degrees(millionths)): Spelled<Degrees>| f64::from(millionths) / 1e6;
+        let position = Position::new(degrees(self.latitude), degrees(self.longitude)).ok()?;
+        Some(Vantage { position, uncertainty: Kilometres::from_metres(self.uncertainty_m) })
+    }
+}
+
+/// Millionths of a degree, spelled as degrees with six digits after the point, such as `-33.868800`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Degrees(pub i32);
+
+impl fmt::Display for Degrees {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (sign, millionths) = (if self.0 < 0 { "-" } else { "" }, self.0.unsigned_abs());
+        write!(f, "{sign}{}.{:06}", millionths / 1_000_000, millionths % 1_000_000)
+    }
+}
+
+impl FromStr for Degrees {
+    type Err = NotDegrees;
+
+    fn from_str(text: &str) -> Result<Self, NotDegrees> {
+        let (whole, part) = text.split_once('.').ok_or(NotDegrees)?;
+        let digits = part.len() == 6 && part.bytes().all(|byte| byte.is_ascii_digit());
+        let millionths: i32 = format!("{whole}{part}").parse().map_err(|_no_number| NotDegrees)?;
+        if digits && Self(millionths).to_string() == text {
+            Ok(Self(millionths))
+        } else {
+            Err(NotDegrees)
+        }
+    }
+}
+
+/// A text that is not how [`Degrees`] are spelled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NotDegrees;
 
 /// The last checkpoint of the session before this one in the same data directory.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

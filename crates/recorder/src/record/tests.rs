@@ -4,7 +4,9 @@ use crate::record::destination::{ClaimShape, LocationShape, OperatorShape, Says}
 use crate::record::dns::{Answer, EdnsShape, ResolverShape};
 use crate::record::exchange::{BodyShape, End, FramingWord, Messages, Upgrade};
 use crate::record::flag::{FlagShape, ReasonShape};
+use crate::record::network::{InterfaceShape, Network, RouteShape, Rtt, UplinkShape};
 use crate::record::session::{CloseWhy, GapWhy, Missing, Previous, SourceShape, Tool};
+use crate::record::session::{Degrees, NotDegrees, StatementShape};
 use crate::record::store::{Direction, Extent, Leg, Run};
 use crate::record::tls::{Agreed, OwnHello, TlsLeaf};
 use crate::record::value::{Spelled, Text};
@@ -13,6 +15,7 @@ use flow::id::{ConnectionId, ExchangeId, LookupId, SessionId};
 use flow::message::{
     self, GrpcMessage, MessageDefect, MessageEnd, MessageKind, SseEvent, WebSocketMessage,
 };
+use flow::physics::Vantage;
 use flow::time::{MonoNanos, WallNanos};
 use proptest::prelude::*;
 use serde_json::Value;
@@ -110,6 +113,52 @@ fn operator() -> OperatorShape {
 }
 
 #[test]
+fn records_about_round_trips_are_canonical() {
+    let uplink = UplinkShape {
+        default_routes: vec![
+            RouteShape { gateway: Some(spelled("192.168.1.1")), interface: "eth0".to_owned() },
+            RouteShape { gateway: None, interface: "wg0".to_owned() },
+        ],
+        interfaces: vec![InterfaceShape { kind: spelled("wireguard"), name: "wg0".to_owned() }],
+        leaves_by: vec!["wg0".to_owned()],
+        tunnel: Some("wg0".to_owned()),
+    };
+    for (uplink, upstream_proxy) in [(Some(uplink), true), (None, false)] {
+        check(Body::Network(Network { epoch: Count(1), uplink, upstream_proxy }));
+    }
+    for (connect_ns, other) in [(Some(Count(1)), true), (None, false)] {
+        check(Body::Rtt(Rtt {
+            address: spelled("2001:db8::1"),
+            chain: spelled("public"),
+            connect_ns,
+            connection: c1(),
+            epoch: Count(1),
+            retried: other,
+            samples: Count(3),
+            server_name: "a.example".to_owned(),
+            signature_ns: Count(4_000_000),
+            simulated: other,
+        }));
+    }
+}
+
+#[test]
+fn degrees_have_one_spelling() {
+    for (millionths, text) in [
+        (0, "0.000000"),
+        (-1, "-0.000001"),
+        (-33_868_800, "-33.868800"),
+        (180_000_000, "180.000000"),
+    ] {
+        assert_eq!(Degrees(millionths).to_string(), text);
+        assert_eq!(text.parse(), Ok(Degrees(millionths)));
+    }
+    for text in ["", "1", "1.0", "01.000000", "-0.000000", "+1.000000", "1.00000a", "9999.000000"] {
+        assert_eq!(text.parse::<Degrees>(), Err(NotDegrees), "{text}");
+    }
+}
+
+#[test]
 fn session_records_are_canonical() {
     check(Body::SessionOpen(Box::new(SessionOpen {
         boot_id: Some("0-1".to_owned()),
@@ -123,7 +172,13 @@ fn session_records_are_canonical() {
         previous: Some(Previous { checkpoint: "a\nb\n".to_owned(), name: "m".to_owned() }),
         session: Spelled(SessionId([0xfe; 16])),
         simulated: false,
+        statements: vec![StatementShape {
+            host: spelled("a.example"),
+            says: spelled("located:SG"),
+            text: "it is there".to_owned(),
+        }],
         tool: Tool { sha256: Some("00".to_owned()), version: "0.1.0".to_owned() },
+        vantage: Some(Vantage::new(-33.8688, 0.5, 25.0).unwrap().into()),
     })));
     check(Body::Marker(Marker { text: "x".to_owned() }));
     check(Body::Phase(Phase { name: "x".to_owned() }));
