@@ -1,6 +1,7 @@
 //! Who takes part: made-up host names at real addresses, each there to show one thing.
 
 use std::net::{IpAddr, Ipv4Addr};
+use std::time::Duration;
 
 /// A host that the phone talks to.
 #[derive(Clone, Copy, Debug)]
@@ -76,6 +77,27 @@ pub const CHAT: Place = Place {
         "operated by a group headquartered in CN, located in SG by both databases",
     )
 };
+/// What a dispute of 2022 was about: a machine in one country, run by a company of another.
+pub const CLIPS: Place = Place {
+    aliases: &["clips-reeltime-example.bsgslb.com"],
+    ..place(
+        Some("clips.reeltime.example"),
+        [147, 90, 200, 7],
+        443,
+        Serves::Http2,
+        "a name in a zone of a group headquartered in CN, located in SG; statements on both",
+    )
+};
+/// What somebody says of [`CLIPS`], and the same in terms that can be tested.
+pub const CLIPS_STATEMENTS: [(&str, &str); 2] = [
+    ("run by Guizhou Baishan Cloud", "operator:Baishan Cloud"),
+    ("located in Singapore", "located:SG"),
+];
+/// What a handshake with [`CLIPS`] is to take in place of what it takes on loopback: less than any
+/// way from [`VANTAGE`] to mainland China and back.
+pub const CLIPS_TIME: Duration = Duration::from_millis(4);
+/// Where the machine is to stand: degrees north and east of Singapore, kilometres of uncertainty.
+pub const VANTAGE: (f64, f64, f64) = (1.3521, 103.8198, 25.0);
 /// A game server on whose country the databases disagree.
 pub const GAME: Place = place(
     Some("lobby.kartgame.example"),
@@ -137,8 +159,8 @@ pub const RETIRED: Place = place(
 );
 
 /// All of them.
-pub const CAST: [Place; 11] =
-    [FEED, NOTES, CHAT, GAME, TRACKER, BUILT_IN, BANK, WALLET, CAMERA, PUSH, RETIRED];
+pub const CAST: [Place; 12] =
+    [FEED, NOTES, CHAT, CLIPS, GAME, TRACKER, BUILT_IN, BANK, WALLET, CAMERA, PUSH, RETIRED];
 
 const fn place(
     name: Option<&'static str>,

@@ -65,6 +65,7 @@ impl Phone {
         match place.host().as_str() {
             host if host == cast::FEED.host() => self.many_at_once(place, &FEED_PATHS).await,
             host if host == cast::CHAT.host() => self.many_at_once(place, &CHAT_PATHS).await,
+            host if host == cast::CLIPS.host() => self.many_at_once(place, &CLIP_PATHS).await,
             host if host == cast::NOTES.host() => self.upload(place).await,
             host if host == cast::GAME.host() => self.websocket(place).await,
             host if host == cast::TRACKER.host() => self.tracker(place).await,
@@ -246,5 +247,6 @@ const FEED_PATHS: [&str; 5] = [
     "/img/postcard-2.jpg",
     "/gone/old-endpoint",
 ];
+const CLIP_PATHS: [&str; 2] = ["/v1/clips?cursor=0", "/v1/clips?cursor=20"];
 const BANK_PATHS: [&str; 1] = ["/v3/accounts"];
 const CHAT_PATHS: [&str; 2] = ["/session/open?imei=490154203237518", "/poll?since=0"];

@@ -3,9 +3,11 @@
 
 use crate::config::settings::Settings;
 use crate::error::Error;
-use demo::cast::{CAST, LEFT_ALONE};
+use demo::cast::{CAST, CLIPS, CLIPS_STATEMENTS, CLIPS_TIME, LEFT_ALONE, VANTAGE};
 use demo::origins::Origins;
 use demo::phone::{Phone, Played};
+use flow::assessment::Statement;
+use flow::physics::Vantage;
 use rustls::crypto::CryptoProvider;
 use rustls_pki_types::CertificateDer;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -33,6 +35,7 @@ impl Stage {
         if let Ok(pattern) = LEFT_ALONE.parse() {
             settings.rules.passthrough.push(pattern);
         }
+        dispute(settings);
         for place in CAST {
             let Some(Ok(name)) = place.name.map(str::parse) else { continue };
             let cnames = place.aliases.iter().filter_map(|alias| alias.parse().ok()).collect();
@@ -60,5 +63,17 @@ impl Stage {
         let proxy = SocketAddr::new(reachable, proxy.port());
         let built_in = self.origins.root().clone();
         Phone::new(proxy, trusted, built_in, Arc::clone(&self.provider)).play().await
+    }
+}
+
+/// Puts statements about one of the hosts to the test, with a made-up round trip from a made-up place.
+fn dispute(settings: &mut Settings) {
+    let (latitude, longitude, uncertainty_km) = VANTAGE;
+    settings.vantage = Vantage::new(latitude, longitude, uncertainty_km).ok();
+    settings.simulated_times.insert(CLIPS.address, CLIPS_TIME);
+    for (text, says) in CLIPS_STATEMENTS {
+        if let (Ok(host), Ok(says)) = (CLIPS.host().parse(), says.parse()) {
+            settings.statements.push((host, Statement { text: text.to_owned(), says }));
+        }
     }
 }
