@@ -6,6 +6,10 @@ use harness::device::{Device, read_head};
 use harness::network::{Network, Place};
 use harness::origin::Origin;
 use harness::tool::{self, SHORT};
+use serde_json::Value;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio_rustls::server::TlsStream;
@@ -186,4 +190,78 @@ fn routes_into_a_tunnel_silence_physics() {
     assert!(!output.status.success());
     assert!(landfall.stop().status.success());
     says(&shown(&case, HOST), &["the default route leads into a tunnel (tun9)"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_look_up_measures_when_it_is_asked_to_and_never_else() {
+    let mut case = Case::new();
+    let accepted = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&accepted);
+    let tls = case.ca().server(&["127.0.0.1", "origin.example"], &["http/1.1"]);
+    let origin = Origin::tls(tls, move |stream| {
+        counted.fetch_add(1, Ordering::Relaxed);
+        async move { drop(stream) }
+    })
+    .await;
+    case.setting("vantage = { lat = -54.8, lon = -68.3, uncertainty-km = 25 }");
+    case.name("origin.example", &[], "127.0.0.1");
+    let platform = case.path("platform.pem");
+    std::fs::write(&platform, case.ca().pem()).unwrap();
+    let socket = origin.socket().to_string();
+    let named = format!("origin.example:{}", origin.socket().port());
+    let look_up = |what: &[&str], public: bool| {
+        let mut command = case.command(&[&["lookup"], what].concat());
+        if public {
+            command.env("SSL_CERT_FILE", &platform);
+        }
+        tool::run(&mut command, SHORT)
+    };
+
+    look_up(&["127.0.0.1", "-o", "jsonl"], true).expect_success();
+    let refused = look_up(&[&socket, "--rtt", "-o", "table"], true).expect_success();
+    says(&refused.text(), &["not measured", "loopback"]);
+    assert_eq!(refused.error_text(), "", "nothing is contacted, so nothing is said of it");
+    assert_eq!(accepted.load(Ordering::Relaxed), 0);
+
+    let contacts = async |expected: usize| {
+        let reached = async {
+            while accepted.load(Ordering::Relaxed) < expected {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        tokio::time::timeout(SHORT, reached).await.expect("too few handshakes");
+        assert_eq!(accepted.load(Ordering::Relaxed), expected);
+    };
+    let allowed = ["--rtt", "--allow-local"];
+    let output = look_up(&[&[&*socket, "-o", "table"], &allowed[..]].concat(), true);
+    let output = output.expect_success();
+    contacts(3).await;
+    says(&output.error_text(), &[&format!("Contacting {socket} as 127.0.0.1: 3 TLS handshakes")]);
+    says(&output.text(), &["chain: public, connected in", "(3 samples) from -54.8000, -68.3000"]);
+
+    let words = [&*socket, &*named, "-o", "jsonl"];
+    let output = look_up(&[&words[..], &allowed[..]].concat(), false).expect_success();
+    contacts(9).await;
+    let rows: Vec<Value> =
+        output.text().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(rows.len(), 2);
+    for row in rows {
+        let handshakes = row["round_trips"]["handshakes"].as_array().unwrap();
+        assert_eq!(handshakes.len(), 3, "{row:#}");
+        assert!(handshakes.iter().all(|one| one["chain"] == "unverified"), "{row:#}");
+        let said = row["round_trips"]["sentences"].to_string();
+        says(&said, &["no server signature under a publicly trusted chain was timed"]);
+    }
+}
+
+#[test]
+fn a_simulated_time_contacts_nobody() {
+    let mut case = Case::new();
+    case.setting(&format!("vantage = {SINGAPORE}"));
+    case.setting(&format!("simulate = {{ rtt-ms = {{ {ADDRESS:?} = 4 }} }}"));
+    let output = case.cli(&["lookup", ADDRESS, "--rtt", "-o", "table"]).expect_success();
+    assert_eq!(output.error_text(), "");
+    says(&output.text(), &["CN is physically impossible", "the configuration gives the time"]);
+    let row = case.rows(&["lookup", ADDRESS, "--rtt"]).remove(0);
+    assert_eq!((&row["rtt"], &row["simulated"]), (&Value::from("4.0 ms"), &Value::from(true)));
 }

@@ -15,6 +15,7 @@ mod message;
 mod name_history;
 mod notice;
 mod review;
+mod round_trip;
 mod session;
 
 pub use address::AddressShape;
@@ -30,6 +31,7 @@ pub use message::{MESSAGE_KEYS, MessageShape};
 pub use name_history::NameHistoryShape;
 pub use notice::NoticeShape;
 pub use review::{ReviewRecordShape, ReviewShape, ReviewState};
+pub use round_trip::{HandshakeShape, RoundTripsShape};
 pub use session::SessionShape;
 
 use serde::{Serialize, Serializer};

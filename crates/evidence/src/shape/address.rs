@@ -1,13 +1,15 @@
 //! One address and what is known of it: a line of `landfall lookup`.
 
 use super::known::Known;
-use super::{ClaimShape, SCHEMA, Shown, is_false};
+use super::{ClaimShape, RoundTripsShape, SCHEMA, Shown, is_false};
 use flow::address::DnsName;
 use flow::annotation::Annotation;
 use flow::assessment::{LocationLevel, OperatorLevel};
+use flow::physics::RoundTrip;
 use geoip::assess::{location_level, operator_level};
 use serde::Serialize;
 use std::net::IpAddr;
+use std::time::Duration;
 
 /// An address under one set of databases, with the keys of a destination.
 #[derive(Clone, Debug, Serialize)]
@@ -29,6 +31,11 @@ pub struct AddressShape<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     location_level: Option<&'static str>,
     claims: Vec<ClaimShape<'a>>,
+    /// The shortest of the handshakes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rtt: Option<Shown<RoundTrip>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    round_trips: Option<RoundTripsShape>,
     /// The name was not looked up: the configuration says what it resolves to.
     #[serde(skip_serializing_if = "is_false")]
     simulated: bool,
@@ -52,7 +59,20 @@ impl<'a> AddressShape<'a> {
                 .map(OperatorLevel::code),
             location_level: location_level(Some(annotation)).map(LocationLevel::code),
             claims: annotation.claims.iter().map(ClaimShape::new).collect(),
+            rtt: None,
+            round_trips: None,
             simulated,
         }
+    }
+
+    /// With what was measured of it.
+    pub fn measured(self, round_trips: Option<RoundTripsShape>) -> Self {
+        let times = |shape: &RoundTripsShape| {
+            shape.handshakes.iter().map(|handshake| handshake.signature_ns).min()
+        };
+        let least = round_trips.as_ref().and_then(times);
+        let simulated = self.simulated || round_trips.as_ref().is_some_and(|m| m.simulated);
+        let rtt = least.map(|nanos| Shown(RoundTrip(Duration::from_nanos(nanos))));
+        Self { rtt, round_trips, simulated, ..self }
     }
 }

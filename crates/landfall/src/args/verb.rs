@@ -37,6 +37,13 @@ pub(crate) enum Verb {
         /// Addresses and host names; `-` reads them from stdin, one per line.
         #[arg(required = true, value_name = "IP|HOST")]
         what: Vec<String>,
+        /// Dial each of them, on port 443 or that of HOST:PORT, and measure TLS handshakes; nothing is
+        /// contacted without it.
+        #[arg(long)]
+        rtt: bool,
+        /// Let loopback and link-local addresses be dialled (tests).
+        #[arg(long, requires = "rtt")]
+        allow_local: bool,
         /// MMDB file to ask beside the bundled databases; repeatable.
         #[arg(long, value_name = "FILE")]
         geoip: Vec<PathBuf>,

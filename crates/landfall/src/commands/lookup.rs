@@ -1,6 +1,7 @@
 //! `landfall lookup`: what the databases say of any address. Addresses need no network; a name is
-//! looked up, since it was asked for.
+//! looked up, since it was asked for. What is asked about is contacted on request alone.
 
+use super::lookup_rtt::{self, Asked, Ruler};
 use crate::args::OutputArgs;
 use crate::clock::SystemClock;
 use crate::context::Context;
@@ -23,15 +24,25 @@ use std::sync::Arc;
 use tokio::runtime::Runtime;
 
 /// Looks up what is named, and what stdin names where `-` is among it.
-pub(crate) fn run(context: &Context, what: &[String], output: OutputArgs) -> Result<Exit, Error> {
-    let databases = Databases::open(&context.settings.geoip)?;
+pub(crate) fn run(
+    context: &Context,
+    what: &[String],
+    rtt: bool,
+    output: OutputArgs,
+) -> Result<Exit, Error> {
+    let databases = Arc::new(Databases::open(&context.settings.geoip)?);
+    let ruler = if rtt { Some(Ruler::new(context, &databases)?) } else { None };
     let output = context.output(output);
     if let ([one], Format::Table, true) = (what, output.format, output.fields.is_empty())
-        && let Ok(Host::Ip(address)) = one.parse()
+        && let Ok(asked @ Asked { host: Host::Ip(address), .. }) = asked(one, rtt)
     {
         let annotation = databases.annotate(address, &[], None);
+        let measured = ruler.map(|ruler| ruler.measure(&asked, &annotation));
         output.page(|page| {
             facts(page, &annotation);
+            if let Some(measured) = &measured {
+                lookup_rtt::fill(page, measured);
+            }
             claims(page, &annotation);
         })?;
         return Ok(Exit::Ok);
@@ -40,6 +51,7 @@ pub(crate) fn run(context: &Context, what: &[String], output: OutputArgs) -> Res
         context,
         databases: &databases,
         names: None,
+        ruler,
         rows: output.rows::<AddressShape<'_>>()?,
         exit: Exit::Ok,
     };
@@ -62,6 +74,8 @@ struct Asker<'a> {
     databases: &'a Databases,
     /// Made when the first name is asked for.
     names: Option<(Runtime, NameResolver)>,
+    /// There where round trips are asked for.
+    ruler: Option<Ruler>,
     rows: Rows<'a, StdoutLock<'static>>,
     exit: Exit,
 }
@@ -95,9 +109,11 @@ impl Asker<'_> {
 
     /// Asks for one address or name; `false` when no more rows are wanted.
     fn ask(&mut self, word: &str) -> Result<bool, Error> {
-        match host(word) {
-            Ok(Host::Ip(address)) => self.print(address, &[], false),
-            Ok(Host::Name(name)) => self.ask_name(&name),
+        match asked(word, self.ruler.is_some()) {
+            Ok(asked @ Asked { host: Host::Ip(address), .. }) => {
+                self.print(&asked, address, &[], false)
+            }
+            Ok(asked @ Asked { host: Host::Name(_), .. }) => self.ask_name(&asked),
             Err(hint) => {
                 self.complain(word, "not an address or host name", &hint);
                 Ok(true)
@@ -105,7 +121,8 @@ impl Asker<'_> {
         }
     }
 
-    fn ask_name(&mut self, name: &DnsName) -> Result<bool, Error> {
+    fn ask_name(&mut self, asked: &Asked) -> Result<bool, Error> {
+        let Host::Name(name) = &asked.host else { return Ok(true) };
         let lookup = self.look_up(name)?;
         if lookup.outcome != LookupOutcome::Found {
             let hint = remedy(&lookup.outcome);
@@ -114,7 +131,7 @@ impl Asker<'_> {
         }
         let simulated = lookup.resolver == Resolver::Override;
         for address in lookup.addresses() {
-            if !self.print(address, &lookup.chain, simulated)? {
+            if !self.print(asked, address, &lookup.chain, simulated)? {
                 return Ok(false);
             }
         }
@@ -140,12 +157,14 @@ impl Asker<'_> {
 
     fn print(
         &mut self,
+        asked: &Asked,
         address: IpAddr,
         chain: &[DnsName],
         simulated: bool,
     ) -> Result<bool, Error> {
         let annotation = self.databases.annotate(address, chain, None);
-        self.rows.push(&AddressShape::new(&annotation, chain, simulated))
+        let measured = self.ruler.as_ref().map(|ruler| ruler.measure(asked, &annotation));
+        self.rows.push(&AddressShape::new(&annotation, chain, simulated).measured(measured))
     }
 
     /// One bad line of many does not end the others; the exit code tells.
@@ -155,6 +174,20 @@ impl Asker<'_> {
         let written = writeln!(std::io::stderr(), "warning: {word}: {why}\nhint: {hint}");
         // Without a stderr there is nobody to tell.
         drop(written);
+    }
+}
+
+/// What a word asks about. A port is for measuring alone.
+fn asked(word: &str, measuring: bool) -> Result<Asked, String> {
+    match (host(word), measuring) {
+        (Ok(host), _) => Ok(Asked { host, port: HTTPS }),
+        (Err(hint), true) if !word.contains('/') => match Target::parse(word, None) {
+            Ok(Target { host: named, port }) => {
+                Ok(Asked { host: host(&named.to_string()).or(Err(hint))?, port })
+            }
+            Err(_) => Err(hint),
+        },
+        (Err(hint), _) => Err(hint),
     }
 }
 
@@ -297,16 +330,19 @@ impl Row for AddressShape<'_> {
         Column::shown("special_range", "range", Kind::Text),
         Column::hidden("operator_level", Kind::Text),
         Column::hidden("location_level", Kind::Text),
+        Column::shown("rtt", "round trip", Kind::Text),
         Column::shown("flags", "flags", Kind::Flags),
         Column::hidden("flag_reasons", Kind::Text),
         Column::shown("severity", "severity", Kind::Text).spare(4),
         Column::hidden("claims", Kind::Text),
+        Column::hidden("round_trips", Kind::Text),
         Column::hidden("simulated", Kind::Text),
     ];
 }
 
 const NAMES: &str = "write an address or a host name, such as 192.0.2.1 or www.example.com";
 const DOTTED: &str = "write all four numbers of the address, each from 0 to 255";
+const HTTPS: u16 = 443;
 const READ_BYTES: usize = 64 * 1024;
 /// No host name or address is longer.
 const LONGEST_LINE_BYTES: u64 = 4 * 1024;
@@ -337,6 +373,23 @@ mod tests {
         refused("a b", "write an address");
         refused("", "write an address");
         refused("://", "write an address");
+    }
+
+    #[test]
+    fn a_port_is_taken_where_round_trips_are_measured() {
+        for (word, host, port) in [
+            ("8.8.8.8:853", "8.8.8.8", 853),
+            ("[2001:db8::1]:8443", "2001:db8::1", 8443),
+            ("www.example.com:8443", "www.example.com", 8443),
+            ("www.example.com", "www.example.com", 443),
+        ] {
+            let asked = asked(word, true).unwrap();
+            assert_eq!((asked.host.to_string(), asked.port), (host.to_owned(), port));
+        }
+        for word in ["8.8.8:443", "https://a.example:443", "a.example:", "10.0.0.0/8:1"] {
+            assert!(asked(word, true).is_err(), "{word}");
+        }
+        assert!(asked("8.8.8.8:53", false).is_err());
     }
 
     #[test]

@@ -20,6 +20,7 @@ mod geo_update;
 mod geo_verify;
 mod levels;
 mod lookup;
+mod lookup_rtt;
 mod reobserve;
 mod review;
 mod second_opinion;
@@ -46,9 +47,9 @@ pub(crate) fn run(cli: Cli) -> Result<Exit, Error> {
     let plain = |global, before| Context::new(global, before, RunArgs::default());
     match verb {
         Verb::Ca(verb) => of_authority(&plain(global, before)?, verb),
-        Verb::Lookup { what, geoip, databases, output } => {
-            let context = Context::new(global, before, with_databases(geoip, databases))?;
-            lookup::run(&context, &what, output)
+        Verb::Lookup { what, rtt, allow_local, geoip, databases, output } => {
+            let run = RunArgs { allow_local, ..with_databases(geoip, databases) };
+            lookup::run(&Context::new(global, before, run)?, &what, rtt, output)
         }
         Verb::Geo(GeoVerb::Status { sets, strict, geoip, output }) => {
             let context = Context::new(global, before, with_databases(geoip, None))?;
