@@ -127,6 +127,8 @@ enum Woken {
     Command(Command),
     /// A commit is due.
     Due,
+    /// Nothing has passed for a while.
+    Idle,
     /// All senders are gone.
     End,
 }
@@ -153,6 +155,8 @@ fn run(
             }
             Woken::Command(command) => obey(&mut writer, command),
             Woken::Due => writer.commit(),
+            // Others fill the disk meanwhile, and the next connection must find that told.
+            Woken::Idle => writer.check_room(),
             Woken::End => return writer.close(CloseWhy::Finished),
         };
         match handled {
@@ -195,10 +199,8 @@ async fn next(
     due_in: Option<Duration>,
 ) -> Woken {
     let due = async {
-        match due_in {
-            Some(wait) => tokio::time::sleep(wait).await,
-            None => std::future::pending().await,
-        }
+        tokio::time::sleep(due_in.unwrap_or(ROOM_CHECK_TIME)).await;
+        due_in.map_or(Woken::Idle, |_| Woken::Due)
     };
     tokio::select! {
         biased;
@@ -206,13 +208,17 @@ async fn next(
         count = events.recv_many(batch, BATCH_EVENTS) => {
             if count == 0 { Woken::End } else { Woken::Events }
         }
-        () = due => Woken::Due,
+        woken = due => woken,
     }
 }
 
 /// Handles a batch of events.
 fn take(writer: &mut SessionWriter, batch: &mut Vec<Event>) -> Result<(), Error> {
+    // Not only with the next commit: until then a short connection may have been served.
     let mut room = Ok(());
+    if batch.iter().any(|event| matches!(event, Event::Opened(_))) {
+        put_off(writer.check_room(), &mut room)?;
+    }
     for event in batch.drain(..) {
         writer.handle(event)?;
         let committed = writer.commit_if_large();
@@ -272,6 +278,8 @@ const BATCH_EVENTS: usize = 256;
 /// Time in which events gather before the next batch: far below the 100 ms after which a commit
 /// begins, and so short that the events in flight do not fill their room.
 const GATHER_TIME: Duration = Duration::from_millis(2);
+/// Between two looks at the free space while nothing passes.
+const ROOM_CHECK_TIME: Duration = Duration::from_secs(1);
 /// A record is bounded, and a mark is a remark.
 const MAX_TEXT_BYTES: usize = 4 << 10;
 

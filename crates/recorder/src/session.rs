@@ -187,9 +187,12 @@ impl SessionWriter {
     /// Makes everything durable: first the frames, then the log that points at them.
     pub(crate) fn commit(&mut self) -> Result<(), Error> {
         self.commit_parts()?;
-        let path = self.parts.directory.path();
-        let floor_bytes = self.parts.limits.free_disk_bytes;
-        check_free_space(path, floor_bytes)
+        self.check_room()
+    }
+
+    /// Refuses when there is less room than the floor.
+    pub(crate) fn check_room(&self) -> Result<(), Error> {
+        check_free_space(self.parts.directory.path(), self.parts.limits.free_disk_bytes)
     }
 
     /// Ends the session: nothing can be appended to its log afterwards.

@@ -167,3 +167,32 @@ fn at_the_floor_what_had_been_handed_over_was_lost() {
     let closed = |record: &&Record| matches!(record.body, Body::ConnectionClose(_));
     assert_eq!(records.iter().filter(closed).count(), 3);
 }
+
+/// A writer that finds less room than its floor from now on.
+fn without_room(data_dir: &Path) -> SessionWriter {
+    let mut writer = begin(setup(data_dir), broadcast::channel(1).0).unwrap();
+    writer.commit().unwrap();
+    writer.parts.limits.free_disk_bytes = u64::MAX;
+    writer
+}
+
+#[test]
+fn a_disk_that_filled_while_nothing_passed_was_not_noticed() {
+    let temp = tempfile::tempdir().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    let (sender, receiver) = feed::channel(1 << 20);
+    let (_commands, commanded) = mpsc::channel(1);
+    let error = run(&runtime, without_room(temp.path()), receiver, commanded).unwrap_err();
+    assert!(matches!(error, Error::DiskFloor { .. }), "{error}");
+    assert!(sender.is_closed(), "a connection learns of it before it is served");
+}
+
+#[test]
+fn a_connection_is_told_of_a_full_disk_before_the_next_commit() {
+    let temp = tempfile::tempdir().unwrap();
+    let mut writer = without_room(temp.path());
+    let mut batch = vec![crate::fixture::opened(1)];
+    let error = take(&mut writer, &mut batch).unwrap_err();
+    assert!(matches!(error, Error::DiskFloor { .. }), "{error}");
+    assert!(batch.is_empty() && writer.due_in().is_some(), "it belongs to the record still");
+}
