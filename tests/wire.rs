@@ -172,6 +172,8 @@ async fn by_default_the_upstream_s_handshake_alone_is_kept() {
     let refused = case.cli(&["flow", "wire", &id, "--leg", "client"]);
     assert_eq!(refused.status.code(), Some(1), "{refused:?}");
     assert!(refused.error_text().contains("--wire full"), "{refused:?}");
+    let refused = case.cli(&["flow", "body", "c1"]);
+    assert!(refused.error_text().contains("hint: name one of them: c1.1\n"), "{refused:?}");
     let page = case.cli(&["flow", "show", &id, "-o", "table"]).expect_success().text();
     assert!(page.contains("handshake of the upstream's leg"), "{page}");
 }
@@ -197,7 +199,14 @@ async fn a_passed_through_connection_is_kept_once_and_a_limit_cuts_visibly() {
     let session_of_it = session(&case);
     assert!(frames(&session_of_it, CLIENT_TLS).is_empty());
     assert!(frames(&session_of_it, UPSTREAM).is_empty());
-    assert!(!frames(&session_of_it, 0).is_empty());
+    let relayed = frames(&session_of_it, 0);
+    assert!(!relayed.is_empty());
+    for (part, direction) in [("request", UP), ("response", 1)] {
+        let body = case.cli(&["flow", "body", "c1", "--part", part]).expect_success();
+        assert!(body.stdout == joined(&relayed, direction), "{part}");
+    }
+    let refused = case.cli(&["flow", "wire", "c1"]);
+    assert!(refused.error_text().contains("`landfall flow body c1 --part request`"), "{refused:?}");
 
     let mut case = Case::new();
     case.flag("--wire=full");

@@ -198,9 +198,10 @@ pub(crate) enum FlowVerb {
         #[command(flatten)]
         output: OutputArgs,
     },
-    /// A body on stdout, as transferred unless told otherwise.
+    /// A body on stdout, as transferred unless told otherwise; of a connection without exchanges what
+    /// the device (request) or the upstream (response) sent.
     Body {
-        /// cN.M (an exchange).
+        /// cN.M (an exchange), or cN (a connection without exchanges).
         id: FlowId,
         #[arg(long, default_value = "response")]
         part: Part,

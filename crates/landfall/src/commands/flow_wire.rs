@@ -5,7 +5,8 @@ use crate::args;
 use crate::context::Context;
 use crate::error::{Error, Exit};
 use crate::output::cell::bytes;
-use flow::id::FlowId;
+use flow::filter::TreatmentKind;
+use flow::id::{ConnectionId, FlowId};
 use flow::stream::{Direction, Leg, StreamKey};
 use recorder::read::ConnectionDetail;
 use recorder::record::store;
@@ -37,10 +38,10 @@ pub(crate) fn run(
     let session = context.session(None)?;
     let kept = session.kept(StreamKey { connection, leg, direction })?;
     if kept == 0 {
-        session.flow(id)?;
+        let treatment = session.flow(id)?.row.treatment;
         return Err(Error::runtime("no TLS bytes of this leg were kept")
             .at(id)
-            .hint("of intercepted connections `landfall run --wire full` keeps them; of those that are passed through the relayed bytes are the TLS bytes"));
+            .hint(instead(treatment, id, connection)));
     }
     let stdout = io::stdout();
     if stdout.is_terminal() {
@@ -52,6 +53,28 @@ pub(crate) fn run(
     session.raw(StreamKey { connection, leg, direction }, &mut out)?;
     out.flush().map_err(|error| Error::output(&error))?;
     Ok(Exit::Ok)
+}
+
+/// Where the bytes are, if anywhere.
+fn instead(treatment: Option<TreatmentKind>, id: FlowId, connection: ConnectionId) -> String {
+    match treatment {
+        Some(TreatmentKind::Intercepted) => {
+            "`landfall run --wire full` keeps all of both legs, of what it records then".to_owned()
+        }
+        Some(TreatmentKind::Passthrough) => format!(
+            "it was passed through, so that its relayed bytes are the TLS bytes: `landfall flow body \
+             {connection} --part request` (the device's) or `--part response`"
+        ),
+        Some(TreatmentKind::Plaintext) => {
+            format!("there was no TLS to terminate: `landfall flow body {id}` has what was relayed")
+        }
+        Some(TreatmentKind::Blocked) => {
+            format!("it was refused before any TLS: `landfall flow show {id}` tells why")
+        }
+        Some(TreatmentKind::Failed) | None => {
+            format!("`landfall flow show {id}` tells how far the connection came")
+        }
+    }
 }
 
 /// What is kept of a connection's TLS, leg by leg: `device 1.2 KiB up, 3.4 KiB down; upstream 3.4 KiB
