@@ -105,7 +105,11 @@ async fn an_answer_that_changes_within_a_session_is_told_with_its_places() {
     let moved = moved.unwrap_or_else(|| panic!("{verdicts:?}"));
     assert!(moved.contains("SG until ") && moved.contains(", CN from "), "{moved}");
 
-    let page = case.cli(&["dest", "show", HOST, "-o", "table"]).expect_success().text();
+    page_tells_of_the_change(&case, HOST);
+}
+
+fn page_tells_of_the_change(case: &Case, host: &str) {
+    let page = case.cli(&["dest", "show", host, "-o", "table"]).expect_success().text();
     for says in [
         "Look-ups of moving.example",
         "addresses: now also 8.136.0.1, 223.5.5.5; no longer 119.29.29.29",
