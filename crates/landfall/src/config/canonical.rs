@@ -40,15 +40,6 @@ pub(crate) fn canonical(settings: &Settings) -> Result<String, Error> {
         Wire::Handshake => "handshake",
         Wire::Full => "full",
     };
-    let resolve: Map<String, Value> = settings
-        .resolver
-        .overrides
-        .iter()
-        .map(|(name, answer)| {
-            let answer = json!({"cnames": texts(&answer.cnames), "addresses": answer.addresses});
-            (name.to_string(), answer)
-        })
-        .collect();
     let mut value = json!({
         "listen": settings.listen,
         "upstream-verify": verify,
@@ -67,7 +58,7 @@ pub(crate) fn canonical(settings: &Settings) -> Result<String, Error> {
         "authority-key": settings.authority_key.word(),
         "limits": limits(&settings.limits),
         "resolver": {"servers": settings.resolver.servers},
-        "resolve": resolve,
+        "resolve": resolve(settings),
         "dial": dial(settings),
         "transparent": transparent(settings),
         "geo": geo(settings),
@@ -96,6 +87,18 @@ pub(crate) fn canonical(settings: &Settings) -> Result<String, Error> {
         object.extend(given);
     }
     text(&value)
+}
+
+fn resolve(settings: &Settings) -> Map<String, Value> {
+    settings
+        .resolver
+        .overrides
+        .iter()
+        .map(|(name, answer)| {
+            let answer = json!({"cnames": texts(&answer.cnames), "addresses": answer.addresses});
+            (name.to_string(), answer)
+        })
+        .collect()
 }
 
 /// An empty text must never pass for a configuration.

@@ -175,18 +175,15 @@ impl Settings {
         let hop = outgoing::upstream_proxy(&run, written.upstream_proxy, &place)?;
         let (upstream_proxy, upstream_proxy_credentials) = hop.unzip();
         let mark = run.transparent_mark.or(written.transparent.mark).map(NonZeroU32::get);
-        let databases = run.geoip.into_iter().chain(databases);
         let set = run.databases.or(written.geo.set.map(|Text(set)| set)).unwrap_or_default();
+        let databases = run.geoip.into_iter().chain(databases);
         Ok(Self {
             listen: run.listen.or(written.listen).unwrap_or(DEFAULT_LISTEN),
             case: place.name("case", run.case.or(written.case))?,
             session: place.name("session", run.session.or(written.session))?,
             device: place.name("device", run.device.or(written.device))?,
             reviewer: place.name("reviewer", written.reviewer)?,
-            upstream_verify: run
-                .upstream_verify
-                .or(written.upstream_verify)
-                .unwrap_or(UpstreamVerify::Refuse),
+            upstream_verify: upstream_verify(run.upstream_verify.or(written.upstream_verify)),
             on_malformed: run.on_malformed.or(written.on_malformed).unwrap_or(OnMalformed::Relay),
             wire: run.wire.or(written.wire).unwrap_or(Wire::Handshake),
             upstream_ca: run.upstream_ca.into_iter().chain(beside(written.upstream_ca)).collect(),
@@ -247,6 +244,10 @@ impl Settings {
             || !self.resolver.overrides.is_empty()
             || !self.simulated_times.is_empty()
     }
+}
+
+fn upstream_verify(given: Option<UpstreamVerify>) -> UpstreamVerify {
+    given.unwrap_or(UpstreamVerify::Refuse)
 }
 
 fn bare<T>(texts: Vec<Text<T>>) -> impl Iterator<Item = T> {
