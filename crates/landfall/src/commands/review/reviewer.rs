@@ -69,7 +69,7 @@ mod tests {
     fn texts_of_people_are_trimmed_and_bounded() {
         assert_eq!(text("--reason", " a\nb ", 9).unwrap(), "a\nb");
         for (bad, says) in
-            [("", "empty"), (" \n", "empty"), ("\u{1b}[2J", "control"), ("aaaa", "longer")]
+            [("", "empty"), (" \n", "empty"), ("\u{1b}[m", "control"), ("aaaa", "longer")]
         {
             let error = text("--reason", bad, 3).unwrap_or_else(|error| error.to_string());
             assert!(error.contains(says) && error.contains("--reason"), "{bad:?}: {error}");
