@@ -142,7 +142,7 @@ async fn the_first_request_after_a_disk_filled_in_idle_time_was_answered_unrecor
     case.setting("limits.free-disk-bytes = \"20MiB\"");
     let volume = Volume::memory(case.data(), 512);
     let landfall = case.start();
-    volume.leave_free(0);
+    volume.leave_free(1);
     says(&landfall, "RECORDING STOPPED").await;
     let (head, _) = Device::distrusting(landfall.proxy()).connect(&format!("{HOST}:80")).await;
     assert!(head.starts_with("HTTP/1.1 503"), "{head}");
