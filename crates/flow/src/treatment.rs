@@ -3,6 +3,7 @@
 use crate::bound::Bound;
 use crate::distrust::{Distrust, DistrustClass};
 use crate::id::ConnectionId;
+use crate::time::WallNanos;
 use std::fmt;
 
 /// How a connection was treated.
@@ -62,6 +63,8 @@ impl Treatment {
             Self::Blocked(BlockedWhy::WrongCredentials) => {
                 "compare what the client gives with the proxy's users (see --credentials)"
             }
+            Self::Passthrough(PassthroughWhy::Distrusted { .. }) => FAIL_OPEN_HINT,
+            Self::Failed(Failure { cause: Cause::Unverified(_), .. }) => UNVERIFIED_HINT,
             _ => return self.bound().map(Bound::hint),
         };
         Some(text.to_owned())
@@ -78,14 +81,21 @@ impl Treatment {
     }
 }
 
+/// How the passing through of an app that distrusts us is ended.
+pub const FAIL_OPEN_HINT: &str =
+    "open its next connection all the same with an `intercept` rule, or --on-distrust keep";
+/// How an upstream whose chain does not verify is reached.
+pub const UNVERIFIED_HINT: &str =
+    "trust its authority with --upstream-ca FILE, or relay it with --upstream-verify record";
+
 /// Why TLS was not terminated.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PassthroughWhy {
     /// A rule of the `passthrough` list matched.
     Rule(String),
     /// The same device refused our leaf for this name on an earlier connection, and
-    /// `--on-distrust passthrough` is in force.
-    Distrusted { on: ConnectionId, distrust: Distrust },
+    /// `--on-distrust passthrough` is in force, until this time.
+    Distrusted { on: ConnectionId, distrust: Distrust, until: WallNanos },
     /// TLS that we cannot speak: the client's own bytes were sent on instead. What was in the way.
     UpstreamIncompatible(String),
 }
@@ -94,8 +104,10 @@ impl fmt::Display for PassthroughWhy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Rule(rule) => write!(f, "the passthrough rule {rule} matches"),
-            Self::Distrusted { on, distrust } => {
-                write!(f, "the client refused our certificate on {on}: {}", distrust.class)
+            Self::Distrusted { on, distrust, until } => {
+                let class = distrust.class;
+                write!(f, "the client refused our certificate on {on}: {class}; ")?;
+                write!(f, "passed through until {until}, or until it accepts ours")
             }
             Self::UpstreamIncompatible(fact) => write!(f, "upstream incompatible: {fact}"),
         }

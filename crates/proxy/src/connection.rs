@@ -11,7 +11,7 @@ use crate::ingress;
 use crate::ingress::ask::{Ask, Refusal, Single, request_failed};
 use crate::interception::{Tunnel, judged};
 use crate::journal::Journal;
-use crate::memory::Asked;
+use crate::memory::{Asked, Asker};
 use crate::opening::{self, Opening};
 use crate::relay::{self, End};
 use crate::setup::Setup;
@@ -19,12 +19,11 @@ use crate::upstream_tls::asked_host;
 use crate::wire::Wire;
 use crate::{broken, client_tls, forward, onboarding, reply, tls_failure, upstream};
 use feed::RecorderGone;
-use flow::address::{Host, Target};
+use flow::address::Target;
 use flow::event::{Event, Ingress};
 use flow::stream::{Direction, Leg};
 use flow::treatment::{BlockedWhy, Cause, Failure, Outcome, PlaintextWhy, Side, Stage, Treatment};
 use observe::Observer;
-use std::net::IpAddr;
 use std::sync::atomic::Ordering;
 
 /// Serves one connection of a device. However it ends, its record is closed.
@@ -144,11 +143,11 @@ async fn tunnel(
     target: &Target,
 ) -> Result<Outcome, RecorderGone> {
     let setup = &*served.setup;
-    let Client { wire: mut client, own, device, speaks, .. } = client;
+    let Client { wire: mut client, own, device, app, speaks, .. } = client;
+    let asker = Asker { device: device.0.ip(), app };
     journal.targeted(target.clone()).await?;
     if onboarding::is_own(target) {
-        let device = device.0.ip();
-        return Box::pin(own_pages(client, speaks, served, journal, &target.host, device)).await;
+        return Box::pin(own_pages(client, speaks, served, journal, target, asker)).await;
     }
     let upstream = match Box::pin(upstream::reach(setup, journal, target, &own)).await? {
         Ok(upstream) => upstream,
@@ -164,8 +163,7 @@ async fn tunnel(
     let reading = opening::read(&mut client, Some(&upstream), &setup.limits, &served.abort);
     let why = match Box::pin(reading).await {
         Opening::Tls(hello) => {
-            let device = device.0.ip();
-            let tunnel = Tunnel { client, upstream, device, target, own: &own, setup, journal };
+            let tunnel = Tunnel { client, upstream, asker, target, own: &own, setup, journal };
             return Box::pin(tunnel.run(hello)).await;
         }
         Opening::Failed(failure) => return hello_failed(client, setup, journal, failure).await,
@@ -202,8 +200,8 @@ async fn own_pages(
     speaks: Speaks,
     served: &Served,
     journal: &Journal,
-    host: &Host,
-    device: IpAddr,
+    target: &Target,
+    asker: Asker,
 ) -> Result<Outcome, RecorderGone> {
     let setup = &*served.setup;
     if let Err(error) = reply::established(&mut client, speaks, None).await {
@@ -212,8 +210,9 @@ async fn own_pages(
     let failure = match opening::read(&mut client, None, &setup.limits, &served.abort).await {
         Opening::Tls(hello) => {
             let (connection, at) = (journal.connection(), journal.now());
-            let host = asked_host(&hello, host).unwrap_or_else(|| host.clone());
-            let asked = Asked { device, name: host.to_string(), ja4: hello.ja4.clone() };
+            let host = asked_host(&hello, &target.host).unwrap_or_else(|| target.host.clone());
+            let (name, ja4) = (host.to_string(), hello.ja4.clone());
+            let asked = Asked { by: asker, name, port: target.port, ja4 };
             let needs = ClientNeeds::of(&hello);
             journal.tell(Event::ClientHello { connection, at, hello }).await?;
             let alpn: &[u8] = b"http/1.1";

@@ -4,7 +4,7 @@
 use crate::client_needs::ClientNeeds;
 use crate::incompatible::CERTIFICATE_DEMANDED;
 use crate::journal::Journal;
-use crate::memory::{Asked, Refusal};
+use crate::memory::{Asked, Asker, Refusal};
 use crate::policy::{OnDistrust, Verdict};
 use crate::relay::{self, End};
 use crate::setup::{KeptWire, Setup};
@@ -20,7 +20,7 @@ use flow::treatment::{
     BlockedWhy, Cause, Failure, Outcome, PassthroughWhy, Side, Stage, Treatment,
 };
 use observe::Observer;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 /// A tunnel whose client opens with TLS.
@@ -28,7 +28,7 @@ pub(crate) struct Tunnel<'a> {
     /// The ClientHello is unread in it.
     pub(crate) client: Wire,
     pub(crate) upstream: Wire,
-    pub(crate) device: IpAddr,
+    pub(crate) asker: Asker,
     pub(crate) target: &'a Target,
     /// Addresses at which Landfall listens.
     pub(crate) own: &'a [SocketAddr],
@@ -54,7 +54,12 @@ impl Tunnel<'_> {
         self.journal.tell(told).await?;
         let name =
             asked_host(&hello, &self.target.host).unwrap_or_else(|| self.target.host.clone());
-        let asked = Asked { device: self.device, name: name.to_string(), ja4: hello.ja4.clone() };
+        let asked = Asked {
+            by: self.asker.clone(),
+            name: name.to_string(),
+            port: self.target.port,
+            ja4: hello.ja4.clone(),
+        };
         match self.plan(&asked).await {
             Plan::Intercept { insisted } => self.intercept(hello, asked, insisted).await,
             Plan::Passthrough(why) => {
@@ -86,10 +91,10 @@ impl Tunnel<'_> {
         }
         let now = self.journal.now().mono;
         let memory = &self.setup.memory;
-        if let Some(Refusal { on, distrust }) = memory.refusal(now, asked) {
+        if let Some(Refusal { on, distrust, until }) = memory.refusal(now, asked) {
             match self.setup.rules.on_distrust {
                 OnDistrust::Passthrough => {
-                    return Plan::Passthrough(PassthroughWhy::Distrusted { on, distrust });
+                    return Plan::Passthrough(PassthroughWhy::Distrusted { on, distrust, until });
                 }
                 OnDistrust::Block => {
                     let why = BlockedWhy::Distrusted { on, distrust };
@@ -147,8 +152,8 @@ impl Tunnel<'_> {
         };
         journal.treated(Treatment::Intercepted).await?;
         observe(journal, alpn, setup).await;
-        let (memory, device, name) = (Arc::clone(&setup.memory), asked.device, asked.name.clone());
-        journal.when_client_speaks(move || memory.accepted(device, &name)).await;
+        let (memory, accepted) = (Arc::clone(&setup.memory), asked.clone());
+        journal.when_client_speaks(move || memory.accepted(&accepted)).await;
         let ends = (
             End { stream: client, socket: client_socket },
             End { stream: secured.stream, socket: upstream_socket },
@@ -202,7 +207,7 @@ async fn late(
 pub(crate) fn judged(failure: Failure, asked: &Asked, setup: &Setup, journal: &Journal) -> Failure {
     match failure.cause {
         Cause::Alert(alert) if tls_failure::is_distrust(alert) => {
-            let now = journal.now().mono;
+            let now = journal.now();
             let distrust = setup.memory.refused(now, asked, journal.connection(), alert);
             Failure { cause: Cause::Distrust(distrust), ..failure }
         }

@@ -4,10 +4,10 @@
 //! or refused, which only say what a refusal means, count to the end of the run. Nothing outlives it.
 
 use flow::address::Target;
-use flow::distrust::Distrust;
+use flow::distrust::{Distrust, DistrustClass};
 use flow::id::ConnectionId;
 use flow::limits::Limits;
-use flow::time::MonoNanos;
+use flow::time::{MonoNanos, Stamp, WallNanos};
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::hash::Hash;
@@ -26,6 +26,7 @@ struct State {
     accepted: Recent<(IpAddr, String), ()>,
     /// Device and name for which it refused our leaf with an alert.
     refused: Recent<(IpAddr, String), ()>,
+    /// Those that decide over the next connection.
     refusals: Recent<Asked, (MonoNanos, Refusal)>,
     /// By the name as well: at one address of a network of servers, each name has its own rules.
     demands: Recent<(Target, String), (MonoNanos, ConnectionId)>,
@@ -34,10 +35,18 @@ struct State {
 /// What stands for one app of one device that asks for one name.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Asked {
-    pub(crate) device: IpAddr,
+    pub(crate) by: Asker,
     /// The name in the ClientHello, else the host that was asked for.
     pub(crate) name: String,
+    pub(crate) port: u16,
     pub(crate) ja4: String,
+}
+
+/// A device, and the app where it gave the proxy a user name.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Asker {
+    pub(crate) device: IpAddr,
+    pub(crate) app: Option<String>,
 }
 
 /// A refusal of our leaf.
@@ -45,6 +54,8 @@ pub(crate) struct Asked {
 pub(crate) struct Refusal {
     pub(crate) on: ConnectionId,
     pub(crate) distrust: Distrust,
+    /// When it decides over nothing any more.
+    pub(crate) until: WallNanos,
 }
 
 impl Memory {
@@ -60,28 +71,37 @@ impl Memory {
         Self { time: limits.fail_open_time, state: Mutex::new(state) }
     }
 
-    /// The device sent data over TLS with our leaf, so it trusts it.
-    pub(crate) fn accepted(&self, device: IpAddr, name: &str) {
-        self.state().accepted.put((device, name.to_owned()), ());
+    /// The device sent data over TLS with our leaf, so it trusts it: what it refused for want of
+    /// trust in the authority, and what the same app refused for the same name, is worth another try.
+    pub(crate) fn accepted(&self, asked: &Asked) {
+        let mut state = self.state();
+        state.accepted.put((asked.by.device, asked.name.clone()), ());
+        state.refusals.retain(|own, (_, refusal)| {
+            let for_all = refusal.distrust.class == DistrustClass::AuthorityNotTrusted;
+            let same = own.by == asked.by && own.name == asked.name && own.ja4 == asked.ja4;
+            !(same || for_all && own.by.device == asked.by.device)
+        });
     }
 
     /// The device refused our leaf with an alert; what that means by what is known now.
     pub(crate) fn refused(
         &self,
-        at: MonoNanos,
+        at: Stamp,
         asked: &Asked,
         on: ConnectionId,
         alert: u8,
     ) -> Distrust {
         let mut state = self.state();
-        state.refused.put((asked.device, asked.name.clone()), ());
-        let of_device = |(device, _): &(IpAddr, String)| *device == asked.device;
+        state.refused.put((asked.by.device, asked.name.clone()), ());
+        let of_device = |(device, _): &(IpAddr, String)| *device == asked.by.device;
         let distrust = Distrust::judged(
             alert,
             state.accepted.count(of_device),
             state.refused.count(of_device),
         );
-        state.refusals.put(asked.clone(), (at, Refusal { on, distrust }));
+        let nanos = u64::try_from(self.time.as_nanos()).unwrap_or(u64::MAX);
+        let until = WallNanos(at.wall.0.saturating_add(nanos));
+        state.refusals.put(asked.clone(), (at.mono, Refusal { on, distrust, until }));
         distrust
     }
 
@@ -163,6 +183,17 @@ impl<K: Clone + Eq + Hash, V> Recent<K, V> {
         self.map.get(key).map(|(_, value)| value)
     }
 
+    fn retain(&mut self, keeps: impl Fn(&K, &V) -> bool) {
+        let Self { map, order, .. } = self;
+        map.retain(|key, (put, value)| {
+            let kept = keeps(key, value);
+            if !kept {
+                order.remove(put);
+            }
+            kept
+        });
+    }
+
     fn count(&self, is: impl Fn(&K) -> bool) -> u64 {
         self.map.keys().filter(|key| is(key)).count() as u64
     }
@@ -179,7 +210,13 @@ mod tests {
     }
 
     fn asked(device: &str, name: &str, ja4: &str) -> Asked {
-        Asked { device: device.parse().unwrap(), name: name.into(), ja4: ja4.into() }
+        let by = Asker { device: device.parse().unwrap(), app: None };
+        Asked { by, name: name.into(), port: 443, ja4: ja4.into() }
+    }
+
+    fn stamp(seconds: u64) -> Stamp {
+        let mono = self::seconds(seconds);
+        Stamp { wall: WallNanos(mono.0 + 1_000), mono }
     }
 
     fn seconds(seconds: u64) -> MonoNanos {
@@ -190,18 +227,21 @@ mod tests {
     fn a_refusal_is_about_one_app_and_one_name_for_a_time() {
         let memory = memory(10);
         let app = asked("10.0.0.1", "a.example", "t13d");
-        let distrust = memory.refused(seconds(5), &app, ConnectionId(1), 48);
-        let refusal = Refusal { on: ConnectionId(1), distrust };
+        let distrust = memory.refused(stamp(5), &app, ConnectionId(1), 48);
+        let until = WallNanos(605_000_001_000);
+        let refusal = Refusal { on: ConnectionId(1), distrust, until };
         assert_eq!(memory.refusal(seconds(604), &app), Some(refusal));
         assert_eq!(memory.refusal(seconds(605), &app), None);
         for other in [
             asked("10.0.0.2", "a.example", "t13d"),
             asked("10.0.0.1", "b.example", "t13d"),
             asked("10.0.0.1", "a.example", "t12d"),
+            Asked { port: 8443, ..app.clone() },
+            Asked { by: Asker { app: Some("mail".into()), ..app.by.clone() }, ..app.clone() },
         ] {
             assert_eq!(memory.refusal(seconds(5), &other), None, "{other:?}");
         }
-        memory.refused(seconds(700), &app, ConnectionId(9), 48);
+        memory.refused(stamp(700), &app, ConnectionId(9), 48);
         assert_eq!(memory.refusal(seconds(701), &app).unwrap().on, ConnectionId(9));
     }
 
@@ -209,14 +249,43 @@ mod tests {
     fn the_class_is_what_is_known_then() {
         let memory = memory(10);
         let app = asked("10.0.0.1", "a.example", "t13d");
-        memory.accepted("10.0.0.2".parse().unwrap(), "b.example");
-        let first = memory.refused(seconds(0), &app, ConnectionId(1), 48);
+        memory.accepted(&asked("10.0.0.2", "b.example", "t13d"));
+        let first = memory.refused(stamp(0), &app, ConnectionId(1), 48);
         assert_eq!((first.class, first.refused_hosts), (DistrustClass::AuthorityNotTrusted, 1));
-        memory.accepted(app.device, "b.example");
-        memory.accepted(app.device, "b.example");
-        let second = memory.refused(seconds(1), &app, ConnectionId(2), 46);
+        for _ in 0..2 {
+            memory.accepted(&Asked { name: "b.example".into(), ..app.clone() });
+        }
+        let second = memory.refused(stamp(1), &app, ConnectionId(2), 46);
         assert_eq!((second.class, second.trusted_hosts), (DistrustClass::Pinned, 1));
         assert_eq!((second.alert, second.refused_hosts), (46, 1));
+    }
+
+    #[test]
+    fn an_app_was_passed_through_although_its_device_trusts_us_by_now() {
+        let memory = memory(10);
+        let [app, other] = ["a", "b"].map(|name| asked("10.0.0.1", name, "t13d"));
+        let elsewhere = asked("10.0.0.2", "a", "t13d");
+        for app in [&app, &other, &elsewhere] {
+            memory.refused(stamp(0), app, ConnectionId(1), 48);
+        }
+        memory.accepted(&asked("10.0.0.1", "c", "t12d"));
+        let known = |apps: &[&Asked]| {
+            apps.iter().filter(|app| memory.refusal(seconds(1), app).is_some()).count()
+        };
+        assert_eq!((known(&[&app, &other]), known(&[&elsewhere])), (0, 1));
+        assert_eq!(memory.state().refusals.order.len(), 1);
+
+        // What pins now is known to pin: trust elsewhere says nothing of it, its own does.
+        let pinned = memory.refused(stamp(2), &app, ConnectionId(2), 48);
+        assert_eq!(pinned.class, DistrustClass::Pinned);
+        memory.accepted(&other);
+        memory.accepted(&Asked {
+            by: Asker { app: Some("mail".into()), ..app.by.clone() },
+            ..app.clone()
+        });
+        assert_eq!(known(&[&app]), 1);
+        memory.accepted(&Asked { port: 8443, ..app.clone() });
+        assert_eq!(known(&[&app]), 0);
     }
 
     #[test]
@@ -224,7 +293,7 @@ mod tests {
         let memory = memory(2);
         let apps = ["a", "b", "c"].map(|name| asked("10.0.0.1", name, "t13d"));
         for app in &apps {
-            memory.refused(seconds(0), app, ConnectionId(1), 48);
+            memory.refused(stamp(0), app, ConnectionId(1), 48);
         }
         let known = apps.each_ref().map(|app| memory.refusal(seconds(0), app).is_some());
         assert_eq!(known, [false, true, true]);
@@ -238,7 +307,7 @@ mod tests {
         let apps = ["a", "b", "c"].map(|name| asked("10.0.0.1", name, "t13d"));
         let [a, b, c] = &apps;
         for app in [a, b, a, c] {
-            memory.refused(seconds(0), app, ConnectionId(1), 48);
+            memory.refused(stamp(0), app, ConnectionId(1), 48);
         }
         let known = apps.each_ref().map(|app| memory.refusal(seconds(0), app).is_some());
         assert_eq!(known, [true, false, true]);

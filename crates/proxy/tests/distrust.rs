@@ -46,7 +46,12 @@ async fn running(rules: Rules, limits: impl FnOnce(&mut Limits)) -> (Running, Is
 
 /// Whether a client that trusts `root` alone gets its answer.
 async fn talks(proxy: &Running, root: &CertificateDer<'static>) -> bool {
-    let Ok(mut client) = proxy.tls(root, &[]).await else { return false };
+    talks_as(proxy, root, &[]).await
+}
+
+/// The same of one that offers these protocols.
+async fn talks_as(proxy: &Running, root: &CertificateDer<'static>, alpn: &[&[u8]]) -> bool {
+    let Ok(mut client) = proxy.tls(root, alpn).await else { return false };
     let talk = async {
         client.write_all(b"?").await?;
         client.flush().await?;
@@ -84,7 +89,8 @@ async fn the_next_connection_of_an_app_that_distrusts_is_passed_through() {
     let story = proxy.finish().await;
     let treated = treatments(&story);
     assert_distrust(&treated[0], DistrustClass::AuthorityNotTrusted);
-    let Treatment::Passthrough(PassthroughWhy::Distrusted { on, distrust }) = &treated[1] else {
+    let Treatment::Passthrough(PassthroughWhy::Distrusted { on, distrust, .. }) = &treated[1]
+    else {
         panic!("{treated:?}")
     };
     assert_eq!((on.0, distrust.alert, treated.len()), (1, 48, 3));
@@ -125,6 +131,22 @@ async fn a_device_that_trusts_us_elsewhere_pins() {
     let treated = treatments(&proxy.finish().await);
     assert_eq!(treated[0], Treatment::Intercepted);
     assert_distrust(&treated[1], DistrustClass::Pinned);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn passing_through_outlived_the_device_s_trust_in_us() {
+    let (proxy, issuer) = running(Rules::default(), |_| {}).await;
+    assert!(!talks(&proxy, &issuer.der().clone()).await);
+    assert!(talks(&proxy, &issuer.der().clone()).await);
+    // Another app of the device, by its ClientHello.
+    assert!(talks_as(&proxy, &proxy.authority, &[b"http/1.1"]).await);
+    assert!(talks(&proxy, &proxy.authority).await);
+    let treated = treatments(&proxy.finish().await);
+    assert!(matches!(treated[1], Treatment::Passthrough(_)), "{treated:?}");
+    assert_eq!(treated[2..], [Treatment::Intercepted, Treatment::Intercepted]);
+    let why = treated[1].why();
+    assert!(why.contains(" UTC, or until it accepts ours"), "{why}");
+    assert!(treated[1].hint().unwrap().contains("--on-distrust keep"));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -161,6 +161,9 @@ async fn an_upstream_that_does_not_verify_is_refused_or_recorded() {
         } else {
             let cause = Cause::Unverified("signed by no authority that is trusted".to_owned());
             assert_failed(story.treatment(), Stage::UpstreamTls, Side::Upstream, &cause);
+            let hint = story.treatment().hint().unwrap();
+            assert!(hint.contains("--upstream-ca FILE"), "{hint}");
+            assert!(hint.contains("--upstream-verify record"), "{hint}");
         }
     }
 }

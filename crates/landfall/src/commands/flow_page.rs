@@ -5,6 +5,7 @@ use super::{flow_tls, levels, lookup, session};
 use crate::output::cell::bytes;
 use crate::output::colour::Ink;
 use crate::output::page::Page;
+use flow::treatment::{FAIL_OPEN_HINT, UNVERIFIED_HINT};
 use recorder::read::{ConnectionDetail, DestinationRow, ExchangeDetail, FlowDetail};
 use recorder::record::connection::ConnectionTreatment;
 use recorder::record::dns::Dns;
@@ -122,8 +123,13 @@ fn left_out(page: &mut Page, connection: &ConnectionDetail) {
     }
 }
 
-/// What can be done about a refusal that a limit led to, by the key that its record names.
+/// What can be done about a treatment: of a limit, by the key that its record names.
 fn hint(treatment: &ConnectionTreatment) -> Option<String> {
+    match (treatment.treatment.as_str(), treatment.reason.as_str()) {
+        ("passthrough", "distrusted") => return Some(FAIL_OPEN_HINT.to_owned()),
+        ("failed", "unverified") => return Some(UNVERIFIED_HINT.to_owned()),
+        _ => {}
+    }
     let by_limit = treatment.reason == "device-limit" || treatment.reason == "too-large";
     let key = treatment.why.split(&[' ', '(']).find(|word| word.starts_with("limits."))?;
     by_limit.then(|| format!("raise {key} in landfall.toml if that much is meant to be served"))

@@ -160,7 +160,7 @@ impl DistrustShape {
         let class = treatment.distrust()?.word().to_owned();
         let (on, known) = match treatment {
             Treatment::Failed(Failure { cause: Cause::Distrust(known), .. }) => (None, Some(known)),
-            Treatment::Passthrough(PassthroughWhy::Distrusted { on, distrust })
+            Treatment::Passthrough(PassthroughWhy::Distrusted { on, distrust, .. })
             | Treatment::Blocked(BlockedWhy::Distrusted { on, distrust }) => {
                 (Some(*on), Some(distrust))
             }
