@@ -107,6 +107,9 @@ async fn single(
                     tunnel(client, served, &journal, &target).await
                 }
                 Single::Own(request) => {
+                    if let Some(target) = onboarding::own_target() {
+                        journal.targeted(target).await?;
+                    }
                     journal.treated(Treatment::Plaintext(PlaintextWhy::OwnPages)).await?;
                     let (setup, wire) = (&served.setup, client.wire);
                     Box::pin(onboarding::answer(wire, setup, &journal, &request)).await

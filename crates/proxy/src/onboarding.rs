@@ -24,6 +24,12 @@ pub(crate) fn is_own(target: &Target) -> bool {
     matches!(&target.host, Host::Name(name) if name.as_str() == OWN_HOST)
 }
 
+/// What stands in the record for a request for the pages, by whichever of our names it came; none
+/// would mean that our own name is no host name.
+pub(crate) fn own_target() -> Option<Target> {
+    Some(Target { host: OWN_HOST.parse().ok()?, port: 80 })
+}
+
 /// Reads one request and answers it.
 pub(crate) async fn serve<S: AsyncRead + AsyncWrite + Unpin>(
     mut stream: S,

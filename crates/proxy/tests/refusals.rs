@@ -7,6 +7,7 @@ mod support;
 
 use flow::bound::Bound;
 use flow::distrust::{Distrust, DistrustClass};
+use flow::event::Event;
 use flow::stream::{Direction, Leg};
 use flow::treatment::{BlockedWhy, Cause, PassthroughWhy, PlaintextWhy, Side, Stage, Treatment};
 use proxy::{OnUnverified, Rules};
@@ -203,6 +204,8 @@ async fn own_pages_are_answered_and_never_dialled() {
     let story = proxy.finish().await;
     assert_eq!(story.treatment(), &Treatment::Plaintext(PlaintextWhy::OwnPages));
     assert_eq!(story.outcomes().len(), 3);
+    let own = |event: &&Event| matches!(event, Event::Targeted { target, .. } if target.to_string() == "landfall.internal:80");
+    assert_eq!(story.0.iter().filter(own).count(), 3, "the host is blank");
 }
 
 #[tokio::test]

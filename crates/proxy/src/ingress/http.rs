@@ -11,7 +11,7 @@ use bytes::Bytes;
 use flow::address::{Host, Target};
 use flow::event::Ingress;
 use flow::treatment::Treatment;
-use observe::http1::framing::request_framing;
+use observe::http1::framing::{BodyLength, request_framing};
 use observe::http1::head::{Oddity, RequestHeadParts};
 use std::net::SocketAddr;
 
@@ -33,7 +33,13 @@ pub(crate) async fn read(client: &mut Client, setup: &Setup) -> Ask {
     client.app = login.as_ref().and_then(Login::app);
     let ask = match understand(received, &client.own) {
         Ok(ask) => ask,
-        Err(treatment) => return Ask::refused(treatment, raw),
+        Err(NotServed { treatment, target }) => {
+            let refusal = Refusal::new(treatment, raw);
+            return Ask::Single(Single::Refused(match target {
+                Some(target) => refusal.of(Ingress::AbsoluteForm, target),
+                None => refusal,
+            }));
+        }
     };
     let asked = match &ask {
         Ask::Single(Single::Tunnel(target, _)) => Some((Ingress::Connect, target)),
@@ -55,7 +61,20 @@ fn login(head: &RequestHeadParts) -> Option<Login> {
     Some(Login::of_field(&field.value))
 }
 
-fn understand(received: Received, own: &[SocketAddr]) -> Result<Ask, Treatment> {
+/// A request that is not served.
+struct NotServed {
+    treatment: Treatment,
+    /// Whom it would have gone to, where that much could be read.
+    target: Option<Target>,
+}
+
+impl From<Treatment> for NotServed {
+    fn from(treatment: Treatment) -> Self {
+        Self { treatment, target: None }
+    }
+}
+
+fn understand(received: Received, own: &[SocketAddr]) -> Result<Ask, NotServed> {
     let head = &received.head;
     let text = std::str::from_utf8(&head.target)
         .map_err(|_not_utf8| malformed("the request target is not ASCII"))?;
@@ -78,12 +97,21 @@ fn understand(received: Received, own: &[SocketAddr]) -> Result<Ask, Treatment> 
     if onboarding::is_own(&target) || is_listener(&target, own) {
         return Ok(Ask::own(received));
     }
+    let body = match body(head) {
+        Ok(body) => body,
+        Err(treatment) => return Err(NotServed { treatment, target: Some(target) }),
+    };
+    Ok(Ask::Forward(Box::new(Forwarded { target, path, body, received })))
+}
+
+/// The body of a request that reads the same to everybody.
+fn body(head: &RequestHeadParts) -> Result<BodyLength, Treatment> {
     if head.oddities.iter().any(|oddity| *oddity != Oddity::BareLf) {
         return Err(malformed("a folded header line or a space in the target"));
     }
     let body = request_framing(head).map_err(|why| malformed(&why.to_string()))?;
     forward_head::unambiguous(head, body).map_err(malformed)?;
-    Ok(Ask::Forward(Box::new(Forwarded { target, path, body, received })))
+    Ok(body)
 }
 
 /// Splits `http://authority/path?query` into the authority and the rest, fragment left out.
@@ -132,7 +160,7 @@ mod tests {
             }
             Ok(Ask::Single(Single::Own(_))) => "own".to_owned(),
             Ok(_) => "other".to_owned(),
-            Err(treatment) => treatment.why(),
+            Err(refused) => refused.treatment.why(),
         };
         assert!(got.starts_with(expected), "{request}: {got}");
     }
@@ -160,5 +188,15 @@ mod tests {
              Transfer-Encoding: chunked\r\n\r\n",
             "client sent malformed data: both",
         );
+    }
+
+    #[test]
+    fn a_request_that_is_not_served_lost_its_host() {
+        let request = b"POST http://a.example:8/ HTTP/1.1\r\nContent-Length: 5\r\n\
+            Transfer-Encoding: chunked\r\n\r\n";
+        let raw = Bytes::from_static(request);
+        let head = RequestHeadParts::parse(&raw).unwrap();
+        let refused = understand(Received { raw, head }, &[]).err().unwrap();
+        assert_eq!(refused.target.unwrap().to_string(), "a.example:8");
     }
 }
