@@ -248,12 +248,13 @@ fn dns(page: &mut Page, connection: &ConnectionDetail) {
     if !connection.dials.is_empty() {
         page.section("Dialled");
     }
-    for dial in connection.dials.iter().map(|dial| &dial.body) {
-        let result = match (&dial.error, dial.took_ns) {
+    for (number, dial) in connection.dials.iter().map(|dial| &dial.body).enumerate() {
+        let mut result = match (&dial.error, dial.took_ns) {
             (Some(error), _) => error.clone(),
             (None, Some(took)) => format!("connected in {}", nanos(took)),
             (None, None) => "connected".to_owned(),
         };
+        result.push_str(used_for(connection, number));
         match &dial.address {
             Some(address) => page.line("address", format_args!("{}: {result}", address.0)),
             None => page.line("address", format_args!("known to the upstream proxy: {result}")),
@@ -261,6 +262,22 @@ fn dns(page: &mut Page, connection: &ConnectionDetail) {
         let through = dial.through.as_ref();
         page.some("through", through.map(|hop| format!("{}://{}", hop.kind, hop.address.0)));
         page.some("in its place", dial.simulated_by.as_ref().map(|socket| socket.0));
+    }
+}
+
+/// What a connection to an upstream served, where there was one for our handshake and another for
+/// the client's own.
+fn used_for(connection: &ConnectionDetail, number: usize) -> &'static str {
+    let reason = connection.treatments.last().map(|treatment| treatment.body.reason.as_str());
+    let reached: Vec<_> =
+        (0..).zip(&connection.dials).filter(|(_, dial)| dial.body.error.is_none()).collect();
+    match reached.as_slice() {
+        [.., (ours, _), (relayed, _)] if reason == Some("upstream-incompatible") => match number {
+            number if number == *ours => ", for our handshake, which failed",
+            number if number == *relayed => ", for the client's own TLS, which was relayed",
+            _ => "",
+        },
+        _ => "",
     }
 }
 
@@ -330,6 +347,8 @@ const GRPC_STATUS: [&str; 17] = [
 #[cfg(test)]
 mod tests {
     use super::*;
+    use flow::time::{MonoNanos, Stamp, WallNanos};
+    use recorder::read::Recorded;
 
     #[test]
     fn durations_are_short() {
@@ -352,5 +371,25 @@ mod tests {
         }
         let reset = BodyShape { reset_code: Some(8), ..shape("reset") };
         assert_eq!(end(&reset), "reset with code 8");
+    }
+
+    #[test]
+    fn two_dials_of_one_incompatible_server_looked_the_same() {
+        fn recorded<T: serde::de::DeserializeOwned>(body: serde_json::Value) -> Recorded<T> {
+            let at = Stamp { wall: WallNanos(0), mono: MonoNanos(0) };
+            Recorded { seq: 0, at, body: serde_json::from_value(body).unwrap() }
+        }
+        let failed = serde_json::json!({"connection": "c1", "error": "refused"});
+        let reached = serde_json::json!({"connection": "c1", "took_ns": 5});
+        let treatment = |reason: &str| serde_json::json!({"connection": "c1", "reason": reason, "treatment": "passthrough", "why": ""});
+        let mut detail = ConnectionDetail {
+            dials: [failed, reached.clone(), reached].map(recorded).to_vec(),
+            treatments: vec![recorded(treatment("upstream-incompatible"))],
+            ..ConnectionDetail::default()
+        };
+        let used = [0, 1, 2].map(|number| used_for(&detail, number));
+        assert!(used[0].is_empty() && used[1].contains("failed") && used[2].contains("relayed"));
+        detail.treatments = vec![recorded(treatment("rule"))];
+        assert_eq!([0, 1, 2].map(|number| used_for(&detail, number)), [""; 3]);
     }
 }

@@ -128,13 +128,11 @@ fn upstream_tls(page: &mut Page, upstream: &TlsUpstream) {
     if let Some(parameters) = &upstream.agreed {
         page.line("agreed", agreed(parameters));
     }
-    let (chain, ink) = match upstream.verification.as_str() {
-        "verified" => ("verified", Ink::Good),
-        "recorded" => ("did not verify; let through by --upstream-verify record", Ink::Bad),
-        _ => ("did not verify; refused", Ink::Bad),
-    };
+    let (chain, ink) = chain(&upstream.verification, upstream.chain.len());
     page.inked_line("chain", chain, ink);
-    page.some("because", upstream.reason.as_deref());
+    if !upstream.chain.is_empty() {
+        page.some("because", upstream.reason.as_deref());
+    }
     page.line("certificates", upstream.chain.len());
     for (number, der) in (1..).zip(&upstream.chain) {
         certificate_lines(page, Some(number), &der.0);
@@ -171,6 +169,19 @@ fn round_trip(page: &mut Page, trip: &Rtt) {
         (false, false) => "from ClientHello to the server's signature",
     };
     page.line("round trip", format_args!("{time}, {how}; chain: {}", trip.chain.0));
+}
+
+/// What came of the check of a chain of so many certificates.
+fn chain(verification: &str, certificates: usize) -> (&'static str, Ink) {
+    match verification {
+        // Nothing was there to verify.
+        _ if certificates == 0 => {
+            ("no certificate was shown: the handshake ended before it", Ink::Notice)
+        }
+        "verified" => ("verified", Ink::Good),
+        "recorded" => ("did not verify; let through by --upstream-verify record", Ink::Bad),
+        _ => ("did not verify; refused", Ink::Bad),
+    }
 }
 
 /// What the extension `encrypted_client_hello` is, where the names tell.
@@ -249,6 +260,13 @@ fn agreed(agreed: &Agreed) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_handshake_that_ended_before_any_certificate_read_as_a_refused_chain() {
+        assert!(chain("refused", 0).0.starts_with("no certificate was shown"));
+        assert_eq!(chain("refused", 2).0, "did not verify; refused");
+        assert_eq!(chain("verified", 2).0, "verified");
+    }
 
     #[test]
     fn handshakes_are_named_as_in_the_registries() {
