@@ -19,6 +19,8 @@ pub(crate) struct Context {
     pub(crate) picked: Option<String>,
     pub(crate) colour: When,
     pub(crate) quiet: bool,
+    /// ` --data DIR` for commands that are suggested, where one was given.
+    pub(crate) data_option: String,
     /// Output options that were written before the verb.
     before_verb: OutputArgs,
 }
@@ -33,6 +35,7 @@ impl Context {
         before_verb: OutputArgs,
         run: RunArgs,
     ) -> Result<Self, Error> {
+        let data_option = global.data.as_deref().map(data_option).unwrap_or_default();
         let data = DataDir::new(global.data)?;
         let file = config::read(global.config.as_deref(), data.path())?;
         Ok(Self {
@@ -40,6 +43,7 @@ impl Context {
             picked: global.session,
             colour: global.color,
             quiet: global.quiet,
+            data_option,
             before_verb,
         })
     }
@@ -123,6 +127,16 @@ impl Context {
                 .hint(format!("leave {option} out"))),
             None => Ok(()),
         }
+    }
+}
+
+/// The option as a shell takes it.
+fn data_option(directory: &Path) -> String {
+    let text = directory.to_string_lossy();
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._-+:@%".contains(c);
+    match text.chars().all(is_plain) {
+        true => format!(" --data {text}"),
+        false => format!(" --data '{}'", text.replace('\'', "'\\''")),
     }
 }
 

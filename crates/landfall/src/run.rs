@@ -22,7 +22,6 @@ use crate::error::{Error, Exit};
 use crate::interfaces;
 use certs::{Authority, LeafMinter};
 use demo::phone::Played;
-use flow::filter::Filter;
 use flow::time::SharedClock;
 use geoip::Databases;
 use live::Live;
@@ -34,6 +33,7 @@ use signals::Signals;
 use stage::Stage;
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
+use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -128,7 +128,7 @@ async fn serve(
     banner::played(context, &narration);
     banner::summary(context, &summary);
     refused?;
-    fail_on(settings.fail_on.as_ref(), &summary.directory)
+    fail_on(context, &summary.directory)
 }
 
 /// Says at which ports the proxy is; the first of them.
@@ -356,11 +356,17 @@ fn not_bound(listen: SocketAddr, error: &io::Error) -> Error {
     Error::new(Exit::CannotBind, "cannot listen").at(listen).because(error).hint(hint)
 }
 
-/// Whether a recorded flow meets the condition.
-fn fail_on(condition: Option<&Filter>, directory: &Path) -> Result<Exit, Error> {
-    let Some(condition) = condition else { return Ok(Exit::Ok) };
-    let now = clock::wall(SystemTime::now());
-    let query = FlowQuery { limit: Some(1), ..FlowQuery::all(condition.clone(), now) };
-    let met = !Session::open(directory)?.flows(&query)?.is_empty();
-    Ok(if met { Exit::Condition } else { Exit::Ok })
+/// Whether a recorded flow meets the condition; if so, which one is told.
+fn fail_on(context: &Context, directory: &Path) -> Result<Exit, Error> {
+    let Some(condition) = &context.settings.fail_on else { return Ok(Exit::Ok) };
+    let query = FlowQuery::all(condition.clone(), clock::wall(SystemTime::now()));
+    let (mut first, mut flows) = (None, 0_u64);
+    Session::open(directory)?.for_each_flow(&query, |row| {
+        first.get_or_insert(row.id);
+        flows += 1;
+        ControlFlow::Continue(())
+    })?;
+    let Some(first) = first else { return Ok(Exit::Ok) };
+    banner::condition_met(context, first, flows);
+    Ok(Exit::Condition)
 }

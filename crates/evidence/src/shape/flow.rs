@@ -49,9 +49,9 @@ pub struct FlowShape<'a> {
     messages: Option<u64>,
     #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
     media_type: Option<&'a str>,
-    /// Milliseconds, rounded down.
+    /// Milliseconds, as the steps and phases below.
     #[serde(skip_serializing_if = "Option::is_none")]
-    duration_ms: Option<u64>,
+    duration_ms: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     outcome: Option<&'a str>,
     /// How the exchange's connection ended.
@@ -109,9 +109,7 @@ impl<'a> From<&'a FlowRow> for FlowShape<'a> {
             response_bytes: row.response_bytes,
             messages: row.messages,
             media_type: row.media_type.as_deref(),
-            duration_ms: row
-                .duration
-                .map(|duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)),
+            duration_ms: row.duration.map(millis),
             outcome: row.outcome.as_deref(),
             connection_outcome: row.connection_outcome.as_deref(),
             dns_ms: row.steps.dns.map(millis),

@@ -304,7 +304,9 @@ impl fmt::Display for Word<'_> {
             return write_quoted(f, text);
         }
         self.0.pieces().iter().try_for_each(|piece| match piece {
-            Piece::Literal(text) if text.contains(':') => write_quoted(f, text),
+            Piece::Literal(text) if text.contains(':') || Key::before_operator(text).is_some() => {
+                write_quoted(f, text)
+            }
             piece => Pattern::new([piece.clone()]).map_or(Ok(()), |single| single.fmt(f)),
         })
     }

@@ -23,6 +23,8 @@ pub enum Problem {
         expected: &'static str,
         suggestion: Option<&'static str>,
     },
+    /// A key with an operator where its colon belongs; what was probably meant.
+    NoColon(String),
     /// Something else should stand here, such as a value after a colon.
     Expected(&'static str),
     /// A quote without its partner.
@@ -51,6 +53,9 @@ impl FilterError {
             }
             Problem::BadValue { key, expected, suggestion: None, .. } => {
                 return format!("write {expected} after \"{key}:\"");
+            }
+            Problem::NoColon(meant) => {
+                return format!("write {meant}, or quotes around a text that is searched for");
             }
             Problem::Expected(_) => {
                 "write terms such as host:*.example.com country:CN not(status:2xx)"
@@ -92,6 +97,7 @@ impl fmt::Display for FilterError {
             Problem::BadValue { key, value, expected, .. } => {
                 write!(f, "{key} takes {expected}, not {value:?}")
             }
+            Problem::NoColon(_) => f.write_str("a colon follows a key"),
             Problem::Expected(what) => write!(f, "expected {what}"),
             Problem::OpenQuote => f.write_str("the quote is not closed"),
             Problem::OpenParenthesis => f.write_str("the parenthesis is not closed"),

@@ -40,6 +40,14 @@ pub enum Key {
 }
 
 impl Key {
+    /// A word that begins with a key and `=`, `<` or `>`, as it was probably meant: `size>10` as
+    /// `size:>10`.
+    pub(super) fn before_operator(word: &str) -> Option<String> {
+        let (key, rest) = word.split_at_checked(word.find(['=', '<', '>'])?)?;
+        let key = Self::ALL.into_iter().find(|known| known.word().eq_ignore_ascii_case(key))?;
+        Some(format!("{}:{}", key.word(), rest.strip_prefix('=').unwrap_or(rest)))
+    }
+
     /// All keys, in the order in which completion offers them.
     pub const ALL: [Self; 34] = [
         Self::Host,

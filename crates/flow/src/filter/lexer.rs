@@ -25,6 +25,8 @@ pub(super) enum TokenKind {
 #[derive(Debug)]
 pub(super) struct RawTerm {
     pub(super) key: Option<String>,
+    /// What follows the key, or the term itself, begins with a quote.
+    pub(super) quoted: bool,
     /// At least one; each with at least one piece.
     pub(super) values: Vec<RawValue>,
 }
@@ -104,7 +106,7 @@ impl Lexer<'_> {
             let problem = Problem::Expected("a space before the parenthesis, or quotes around it");
             return Err(FilterError { position: self.position, problem });
         }
-        Ok(TokenKind::Term(RawTerm { key, values }))
+        Ok(TokenKind::Term(RawTerm { key, quoted, values }))
     }
 
     /// Takes what stands before a colon, when a colon comes before anything that ends a word.

@@ -143,6 +143,10 @@ mod tests {
         refused("path:/a(b)", 7, "quotes around it");
         refused("status:4x", 7, "4xx");
         refused("status:1000", 7, "4xx");
+        refused("status:9xx", 7, "4xx");
+        refused("a treatment=failed", 2, "write treatment:failed, or quotes");
+        refused("SIZE>=10", 0, "write size:>=10");
+        check("\"size>10\" sizes=1 a=b", "\"size>10\" sizes=1 a=b");
         refused("size:10kk", 5, "size such as");
         refused("address:1.2.3.4/33", 8, "network");
         refused("asn:4294967296", 4, "AS number");

@@ -69,10 +69,10 @@ pub(super) fn digits(text: &str) -> Option<u64> {
     only_digits.then(|| text.parse().ok()).flatten()
 }
 
-/// Reads a class of status codes, `4xx`, or what [`Span::read`] takes.
+/// Reads a class of status codes, `4xx` (there are five; single codes up to 999 are met), or what [`Span::read`] takes.
 pub(super) fn read_status(text: &str) -> Option<Span> {
     let class = match text.as_bytes() {
-        [digit @ b'1'..=b'9', b'x' | b'X', b'x' | b'X'] => Some(u64::from(*digit - b'0') * 100),
+        [digit @ b'1'..=b'5', b'x' | b'X', b'x' | b'X'] => Some(u64::from(*digit - b'0') * 100),
         _ => None,
     };
     match class {
@@ -87,7 +87,7 @@ pub(super) fn read_status(text: &str) -> Option<Span> {
 /// Writes a span of status codes, a whole class as `4xx`.
 pub(super) fn write_status(span: Span, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     let class = span.from / 100;
-    if (1..=9).contains(&class) && span.from == class * 100 && span.to == span.from + 99 {
+    if (1..=5).contains(&class) && span.from == class * 100 && span.to == span.from + 99 {
         return write!(f, "{class}xx");
     }
     span.write(f, "-", |number| number.to_string())

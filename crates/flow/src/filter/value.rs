@@ -15,7 +15,15 @@ use std::net::IpAddr;
 
 /// Understands one term that begins at `position`.
 pub(super) fn term(position: usize, raw: RawTerm) -> Result<Term, FilterError> {
-    let Some(written) = raw.key else { return patterns(raw.values).map(Term::Word) };
+    let Some(written) = raw.key else {
+        let first = raw.values.first().filter(|_| !raw.quoted).map(RawValue::text);
+        return match first.and_then(|text| Key::before_operator(&text)) {
+            Some(meant) => {
+                Err(FilterError { position, problem: Problem::NoColon(shortened(&meant)) })
+            }
+            None => patterns(raw.values).map(Term::Word),
+        };
+    };
     let lower = written.to_ascii_lowercase();
     let Some(key) = Key::ALL.into_iter().find(|key| key.word() == lower) else {
         let words = Key::ALL.map(Key::word);
@@ -147,9 +155,11 @@ fn distrusts(values: Vec<RawValue>) -> Result<Vec<DistrustClass>, FilterError> {
 }
 
 fn things(values: Vec<RawValue>) -> Result<Vec<Has>, FilterError> {
-    let expected =
-        "identifier, flag, lookup, operator, country, anycast, exchange, response or body";
-    each_word(Key::Has, values, expected, &Has::ALL.map(Has::word), |text| {
+    let expected = "flag, lookup, operator, country, anycast, exchange, response or body";
+    // Nothing looks for identifiers yet, so that none is offered.
+    let offered = Has::ALL.into_iter().filter(|has| *has != Has::Identifier);
+    let offered: Vec<_> = offered.map(Has::word).collect();
+    each_word(Key::Has, values, expected, &offered, |text| {
         Has::ALL.into_iter().find(|has| has.word().eq_ignore_ascii_case(text))
     })
 }

@@ -93,7 +93,14 @@ fn with_verb(mut line: Vec<OsString>) -> Vec<OsString> {
                 }
             }
             Some(_) => {}
-            None => break true,
+            // A slip in an option of the top level, before a verb that is written after all.
+            None => {
+                let run = command.find_subcommand("run");
+                let of_run =
+                    run.is_some_and(|run| run.get_arguments().any(|a| is_spelled(a, &word)));
+                break of_run
+                    || !words.any(|word| command.find_subcommand(word.as_ref()).is_some());
+            }
         }
     };
     if verbless {
@@ -202,6 +209,7 @@ mod tests {
     #[test]
     fn what_is_unknown_is_refused_with_a_suggestion() {
         refused("--lisen 127.0.0.1:0", ErrorKind::UnknownArgument, "--listen");
+        refused("--dta x flow list", ErrorKind::UnknownArgument, "--data");
         refused("sesion list", ErrorKind::InvalidSubcommand, "session");
         refused("flow list --limt 3", ErrorKind::UnknownArgument, "--limit");
         refused("flow list -o jsnol", ErrorKind::InvalidValue, "jsonl");

@@ -16,13 +16,18 @@ pub(crate) struct OutputArgs {
     #[arg(help_heading = "Output", long, value_name = "KEY", allow_hyphen_values = true)]
     pub(crate) sort: Option<Sort>,
     /// Rows to show at most.
-    #[arg(help_heading = "Output", long, value_name = "N")]
+    #[arg(help_heading = "Output", long, value_name = "N", value_parser = rows)]
     pub(crate) limit: Option<usize>,
 }
 
 /// A key as it is meant: `--fields 'id, host'` names two.
 fn trimmed(text: &str) -> Result<String, std::convert::Infallible> {
     Ok(text.trim().to_owned())
+}
+
+/// A number of rows.
+fn rows(text: &str) -> Result<usize, String> {
+    text.parse().map_err(|_error| "not a number of rows such as 20".to_owned())
 }
 
 impl OutputArgs {

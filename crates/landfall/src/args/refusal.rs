@@ -18,7 +18,7 @@ use std::net::AddrParseError;
 pub(crate) fn explain(error: &clap::Error, line: &[OsString]) -> Error {
     match error.kind() {
         ErrorKind::InvalidUtf8 => not_utf8(line),
-        ErrorKind::ValueValidation => of_value(error).unwrap_or_else(|| rendered(error)),
+        ErrorKind::ValueValidation => of_value(error, line).unwrap_or_else(|| rendered(error)),
         ErrorKind::MissingSubcommand | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
             without_verb(error)
         }
@@ -48,7 +48,7 @@ fn not_utf8(line: &[OsString]) -> Error {
 }
 
 /// A value that its option's type refused: the type's error says what it wants.
-fn of_value(error: &clap::Error) -> Option<Error> {
+fn of_value(error: &clap::Error, line: &[OsString]) -> Option<Error> {
     let (Some(ContextValue::String(option)), Some(ContextValue::String(value))) =
         (error.get(ContextKind::InvalidArg), error.get(ContextKind::InvalidValue))
     else {
@@ -61,7 +61,7 @@ fn of_value(error: &clap::Error) -> Option<Error> {
     let refused = Error::usage(format!("{} is not taken: {source}", abbreviated(value))).at(option);
     Some(match hint(source, value) {
         Some(hint) => refused.hint(hint),
-        None => refused.hint(format!("`{} --help` tells what it takes", command(error))),
+        None => refused.hint(format!("`{} --help` tells what it takes", written(line))),
     })
 }
 
@@ -124,6 +124,22 @@ fn command(error: &clap::Error) -> String {
     words.collect::<Vec<_>>().join(" ")
 }
 
+/// The command that was written: its words, or that which stands for none.
+fn written(line: &[OsString]) -> String {
+    let mut path = vec![PROGRAM.to_owned()];
+    let mut at = Cli::command();
+    for word in line.iter().skip(1).filter_map(|word| word.to_str()) {
+        if let Some(next) = at.find_subcommand(word).cloned() {
+            path.push(word.to_owned());
+            at = next;
+        }
+    }
+    if path.len() == 1 {
+        path.push("run".to_owned());
+    }
+    path.join(" ")
+}
+
 /// The value as a quoted text of bounded length.
 fn abbreviated(value: &str) -> String {
     match value.char_indices().nth(LONGEST_SHOWN) {
@@ -169,6 +185,13 @@ mod tests {
         check("flow show --data d", "usage: landfall flow show", "`landfall flow show --help`");
         check("flow", "`landfall flow` needs a command", "write one of list, show, messages, body");
         check("flow body c1.1 --part x", "--part", "write one of request, response");
+        check(
+            "flow list --limit x",
+            "not a number of rows such as 20",
+            "`landfall flow list --help`",
+        );
+        check("--transparent-mark x", "such as 0x4c46", "`landfall run --help`");
+        check("--dta x flow list", "--dta", "`--data`");
         check("-q -v", "--quiet", "`landfall");
         check("flow show 12", "cN", "`landfall flow list` shows the ids");
         check("flow show C1.1", "not a flow id", "did you mean c1.1?");

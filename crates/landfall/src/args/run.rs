@@ -18,7 +18,8 @@ pub(crate) struct RunArgs {
     /// How to write the live lines [default: table on a terminal, jsonl into a pipe].
     #[arg(short = 'o', long = "output", value_name = "FORMAT")]
     pub(crate) output: Option<LiveFormat>,
-    /// Address and port on which devices reach the proxy [default: 0.0.0.0:8080].
+    /// Address and port on which devices reach the proxy [default: 0.0.0.0:8080; of
+    /// `landfall demo` a free port of 127.0.0.1].
     #[arg(long, value_name = "ADDR:PORT")]
     pub(crate) listen: Option<SocketAddr>,
     /// What the recording belongs to.

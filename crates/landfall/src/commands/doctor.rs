@@ -164,7 +164,7 @@ fn databases(settings: &Settings) -> Vec<Check> {
         let built = status.built.as_deref().unwrap_or("no date");
         let detail = format!("{} ({}), {built}", status.name, status.kind.as_str());
         match age {
-            Some(days) if days > OLD_DAYS => Check::warn(
+            Some(days) if geo::is_stale(&status, today) => Check::warn(
                 "database",
                 format!("{detail}, {days} days old"),
                 "addresses move; `landfall geo update` fetches newer databases",
@@ -259,7 +259,6 @@ fn short(time: OffsetDateTime) -> String {
 /// A clock that is behind the program is wrong.
 const BUILT_YEAR: i32 = 2026;
 const EXPIRES_SOON: Duration = Duration::from_secs(30 * 24 * 60 * 60);
-const OLD_DAYS: u64 = 365;
 const RESOLVER_PATIENCE: Duration = Duration::from_secs(3);
 /// Reserved for documentation (RFC 2606), and resolvable.
 const KNOWN_NAME: &str = "example.com";

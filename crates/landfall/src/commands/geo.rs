@@ -71,7 +71,7 @@ pub(crate) fn sets(context: &Context, output: OutputArgs) -> Result<Exit, Error>
 
 /// Whether a database of the set is so old that places have moved since. The user's own files are
 /// the user's business, and the program's change with the program.
-fn is_stale(status: &DatabaseStatus, today: Date) -> bool {
+pub(super) fn is_stale(status: &DatabaseStatus, today: Date) -> bool {
     matches!(status.origin, DatabaseOrigin::Embedded | DatabaseOrigin::Updated)
         && age_days(status.built.as_deref(), today).is_some_and(|days| days > OLD_DAYS)
 }
@@ -84,7 +84,7 @@ fn origin_of(all: &[DatabaseStatus]) -> &'static str {
 }
 
 /// Addresses move: older databases are warned of.
-pub(super) const OLD_DAYS: u64 = 90;
+const OLD_DAYS: u64 = 90;
 
 /// Whole days since a database was built, where that is known.
 pub(crate) fn age_days(built: Option<&str>, today: Date) -> Option<u64> {

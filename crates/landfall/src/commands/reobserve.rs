@@ -49,7 +49,8 @@ fn summary(found: &Reobserved) -> String {
     };
     let mut came_to = Vec::new();
     if found.differ > 0 {
-        came_to.push(format!("{} differ", found.differ));
+        let verb = if found.differ == 1 { "differs" } else { "differ" };
+        came_to.push(format!("{} {verb}", found.differ));
     }
     if found.cut > 0 {
         came_to.push(format!("{} cut", found.cut));
@@ -119,6 +120,12 @@ impl Row for DifferenceShape<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn one_exchange_differs() {
+        let found = Reobserved { connections: 11, exchanges: 12, differ: 1, ..Default::default() };
+        assert_eq!(summary(&found), "12 exchanges of 11 connections: 1 differs");
+    }
 
     #[test]
     fn the_summary_says_what_differs_and_what_is_missing() {

@@ -131,13 +131,13 @@ impl Row for SessionShape<'_> {
         Column::shown("name", "session", Kind::Text).room(24),
         Column::hidden("id", Kind::Text),
         Column::shown("state", "state", Kind::Word),
-        Column::shown("opened", "opened", Kind::Time).spare(2),
+        Column::shown("opened", "opened", Kind::Time).spare(1),
         Column::hidden("closed", Kind::Time),
         Column::hidden("closed_why", Kind::Text),
         // Beside the state and never left out: an interrupted recording must not look whole.
         Column::shown("closed_note", "note", Kind::Text).below("note: "),
         Column::hidden("open_connections", Kind::Number),
-        Column::shown("case", "case", Kind::Text),
+        Column::shown("case", "case", Kind::Text).spare(2),
         Column::shown("device", "device", Kind::Text).spare(7),
         Column::shown("connections", "connections", Kind::Number).spare(4),
         Column::shown("exchanges", "exchanges", Kind::Number).spare(5),
@@ -150,7 +150,7 @@ impl Row for SessionShape<'_> {
         Column::hidden("names_unresolved", Kind::Number),
         Column::hidden("names_not_reached", Kind::Number),
         Column::hidden("addresses_without_lookup", Kind::Number),
-        Column::shown("simulated", "simulated", Kind::Text),
+        Column::shown("simulated", "simulated", Kind::Mark),
         Column::hidden("directory", Kind::Text),
     ];
 }

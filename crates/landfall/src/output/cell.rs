@@ -10,7 +10,18 @@ pub(crate) fn of_row(row: &Map<String, Value>, column: &Column) -> String {
     match column.kind {
         Kind::Country => country(row, column.key),
         Kind::Why if is_as_usual(row) => String::new(),
+        Kind::Host => host(row, column.key),
         kind => for_table(row.get(column.key), kind),
+    }
+}
+
+/// The host, with the port where it is not one of the Web's.
+fn host(row: &Map<String, Value>, key: &str) -> String {
+    let host = row.get(key).map(|host| csv::plain(host, ", ")).unwrap_or_default();
+    match row.get("port").and_then(Value::as_u64) {
+        None | Some(80 | 443) => host,
+        Some(port) if host.contains(':') => format!("[{host}]:{port}"),
+        Some(port) => format!("{host}:{port}"),
     }
 }
 

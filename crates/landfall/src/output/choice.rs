@@ -8,7 +8,7 @@ use crate::error::Error;
 pub(crate) enum Format {
     /// For people: aligned columns, coloured and cut to the terminal's width.
     Table,
-    /// One array.
+    /// One array; one object where a command shows one thing.
     Json,
     /// One object per line.
     Jsonl,
@@ -57,7 +57,12 @@ impl Output {
             find(all, "--sort", &sort.key)?;
         }
         if !self.fields.is_empty() {
-            return self.fields.iter().map(|key| find(all, "--fields", key)).collect();
+            let by_heading = |key: &String| all.iter().find(|column| column.heading == Some(key));
+            let named = |key: &String| match find(all, "--fields", key) {
+                Err(unknown) => by_heading(key).ok_or(unknown),
+                found => found,
+            };
+            return self.fields.iter().map(named).collect();
         }
         let of_table = |column: &&Column| column.heading.is_some() || self.format != Format::Table;
         Ok(all.iter().filter(of_table).collect())
@@ -75,6 +80,10 @@ fn find(all: &'static [Column], option: &str, key: &str) -> Result<&'static Colu
     all.iter().find(|column| column.key == key).ok_or_else(|| {
         let keys = || all.iter().map(|column| column.key);
         let error = Error::usage(format!("there is no field {key:?} here")).at(option);
+        // What is read at the head of a column is its heading, not its key.
+        if let Some(column) = all.iter().find(|column| column.heading == Some(key)) {
+            return error.hint(format!("the key of that column is {:?}", column.key));
+        }
         error.hint(match crate::suggest::nearest(key, keys()) {
             Some(nearest) => format!("did you mean {nearest:?}?"),
             None => format!("the fields are {}", keys().collect::<Vec<_>>().join(", ")),
@@ -88,7 +97,7 @@ mod tests {
     use crate::output::row::Kind;
 
     const COLUMNS: &[Column] =
-        &[Column::hidden("id", Kind::Text), Column::shown("host", "host", Kind::Text)];
+        &[Column::hidden("id", Kind::Text), Column::shown("host", "name", Kind::Text)];
 
     fn keys(fields: &[&str]) -> Result<Vec<&'static str>, String> {
         let fields = fields.iter().map(|field| (*field).to_owned()).collect();
@@ -108,6 +117,7 @@ mod tests {
     fn fields_are_shown_in_their_order_and_once() {
         assert_eq!(keys(&["host", "id"]).unwrap(), ["host", "id"]);
         assert_eq!(keys(&[]).unwrap(), ["id", "host"]);
+        assert_eq!(keys(&["name"]).unwrap(), ["host"]);
         assert!(keys(&["id", "host", "id"]).unwrap_err().contains("\"id\" is named twice"));
         assert!(keys(&["hots"]).unwrap_err().contains("did you mean \"host\"?"));
     }

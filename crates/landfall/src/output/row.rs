@@ -90,6 +90,8 @@ pub(crate) enum Kind {
     Word,
     /// A yes or no, of which tables show the yes.
     Mark,
+    /// A host, in tables with a port that is not 80 or 443.
+    Host,
     /// Why a flow was treated as it was: shown of what was not read as usual.
     Why,
     /// A list of flags.
@@ -107,7 +109,7 @@ impl Kind {
 
     /// Whether a part of the cell still says something.
     pub(crate) fn may_be_cut(self) -> bool {
-        matches!(self, Self::Text | Self::Why | Self::Flags | Self::Sources)
+        matches!(self, Self::Text | Self::Host | Self::Why | Self::Flags | Self::Sources)
     }
 }
 

@@ -181,8 +181,8 @@ fn compare(a: Option<&Value>, b: Option<&Value>) -> Ordering {
         (None, None) => Ordering::Equal,
         (None, Some(_)) => Ordering::Greater,
         (Some(_), None) => Ordering::Less,
-        (Some(a), Some(b)) => match (a.as_u64(), b.as_u64()) {
-            (Some(a), Some(b)) => a.cmp(&b),
+        (Some(a), Some(b)) => match (a.as_f64(), b.as_f64()) {
+            (Some(a), Some(b)) => a.total_cmp(&b),
             _ => csv::cell(Some(a)).cmp(&csv::cell(Some(b))),
         },
     }

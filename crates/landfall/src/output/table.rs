@@ -65,7 +65,7 @@ impl Table {
             let value = row.get(column.key);
             let text = match column.kind {
                 // Whoever asks for it wants it of every row.
-                Kind::Why if self.chosen => cell::for_table(value, Kind::Why),
+                kind @ (Kind::Why | Kind::Host) if self.chosen => cell::for_table(value, kind),
                 _ => cell::of_row(row, column),
             };
             let text = printable(&text).into_owned();

@@ -7,6 +7,7 @@ use crate::output::cell::{bytes, count};
 use crate::output::escape::printable;
 use certs::Authority;
 use demo::phone::Played;
+use flow::id::FlowId;
 use recorder::{Recovered, RecoveryReport, Summary};
 use std::io::Write;
 use std::net::SocketAddr;
@@ -140,11 +141,11 @@ pub(super) fn stopped(error: &recorder::Error, session: &str, stays: bool) {
 }
 
 /// The last word of such a run. What stopped it was told when it did.
-pub(super) fn cut_short(session: &str, refused: u64) -> Error {
+pub(super) fn cut_short(session: &str, number: u64) -> Error {
     let what = format!("the recording of {session} stopped before the run ended");
-    let refused = format!("{} refused since then", count(refused, "connection"));
+    let refused = format!("{} refused since then", count(number, "connection"));
     Error::runtime(what)
-        .showing([refused])
+        .showing((number > 0).then_some(refused))
         .hint("the reason is above, at RECORDING STOPPED; `landfall session show` has the rest")
 }
 
@@ -187,7 +188,14 @@ pub(super) fn summary(context: &Context, summary: &Summary) {
         bytes(summary.bytes_down),
         count(summary.records, "record")
     ));
-    say(&format!("  landfall dest list -S {name}"));
+    say(&format!("  landfall dest list -S {name}{}", context.data_option));
+}
+
+/// That the condition of `--fail-on` is met, and by what.
+pub(super) fn condition_met(context: &Context, first: FlowId, flows: u64) {
+    if !context.quiet {
+        say(&format!("--fail-on is met by {}, {first} first: exit 3.", count(flows, "flow")));
+    }
 }
 
 /// A line on stderr. Without a stderr there is nobody to tell.
@@ -214,6 +222,7 @@ mod tests {
         let text = cut_short("one", 2).to_string();
         assert!(text.contains("\n  2 connections refused since then\nhint: "), "{text}");
         assert!(!text.contains("space"), "{text}");
+        assert!(!cut_short("one", 0).to_string().contains("refused"));
     }
 
     #[test]

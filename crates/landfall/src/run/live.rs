@@ -4,7 +4,8 @@
 
 use super::line::{Layout, Parts};
 use crate::args::LiveFormat;
-use crate::error::Error;
+use crate::clock;
+use crate::error::{Error, chain};
 use crate::output::cell::short_time;
 use crate::output::colour::When;
 use crate::output::escape::write_json;
@@ -17,7 +18,7 @@ use recorder::record::value::Wall;
 use recorder::{Moment, Notice};
 use std::collections::HashSet;
 use std::io::{IsTerminal, Write};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::{RecvError, TryRecvError};
 use tokio::sync::oneshot;
@@ -66,7 +67,13 @@ impl Live {
             // The banner says why, mostly on the same terminal.
             LiveFormat::Table => "… no more lines: recording stopped\n".to_owned(),
             LiveFormat::Jsonl => {
-                format!("{}\n", serde_json::json!({"schema": 1, "stopped": error.to_string()}))
+                let at = Wall(clock::wall(SystemTime::now())).to_string();
+                let because: Vec<String> = chain(error).into_iter().skip(1).collect();
+                let stopped = error.to_string();
+                let line = serde_json::json!(
+                    {"schema": 1, "time": at, "stopped": stopped, "because": because}
+                );
+                format!("{line}\n")
             }
         };
         let writing = tokio::task::spawn_blocking(move || {
