@@ -15,15 +15,7 @@ use std::net::IpAddr;
 
 /// Understands one term that begins at `position`.
 pub(super) fn term(position: usize, raw: RawTerm) -> Result<Term, FilterError> {
-    let Some(written) = raw.key else {
-        let first = raw.values.first().filter(|_| !raw.quoted).map(RawValue::text);
-        return match first.and_then(|text| Key::before_operator(&text)) {
-            Some(meant) => {
-                Err(FilterError { position, problem: Problem::NoColon(shortened(&meant)) })
-            }
-            None => patterns(raw.values).map(Term::Word),
-        };
-    };
+    let Some(written) = raw.key else { return word(position, raw) };
     let lower = written.to_ascii_lowercase();
     let Some(key) = Key::ALL.into_iter().find(|key| key.word() == lower) else {
         let words = Key::ALL.map(Key::word);
@@ -89,6 +81,15 @@ pub(super) fn term(position: usize, raw: RawTerm) -> Result<Term, FilterError> {
         })?),
         Key::Simulated => Term::Simulated(answer(key, values)?),
     })
+}
+
+/// A term without a key, unless it looks like one whose colon is missing.
+fn word(position: usize, raw: RawTerm) -> Result<Term, FilterError> {
+    let first = raw.values.first().filter(|_| !raw.quoted).map(RawValue::text);
+    match first.and_then(|text| Key::before_operator(&text)) {
+        Some(meant) => Err(FilterError { position, problem: Problem::NoColon(shortened(&meant)) }),
+        None => patterns(raw.values).map(Term::Word),
+    }
 }
 
 fn patterns(values: Vec<RawValue>) -> Result<Vec<Pattern>, FilterError> {

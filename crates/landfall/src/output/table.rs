@@ -201,6 +201,7 @@ impl Table {
             cells.zip(widths).zip(&self.columns).enumerate()
         {
             let text = match self.terminal {
+                Some(_) if column.kind == Kind::Host => cut_host(text, *width),
                 Some(_) => cut(text, *width),
                 None => text.to_owned(),
             };
@@ -216,6 +217,18 @@ impl Table {
             }
         }
         out.write_all(b"\n")
+    }
+}
+
+/// A host cut before its port, which is there because it is unusual.
+fn cut_host(text: &str, width: usize) -> String {
+    match text.rsplit_once(':') {
+        Some((host, port))
+            if text.width() > width && (host.ends_with(']') || !host.contains(':')) =>
+        {
+            format!("{}:{port}", cut(host, width.saturating_sub(port.len() + 1)))
+        }
+        _ => cut(text, width),
     }
 }
 
@@ -322,6 +335,13 @@ mod tests {
             assert!(line.width() <= 60, "{line}");
         }
         assert!(table(&rows, false, None).contains(&"x".repeat(200)));
+    }
+
+    #[test]
+    fn the_port_of_a_long_host_was_cut_away() {
+        assert_eq!(cut_host("push.courier.example:5223", 24), "push.courier.examp…:5223");
+        assert_eq!(cut_host("push.courier.example:5223", 25), "push.courier.example:5223");
+        assert_eq!(cut_host("2001:db8::1", 6), cut("2001:db8::1", 6));
     }
 
     #[test]
