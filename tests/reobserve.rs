@@ -158,7 +158,7 @@ async fn a_log_that_was_changed_is_found_out() {
         "derived": "103",
     });
     assert_eq!(row, expected);
-    assert!(output.error_text().ends_with(": 1 differ\n"), "{}", output.error_text());
+    assert!(output.error_text().ends_with(": 1 differs\n"), "{}", output.error_text());
 }
 
 /// The log of the case's one session.
