@@ -24,6 +24,25 @@ pub struct Annotation {
     pub flags: Vec<Flag>,
 }
 
+impl Annotation {
+    /// Of an address that no source knows anything of.
+    pub fn unknown(address: IpAddr) -> Self {
+        Self {
+            address,
+            claims: Vec::new(),
+            location: Location::Unknown,
+            asn: None,
+            as_name: None,
+            operator: None,
+            address_registered: None,
+            as_registered: None,
+            anycast: false,
+            special_range: None,
+            flags: Vec::new(),
+        }
+    }
+}
+
 /// What the location sources say together.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Location {

@@ -114,14 +114,13 @@ mod tests {
     const KNOWN: usize = 100;
 
     use super::*;
-    use crate::fixture::nothing_known;
 
     fn annotator() -> Annotator {
         by_port(false)
     }
 
     fn by_port(by_port: bool) -> Annotator {
-        let ask: Ask = Box::new(|address, _names, _port| nothing_known(address));
+        let ask: Ask = Box::new(|address, _names, _port| Annotation::unknown(address));
         Annotator::new(ask, by_port, KNOWN)
     }
 

@@ -94,24 +94,7 @@ pub(crate) fn annotate(address: IpAddr, _names: &[DnsName], _port: Option<u16>) 
             severity: Severity::Notice,
             reasons: vec![reason],
         }],
-        ..nothing_known(address)
-    }
-}
-
-/// What databases say that know nothing of the address.
-pub(crate) fn nothing_known(address: IpAddr) -> Annotation {
-    Annotation {
-        address,
-        claims: Vec::new(),
-        location: Location::Unknown,
-        asn: None,
-        as_name: None,
-        operator: None,
-        address_registered: None,
-        as_registered: None,
-        anycast: false,
-        special_range: None,
-        flags: Vec::new(),
+        ..Annotation::unknown(address)
     }
 }
 

@@ -131,12 +131,11 @@ pub(super) fn sorted(mut records: Vec<RecordSeq>) -> Vec<RecordSeq> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::nothing_known;
     use super::*;
     use flow::claim::{Asn, Country, Operator};
 
     fn annotation(location: Location) -> Annotation {
-        Annotation { location, ..nothing_known("8.136.0.1".parse().unwrap()) }
+        Annotation { location, ..Annotation::unknown("8.136.0.1".parse().unwrap()) }
     }
 
     fn facts(treatment: TreatmentKind, bytes_up: u64) -> ConnectionFacts {

@@ -12,25 +12,8 @@ use flow::claim::{Asn, Claim, Confidence, Country, Operator, Source};
 use flow::id::RecordSeq;
 use flow::physics::{ExclusionStrength, LandKind, Vantage};
 use flow::time::WallNanos;
-use std::net::IpAddr;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
-
-pub(super) fn nothing_known(address: IpAddr) -> Annotation {
-    Annotation {
-        address,
-        claims: Vec::new(),
-        location: Location::Unknown,
-        asn: None,
-        as_name: None,
-        operator: None,
-        address_registered: None,
-        as_registered: None,
-        anycast: false,
-        special_range: None,
-        flags: Vec::new(),
-    }
-}
 
 static SHAPES: LazyLock<Shapes> = LazyLock::new(|| Shapes::bundled().unwrap().1);
 
@@ -74,7 +57,7 @@ fn edge(address: &str, located: &str) -> Annotation {
         asn: Some(Asn(64_500)),
         operator: Some(operator),
         address_registered: Some(country("US")),
-        ..nothing_known(address.parse().unwrap())
+        ..Annotation::unknown(address.parse().unwrap())
     }
 }
 

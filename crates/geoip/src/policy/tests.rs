@@ -39,14 +39,7 @@ fn annotation() -> Annotation {
         claims,
         location: Location::Disagreed { answers, asked: 2 },
         anycast: true,
-        address: "8.136.0.1".parse().unwrap(),
-        asn: None,
-        as_name: None,
-        operator: None,
-        address_registered: None,
-        as_registered: None,
-        special_range: None,
-        flags: Vec::new(),
+        ..Annotation::unknown("8.136.0.1".parse().unwrap())
     }
 }
 

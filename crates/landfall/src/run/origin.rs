@@ -46,17 +46,10 @@ mod tests {
             matched: "203.0.113.0/24".to_owned(),
         };
         Annotation {
-            address: "203.0.113.9".parse().unwrap(),
             claims: located.iter().map(claim).collect(),
             location,
             asn: Some(Asn(64496)),
-            as_name: None,
-            operator: None,
-            address_registered: None,
-            as_registered: None,
-            anycast: false,
-            special_range: None,
-            flags: Vec::new(),
+            ..Annotation::unknown("203.0.113.9".parse().unwrap())
         }
     }
 

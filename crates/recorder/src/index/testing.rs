@@ -1,7 +1,6 @@
 //! Sessions made by hand, record by record, for the tests of the index and of reading.
 
 use crate::directory::SessionDir;
-use crate::fixture::nothing_known;
 use crate::frame::{HEADER_BYTES, Header};
 use crate::record::connection::{
     ConnectionClose, ConnectionDial, ConnectionOpen, ConnectionTarget, ConnectionTreatment,
@@ -390,7 +389,7 @@ pub(crate) fn annotation(address: &str, located: &[(&str, &str)]) -> Annotation 
     Annotation {
         claims: located.iter().map(claim).collect(),
         location,
-        ..nothing_known(address.parse().unwrap())
+        ..Annotation::unknown(address.parse().unwrap())
     }
 }
 

@@ -4,7 +4,7 @@
 use super::destination::{AddressSeen, DestinationKey, DestinationRow};
 use super::error::ReadError;
 use super::history::NameHistory;
-use super::records::{Records, whole};
+use super::records::Records;
 use super::round_trips::{self, Measured};
 use crate::record::Body;
 use crate::record::session::StatementShape;
@@ -14,7 +14,7 @@ use flow::claim::Country;
 use flow::id::{ConnectionId, RecordSeq};
 use flow::stream::{Direction, Leg};
 use geoip::assess::{AddressFacts, Cited, Facts, Sighting};
-use rusqlite::{OptionalExtension, params};
+use rusqlite::params;
 
 /// What is asked about destinations, beside what is known of them.
 #[derive(Clone, Debug, Default)]
@@ -64,10 +64,15 @@ pub(super) fn of(
         contact: Some(Supported {
             level: row.contact,
             records: match row.contact {
+                Contact::NameOnly | Contact::NameAsked => records_of(records, contact, &["dns"])?,
+                Contact::ConnectionAsked => records_of(records, contact, &["connection.target"])?,
+                Contact::TlsCompleted => records_of(records, contact, &["tls.client"])?,
+                Contact::BytesSent => {
+                    records_of(records, contact, &["connection.treatment", "stream.close"])?
+                }
                 Contact::PlaintextSeen | Contact::PlantedValueSeen => {
                     first_request(records, contact)?
                 }
-                level => records_of(records, contact, contact_kinds(level))?,
             },
         }),
         content: Some(Supported {
@@ -109,18 +114,6 @@ fn statements(recorded: Vec<StatementShape>, host: &Host, questions: &Questions)
     statements
 }
 
-/// The kinds of records that show that a connection has a contact level.
-fn contact_kinds(level: Contact) -> &'static [&'static str] {
-    match level {
-        Contact::NameOnly | Contact::NameAsked => &["dns"],
-        Contact::ConnectionAsked => &["connection.target"],
-        Contact::TlsCompleted => &["tls.client"],
-        Contact::BytesSent | Contact::PlaintextSeen | Contact::PlantedValueSeen => {
-            &["connection.treatment", "stream.close"]
-        }
-    }
-}
-
 /// The record of the first request that was decoded on a connection.
 fn first_request(
     records: &Records<'_>,
@@ -132,17 +125,8 @@ fn first_request(
     let sql = "SELECT request_offset, request_length FROM flows
                WHERE connection = ?1 AND exchange > 0 AND request_offset NOT NULL
                ORDER BY exchange LIMIT 1";
-    let place = records
-        .db
-        .prepare_cached(sql)
-        .and_then(|mut query| {
-            query.query_row([number], |row| Ok((whole(row, 0)?, whole(row, 1)?))).optional()
-        })
-        .map_err(|source| records.failed(source))?;
-    place
-        .map(|(offset, length)| Ok(RecordSeq(records.parsed(offset, length)?.seq)))
-        .into_iter()
-        .collect()
+    let first = records.listed(sql, [number])?;
+    Ok(first.iter().map(|record| RecordSeq(record.seq)).collect())
 }
 
 /// The last record of each kind about a connection: it is the one that counts. Of streams, what the
@@ -156,15 +140,9 @@ fn records_of(
         return Ok(Vec::new());
     };
     let sql = "SELECT seq FROM records WHERE connection = ?1 AND kind = ?2 ORDER BY seq DESC";
-    let failed = |source| records.failed(source);
-    let mut query = records.db.prepare_cached(sql).map_err(failed)?;
     let mut found = Vec::new();
     for kind in kinds {
-        let seqs = query
-            .query_map(params![number, kind], |row| whole(row, 0))
-            .and_then(Iterator::collect::<rusqlite::Result<Vec<u64>>>)
-            .map_err(failed)?;
-        for seq in seqs {
+        for seq in records.seqs(sql, params![number, kind])? {
             if shows(&records.get(seq)?.body) {
                 found.push(RecordSeq(seq));
                 break;
@@ -193,14 +171,9 @@ fn aliases(
     let Some(asked) = host.name() else { return Ok(Vec::new()) };
     let sql = "SELECT min(lookups.seq) FROM lookups JOIN chain ON chain.lookup = lookups.id
                WHERE lookups.name = ?1 AND chain.name = ?2 HAVING count(*) > 0";
-    let failed = |source| records.failed(source);
-    let mut query = records.db.prepare_cached(sql).map_err(failed)?;
     let mut cited = Vec::new();
     for name in names {
-        let seqs = query
-            .query_map(params![asked.as_str(), name.as_str()], |row| whole(row, 0))
-            .and_then(Iterator::collect::<rusqlite::Result<Vec<u64>>>)
-            .map_err(failed)?;
+        let seqs = records.seqs(sql, [asked.as_str(), name.as_str()])?;
         let records = seqs.into_iter().map(RecordSeq).collect();
         cited.push(Cited { value: name.clone(), records });
     }

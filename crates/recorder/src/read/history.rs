@@ -237,12 +237,7 @@ fn recorded(records: &Records<'_>, name: &DnsName) -> Result<(u64, Vec<u64>), Re
         .prepare_cached(all)
         .and_then(|mut query| query.query_row([name.as_str()], |row| whole(row, 0)))
         .map_err(failed)?;
-    let mut query = records.db.prepare_cached(newest).map_err(failed)?;
-    let seqs = query
-        .query_map(params![name.as_str(), MOST_LOOKUPS], |row| whole(row, 0))
-        .and_then(Iterator::collect::<rusqlite::Result<Vec<u64>>>)
-        .map_err(failed)?;
-    Ok((count, seqs))
+    Ok((count, records.seqs(newest, params![name.as_str(), MOST_LOOKUPS])?))
 }
 
 /// The addresses to which connections for the name went.

@@ -6,7 +6,7 @@ use crate::index::log::line_at;
 use crate::index::{IndexError, cell::number};
 use crate::record::session::CloseWhy;
 use crate::record::{Body, Record};
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, Params, params};
 use std::path::Path;
 
 /// The log with the index that knows where its lines are.
@@ -64,19 +64,7 @@ impl Records<'_> {
                    UNION ALL SELECT close_offset, close_length FROM flows
                    WHERE connection = ?1 AND exchange = ?2 AND close_offset NOT NULL
                    ORDER BY 1 LIMIT ?3";
-        let places: Vec<(u64, u64)> = self
-            .db
-            .prepare_cached(sql)
-            .and_then(|mut query| {
-                query
-                    .query_map(
-                        params![connection, exchange, most as i64, Body::MESSAGE_KIND],
-                        |row| Ok((whole(row, 0)?, whole(row, 1)?)),
-                    )?
-                    .collect()
-            })
-            .map_err(|source| self.failed(source))?;
-        places.into_iter().map(|(offset, length)| self.parsed(offset, length)).collect()
+        self.listed(sql, params![connection, exchange, most as i64, Body::MESSAGE_KIND])
     }
 
     /// The records of an exchange's messages, in order.
@@ -87,18 +75,28 @@ impl Records<'_> {
     ) -> Result<Vec<Record>, ReadError> {
         let sql = "SELECT offset, length FROM records
                    WHERE connection = ?1 AND exchange = ?2 AND kind = ?3 ORDER BY seq";
-        let places: Vec<(u64, u64)> = self
+        self.listed(sql, params![connection, exchange, Body::MESSAGE_KIND])
+    }
+
+    /// The records at the places that a query gives: offset and length.
+    pub(super) fn listed(&self, sql: &str, values: impl Params) -> Result<Vec<Record>, ReadError> {
+        let place = |row: &rusqlite::Row<'_>| Ok((whole(row, 0)?, whole(row, 1)?));
+        let places = self
             .db
             .prepare_cached(sql)
             .and_then(|mut query| {
-                query
-                    .query_map(params![connection, exchange, Body::MESSAGE_KIND], |row| {
-                        Ok((whole(row, 0)?, whole(row, 1)?))
-                    })?
-                    .collect()
+                query.query_map(values, place)?.collect::<rusqlite::Result<Vec<_>>>()
             })
             .map_err(|source| self.failed(source))?;
         places.into_iter().map(|(offset, length)| self.parsed(offset, length)).collect()
+    }
+
+    /// The record numbers that a query gives.
+    pub(super) fn seqs(&self, sql: &str, values: impl Params) -> Result<Vec<u64>, ReadError> {
+        self.db
+            .prepare_cached(sql)
+            .and_then(|mut query| query.query_map(values, |row| whole(row, 0))?.collect())
+            .map_err(|source| self.failed(source))
     }
 
     /// How the session ended, where it has.
@@ -142,7 +140,7 @@ impl Records<'_> {
         self.parsed(whole(offset), whole(length))
     }
 
-    pub(super) fn parsed(&self, offset: u64, length: u64) -> Result<Record, ReadError> {
+    fn parsed(&self, offset: u64, length: u64) -> Result<Record, ReadError> {
         let line = line_at(self.log, offset, length)?;
         Record::parse(&line).map_err(|source| {
             ReadError::Index(IndexError::Record { path: self.log.to_owned(), offset, source })

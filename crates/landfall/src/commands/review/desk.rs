@@ -14,6 +14,7 @@ use geoip::policy::{Policies, Policy};
 use recorder::read::{DestinationKey, DestinationQuery, DestinationRow, Questions, Session};
 use recorder::record::review::{ReviewRecord, ReviewVerdict};
 use recorder::review::{Difference, Reviews, Seen};
+use std::cell::OnceCell;
 use std::time::SystemTime;
 
 /// The session and what people made of it.
@@ -22,7 +23,8 @@ pub(in crate::commands) struct Desk<'a> {
     pub(in crate::commands) reviews: Reviews,
     /// Those at capture, as far as the recorded configuration tells.
     captured: Policies,
-    shapes: Shapes,
+    /// Read when something is assessed for the first time: listings mostly do without.
+    shapes: OnceCell<Shapes>,
 }
 
 /// Where a destination stands.
@@ -58,7 +60,7 @@ impl<'a> Desk<'a> {
     pub(super) fn with(session: &'a Session, reviews: Reviews) -> Result<Self, Error> {
         let captured = session.configuration()?.as_deref().and_then(policies_of);
         let captured = captured.unwrap_or_default();
-        Ok(Self { session, reviews, captured, shapes: Shapes::bundled()?.1 })
+        Ok(Self { session, reviews, captured, shapes: OnceCell::new() })
     }
 
     /// The policies whose flags hold today.
@@ -84,7 +86,15 @@ impl<'a> Desk<'a> {
         let countries = self.in_effect().countries();
         let questions = Questions { statements: statements.to_vec(), countries };
         let facts = self.session.facts(row, &questions)?;
-        Ok(facts.map(|facts| assess(&facts, &self.shapes)))
+        facts.map(|facts| Ok(assess(&facts, self.shapes()?))).transpose()
+    }
+
+    fn shapes(&self) -> Result<&Shapes, Error> {
+        if let Some(shapes) = self.shapes.get() {
+            return Ok(shapes);
+        }
+        let (_source, read) = Shapes::bundled()?;
+        Ok(self.shapes.get_or_init(|| read))
     }
 
     /// What a reviewer sees of a destination today; `None` when it is no host.
