@@ -1,3 +1,4 @@
+use super::pairs::MOST_WAITING;
 use super::*;
 use crate::fixture::{at, beginning, opened, setup, stream, writer};
 use crate::record::value::Text;
@@ -367,4 +368,21 @@ fn records_behind_a_hole_are_counted_and_not_kept() {
     check(cut, 0);
     // Bytes may still follow.
     check(Replay::cut, LATER as usize);
+}
+
+#[test]
+fn records_that_wait_in_vain_are_told_before_they_fill_the_memory() {
+    let mut told = Vec::new();
+    let mut each = |difference: &Difference| {
+        told.push(difference.flow);
+        Ok(())
+    };
+    let mut found = Found { totals: Reobserved::default(), each: &mut each };
+    let mut replay = Replay::new(ConnectionId(1));
+    let record = request(1);
+    for _ in 0..=MOST_WAITING {
+        replay.recorded(at(1), record.clone(), &mut found).unwrap();
+    }
+    assert_eq!(replay.waiting(), MOST_WAITING);
+    assert_eq!(told, [FlowId::Exchange("c1.1".parse().unwrap())]);
 }
