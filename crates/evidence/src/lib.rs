@@ -5,6 +5,7 @@ pub mod csv;
 pub mod decode;
 mod error;
 pub mod flows;
+pub mod handshake;
 pub mod har;
 mod inflate;
 pub mod messages;
