@@ -44,8 +44,8 @@ pub enum Error {
     Random,
     /// A certificate could not be built or signed.
     Sign { source: rcgen::Error },
-    /// What was to go into an archive is too large for one.
-    TooLarge,
+    /// The archive of an export could not be made.
+    Archive(archive::Error),
     /// The TLS library refused the leaf's key.
     LeafKey { source: rustls::Error },
 }
@@ -106,7 +106,7 @@ impl Error {
                  then say it again"
             }
             Self::Vanished { .. } => "another program removes files there; start again",
-            Self::Random | Self::TooLarge | Self::Sign { .. } | Self::LeafKey { .. } => {
+            Self::Random | Self::Archive(_) | Self::Sign { .. } | Self::LeafKey { .. } => {
                 return None;
             }
         })
@@ -168,7 +168,7 @@ impl fmt::Display for Error {
                 write!(f, "{} was removed just after it was written", path.display())
             }
             Self::Clock => f.write_str("the machine's clock shows no usable time"),
-            Self::TooLarge => f.write_str("the certificate is too large for an archive"),
+            Self::Archive(_) => f.write_str("the archive could not be made"),
             Self::Random => f.write_str("the operating system gave no random bytes"),
             Self::Sign { .. } => f.write_str("a certificate could not be signed"),
             Self::LeafKey { .. } => f.write_str("the TLS library refused the leaf's key"),
@@ -182,6 +182,7 @@ impl std::error::Error for Error {
             Self::Io { source, .. } => Some(source),
             Self::BadKey { source: Some(source), .. } | Self::Sign { source } => Some(source),
             Self::LeafKey { source } => Some(source),
+            Self::Archive(source) => Some(source),
             _ => None,
         }
     }

@@ -5,7 +5,6 @@ mod android;
 mod magisk;
 mod mobileconfig;
 mod p12;
-mod zip;
 
 use crate::authority::Authority;
 use crate::error::Error;

@@ -2,8 +2,9 @@
 //! `/system` without a script, and from Android 14 on, where the store moved into a read-only APEX,
 //! by a script at boot. For rooted test devices. The layout is that of Magisk's developer guide.
 
-use super::zip::{self, Entry};
 use crate::error::Error;
+use archive::{Name, Writer};
+use std::io::{Cursor, Write};
 
 /// The module's archive. `store_name` is the certificate's name in the system store.
 pub(super) fn module(name: &str, store_name: &str, pem: &str) -> Result<Vec<u8>, Error> {
@@ -16,14 +17,23 @@ pub(super) fn module(name: &str, store_name: &str, pem: &str) -> Result<Vec<u8>,
     );
     let script = include_str!("post-fs-data.sh").replace("{store-name}", store_name);
     let certificate = format!("system/etc/security/cacerts/{store_name}");
-    let entry = |name, mode, bytes| Entry { name, mode, bytes };
-    zip::archive(&[
-        entry("META-INF/com/google/android/update-binary", 0o755, UPDATE_BINARY),
-        entry("META-INF/com/google/android/updater-script", 0o644, b"#MAGISK\n"),
-        entry("module.prop", 0o644, prop.as_bytes()),
-        entry("post-fs-data.sh", 0o755, script.as_bytes()),
-        entry(&certificate, 0o644, pem.as_bytes()),
-    ])
+    let files: [(&str, u32, &[u8]); 5] = [
+        ("META-INF/com/google/android/update-binary", 0o755, UPDATE_BINARY),
+        ("META-INF/com/google/android/updater-script", 0o644, b"#MAGISK\n"),
+        ("module.prop", 0o644, prop.as_bytes()),
+        ("post-fs-data.sh", 0o755, script.as_bytes()),
+        (&certificate, 0o644, pem.as_bytes()),
+    ];
+    archive(&files).map_err(Error::Archive)
+}
+
+fn archive(files: &[(&str, u32, &[u8])]) -> Result<Vec<u8>, archive::Error> {
+    let mut writer = Writer::new(Cursor::new(Vec::new()));
+    for (name, mode, bytes) in files {
+        writer.begin(name.parse::<Name>()?, *mode)?;
+        writer.write_all(bytes)?;
+    }
+    Ok(writer.finish()?.into_inner())
 }
 
 /// What a recovery runs: hands the archive to the installer of the Magisk on the device.

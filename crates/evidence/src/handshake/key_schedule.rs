@@ -1,6 +1,6 @@
 //! The keys that open a server's handshake records (RFC 8446 sections 5.2, 5.3 and 7.3).
 
-use super::Unproven;
+use super::proof::Unproven;
 use super::records::Record;
 use aws_lc_rs::aead::{AES_128_GCM, AES_256_GCM, CHACHA20_POLY1305};
 use aws_lc_rs::aead::{Aad, Algorithm, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};

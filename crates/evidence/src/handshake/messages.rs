@@ -1,8 +1,8 @@
 //! Handshake messages out of the records of one direction, and the two that come first. Messages may
 //! be spread over records and records may hold several.
 
-use super::Unproven;
 use super::key_schedule::Opener;
+use super::proof::Unproven;
 use super::records::{self, Records};
 use bytes::Bytes;
 

@@ -1,6 +1,6 @@
 //! TLS records, one after the other (RFC 8446 section 5.1; the same in TLS 1.2).
 
-use super::Unproven;
+use super::proof::Unproven;
 
 /// One record: its header, for the AEAD, and what it carries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,7 +1,7 @@
 //! One signature under the key of a certificate, by the rules of the version of TLS. Whether the
 //! certificate is anybody's is for [`super::chain`] to say.
 
-use super::Unproven;
+use super::proof::Unproven;
 use bytes::Bytes;
 use rustls::SignatureScheme;
 use rustls_pki_types::{CertificateDer, SignatureVerificationAlgorithm};

@@ -3,8 +3,8 @@
 //! chain alone says whose key it is.
 
 use super::messages::{self, Messages, OUT_OF_PLACE, RANDOM, Reader};
+use super::proof::{Shown, Unproven};
 use super::signature::{self, Rules};
-use super::{Shown, Unproven};
 
 pub(super) fn prove(
     client_random: &[u8; RANDOM],

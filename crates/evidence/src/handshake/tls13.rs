@@ -3,8 +3,8 @@
 
 use super::key_schedule::{Opener, Suite};
 use super::messages::{self, Hello, Message, Messages, OUT_OF_PLACE, Reader};
+use super::proof::{Shown, Unproven};
 use super::signature::{self, Rules};
-use super::{Shown, Unproven};
 use aws_lc_rs::digest::{Context, digest};
 
 /// `offer` and `answer` are the first ClientHello and the first ServerHello.

@@ -22,15 +22,17 @@ pub(crate) fn problems(metadata: &Metadata) -> Vec<String> {
 /// Each crate and those that it may use, ground floor first.
 const ARROWS: &[(&str, &[&str])] = &[
     ("flow", &[]),
+    // A format, as unrelated to the product as a library.
+    ("archive", &[]),
     ("feed", &["flow"]),
-    ("certs", &["flow"]),
+    ("certs", &["archive", "flow"]),
     ("resolver", &["flow"]),
     ("geoip", &["flow"]),
     ("observe", &["flow"]),
     ("proxy", &["certs", "feed", "flow", "observe", "resolver"]),
     ("recorder", &["feed", "flow", "geoip", "observe"]),
     // The feed for its tests alone, which record a session.
-    ("evidence", &["feed", "flow", "geoip", "observe", "recorder"]),
+    ("evidence", &["archive", "feed", "flow", "geoip", "observe", "recorder"]),
     // A phone and servers, as unrelated to the product as real ones.
     ("demo", &[]),
     (
