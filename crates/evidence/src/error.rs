@@ -15,6 +15,12 @@ pub enum Error {
     Output(io::Error),
     /// A row could not be written as JSON.
     Json(serde_json::Error),
+    /// The archive could not be made.
+    Archive(archive::Error),
+    /// The key gave no signature.
+    Unsigned,
+    /// The session is still being recorded.
+    Running,
 }
 
 impl fmt::Display for Error {
@@ -24,6 +30,9 @@ impl fmt::Display for Error {
             Self::Opening(_) => "the session's first record cannot be read",
             Self::Output(_) => "the export cannot be written",
             Self::Json(_) => "a row cannot be written as JSON",
+            Self::Archive(_) => "the bundle cannot be written",
+            Self::Unsigned => "the bundle cannot be signed",
+            Self::Running => "the session is still being recorded",
         })
     }
 }
@@ -34,6 +43,8 @@ impl std::error::Error for Error {
             Self::Read(source) => Some(source),
             Self::Opening(source) | Self::Output(source) => Some(source),
             Self::Json(source) => Some(source),
+            Self::Archive(source) => Some(source),
+            Self::Unsigned | Self::Running => None,
         }
     }
 }
@@ -48,5 +59,17 @@ impl From<serde_json::Error> for Error {
     fn from(source: serde_json::Error) -> Self {
         // An error of the writer comes wrapped.
         if source.is_io() { Self::Output(source.into()) } else { Self::Json(source) }
+    }
+}
+
+impl From<archive::Error> for Error {
+    fn from(source: archive::Error) -> Self {
+        Self::Archive(source)
+    }
+}
+
+impl From<io::Error> for Error {
+    fn from(source: io::Error) -> Self {
+        Self::Output(source)
     }
 }

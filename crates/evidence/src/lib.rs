@@ -1,8 +1,10 @@
 //! What a session becomes outside: JSON lines, CSV and HAR, each a function of a recorded session,
 //! written with bounded memory. Decides nothing: what is known stands in the session.
 
+pub mod bundle;
 pub mod csv;
 pub mod decode;
+pub mod destinations;
 mod error;
 pub mod flows;
 pub mod handshake;
@@ -11,6 +13,7 @@ mod inflate;
 pub mod messages;
 mod opening;
 pub mod shape;
+pub mod sshsig;
 
 pub use error::Error;
 pub use opening::attributions;

@@ -21,7 +21,7 @@ mod session;
 pub use address::AddressShape;
 pub use assessment::AssessmentShape;
 pub use claim::ClaimShape;
-pub use destination::DestinationShape;
+pub use destination::{DESTINATION_KEYS, DestinationShape};
 pub use detail::FlowDetailShape;
 pub use difference::DifferenceShape;
 pub use flag::{FlagReasons, FlagShape};

@@ -46,6 +46,9 @@ impl From<evidence::Error> for Error {
         match error {
             evidence::Error::Read(error) => error.into(),
             evidence::Error::Output(error) => Self::output(&error),
+            error @ evidence::Error::Running => {
+                hinted(Exit::Runtime, &error, Some("end the run first, or name another session"))
+            }
             error => hinted(Exit::Runtime, &error, None),
         }
     }

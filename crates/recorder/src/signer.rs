@@ -49,8 +49,9 @@ impl Signer {
         self.public
     }
 
-    pub(crate) fn sign(&self, text: &[u8]) -> Vec<u8> {
-        self.pair.sign(text).as_ref().to_vec()
+    /// The Ed25519 signature of a message, 64 bytes.
+    pub fn sign(&self, message: &[u8]) -> Vec<u8> {
+        self.pair.sign(message).as_ref().to_vec()
     }
 
     fn create(path: &Path) -> Result<Self, Error> {

@@ -185,3 +185,40 @@ impl Serialize for Sources<'_> {
         map.end()
     }
 }
+
+/// The keys of a row that is one host, in their order: the columns of `destinations.csv`.
+pub const DESTINATION_KEYS: [&str; 33] = [
+    "schema",
+    "host",
+    "addresses",
+    "cnames",
+    "country",
+    "countries",
+    "asn",
+    "asns",
+    "as_name",
+    "operator",
+    "operators",
+    "operator_country",
+    "registered_country",
+    "as_registered_country",
+    "anycast",
+    "contact",
+    "operator_level",
+    "location_level",
+    "content_level",
+    "flags",
+    "flag_reasons",
+    "severity",
+    "flags_now",
+    "verdict",
+    "first_seen",
+    "last_seen",
+    "flows",
+    "connections",
+    "bytes_up",
+    "bytes_down",
+    "treatment",
+    "dialled_without_lookup",
+    "simulated",
+];

@@ -13,6 +13,9 @@ pub(crate) struct ExportArgs {
     /// File to write; `-` for stdout.
     #[arg(short = 'o', long = "out", value_name = "PATH")]
     pub(crate) out: PathBuf,
+    /// Write the bundle as a directory, not as an archive.
+    #[arg(long)]
+    pub(crate) dir: bool,
 }
 
 /// The forms of an export.
@@ -24,4 +27,6 @@ pub(crate) enum ExportFormat {
     Csv,
     /// HTTP Archive 1.2, bodies included.
     Har,
+    /// All of it, sealed, for others to check: a BagIt bag in an archive.
+    Bundle,
 }

@@ -4,22 +4,28 @@ use crate::args::{ExportArgs, ExportFormat};
 use crate::context::Context;
 use crate::error::{Error, Exit};
 use crate::output::safe_text::SafeText;
-use std::fs::OpenOptions;
+use evidence::bundle::bag::Sink;
+use recorder::Signer;
+use recorder::read::Session;
+use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, BufWriter, ErrorKind, IsTerminal, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 /// Writes the export. A file is complete or not there: it is written beside its place first.
 pub(crate) fn run(context: &Context, args: &ExportArgs) -> Result<Exit, Error> {
     context.no_rows()?;
     let session = context.session(args.session.as_deref())?;
-    let write = |out: &mut dyn Write| -> Result<(), Error> {
-        Ok(match args.format {
-            ExportFormat::Jsonl => evidence::flows::write_jsonl(&session, out),
-            ExportFormat::Csv => evidence::flows::write_csv(&session, out),
-            ExportFormat::Har => evidence::har::write(&session, out),
-        }?)
+    let form = match args.format {
+        ExportFormat::Jsonl => evidence::flows::write_jsonl,
+        ExportFormat::Csv => evidence::flows::write_csv,
+        ExportFormat::Har => evidence::har::write,
+        ExportFormat::Bundle => return bundle(context, &session, args),
     };
+    if args.dir {
+        return Err(Error::usage("only a bundle can be a directory").hint("say --format bundle"));
+    }
+    let write = |out: &mut dyn Write| -> Result<(), Error> { Ok(form(&session, out)?) };
     if args.out == Path::new("-") {
         to_stdout(write)?;
     } else {
@@ -27,9 +33,40 @@ pub(crate) fn run(context: &Context, args: &ExportArgs) -> Result<Exit, Error> {
         if args.format != ExportFormat::Har {
             write_attributions(&evidence::attributions(&session)?, &args.out)?;
         }
-        to_file(&args.out, write)?;
+        to_file(&args.out, buffered(write))?;
     }
     Ok(Exit::Ok)
+}
+
+/// Writes a bundle, signed with the installation's key.
+fn bundle(context: &Context, session: &Session, args: &ExportArgs) -> Result<Exit, Error> {
+    let path = &args.out;
+    if path == Path::new("-") {
+        return Err(Error::usage("a bundle cannot be written to stdout").hint("name a file"));
+    }
+    let signer = Signer::load_or_create(context.settings.data.path())?;
+    if !args.dir {
+        to_file(path, |file| Ok(evidence::bundle::write(session, &signer, Sink::archive(file))?))?;
+        return Ok(Exit::Ok);
+    }
+    let failed = |error: io::Error| not_written(path, &error);
+    if path.symlink_metadata().is_ok() {
+        return Err(Error::usage("there is something already").at(path.display()));
+    }
+    let partial = partial(path);
+    match std::fs::remove_dir_all(&partial) {
+        Err(error) if error.kind() != ErrorKind::NotFound => return Err(failed(error)),
+        _ => {}
+    }
+    DirBuilder::new().mode(0o700).create(&partial).map_err(failed)?;
+    let written = evidence::bundle::write(session, &signer, Sink::directory(&partial))
+        .map_err(Error::from)
+        .and_then(|()| std::fs::rename(&partial, path).map_err(failed));
+    if written.is_err() {
+        // The error that matters is the first one.
+        drop(std::fs::remove_dir_all(&partial));
+    }
+    written.map(|()| Exit::Ok)
 }
 
 /// A terminal gets no control characters; a pipe gets the export as a file would.
@@ -55,18 +92,29 @@ fn write_attributions(notices: &[String], export: &Path) -> Result<(), Error> {
     let mut path = export.to_owned().into_os_string();
     path.push(".attribution.txt");
     let text = notices.iter().map(|notice| format!("{notice}\n")).collect::<String>();
-    to_file(Path::new(&path), |out| {
-        out.write_all(text.as_bytes()).map_err(|error| Error::output(&error))
-    })
+    let text =
+        |out: &mut dyn Write| out.write_all(text.as_bytes()).map_err(|error| Error::output(&error));
+    to_file(Path::new(&path), buffered(text))
 }
 
-fn to_file(
-    path: &Path,
+/// Writes a file through a buffer, to its end.
+fn buffered(
     write: impl FnOnce(&mut dyn Write) -> Result<(), Error>,
-) -> Result<(), Error> {
-    let failed = |error: io::Error| {
-        Error::runtime("the export could not be written").at(path.display()).because(&error)
-    };
+) -> impl FnOnce(File) -> Result<(), Error> {
+    |file| {
+        let mut out = BufWriter::new(file);
+        write(&mut out)?;
+        let synced = out.flush().and_then(|()| out.get_ref().sync_all());
+        synced.map_err(|error| Error::output(&error))
+    }
+}
+
+fn not_written(path: &Path, error: &io::Error) -> Error {
+    Error::runtime("the export could not be written").at(path.display()).because(error)
+}
+
+fn to_file(path: &Path, write: impl FnOnce(File) -> Result<(), Error>) -> Result<(), Error> {
+    let failed = |error: io::Error| not_written(path, &error);
     let partial = partial(path);
     // What an export left that was killed. Nothing is written into a file that is there already:
     // it could be another's, or lead elsewhere.
@@ -81,11 +129,7 @@ fn to_file(
         .mode(0o600)
         .open(&partial)
         .map_err(failed)?;
-    let mut out = BufWriter::new(file);
-    let written = write(&mut out)
-        .and_then(|()| out.flush().map_err(failed))
-        .and_then(|()| out.get_ref().sync_all().map_err(failed))
-        .and_then(|()| std::fs::rename(&partial, path).map_err(failed));
+    let written = write(file).and_then(|()| std::fs::rename(&partial, path).map_err(failed));
     if written.is_err() {
         // The error that matters is the first one.
         drop(std::fs::remove_file(&partial));
@@ -115,7 +159,7 @@ mod tests {
         let (path, other) = (directory.path().join("x"), directory.path().join("other"));
         fs::write(&other, "precious").unwrap();
         symlink(&other, partial(&path)).unwrap();
-        to_file(&path, hello).unwrap();
+        to_file(&path, buffered(hello)).unwrap();
         assert_eq!(fs::read_to_string(&other).unwrap(), "precious");
         assert_eq!(fs::read_to_string(&path).unwrap(), "hello");
         assert!(!partial(&path).exists() && !path.is_symlink());
@@ -127,7 +171,7 @@ mod tests {
         let path = directory.path().join("x");
         fs::write(partial(&path), "much longer than the export").unwrap();
         fs::set_permissions(partial(&path), fs::Permissions::from_mode(0o666)).unwrap();
-        to_file(&path, hello).unwrap();
+        to_file(&path, buffered(hello)).unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap(), "hello");
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
     }

@@ -1,0 +1,123 @@
+//! One session as a bundle: a bag with the session itself, what is made of it for other programs, and
+//! a seal. The same session gives the same bytes. What is made of it can be made again, by anyone, from
+//! what lies beside it.
+
+pub mod bag;
+mod case;
+mod package;
+
+use crate::error::Error;
+use crate::{attributions, destinations, flows, har};
+use bag::{Bag, Sink};
+use case::CaseShape;
+use recorder::Signer;
+use recorder::read::{Session, SessionState};
+use std::fs::File;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+/// Writes the bundle of a closed session, signed by `signer`.
+///
+/// # Errors
+/// [`Error::Running`] for a session that is still being recorded; [`Error`] of the session or the output.
+pub fn write(session: &Session, signer: &Signer, sink: Sink) -> Result<(), Error> {
+    let summary = session.summary()?;
+    if summary.state == SessionState::Running {
+        return Err(Error::Running);
+    }
+    let info = [
+        ("Bag-Software-Agent", format!("Landfall {}", case::tool_version(session)?)),
+        ("External-Identifier", summary.id.to_string()),
+        ("Source-Organization", "see data/case.json".to_owned()),
+    ];
+    let mut bag = Bag::begin(sink, &info)?;
+    for (name, part) in parts(session)? {
+        bag.add(&name, |out| part.write(session, out))?;
+    }
+    bag.finish(|tags| {
+        let sign = |message: &[u8]| {
+            signer.sign(message).try_into().map_err(|_other_length| Error::Unsigned)
+        };
+        let seal = crate::sshsig::SshSignature::make(signer.public_key(), tags, sign)?;
+        Ok(vec![(SEAL.to_owned(), seal.armoured().into_bytes())])
+    })
+}
+
+/// Where a file of a bundle comes from.
+pub(crate) enum Part {
+    /// The session's own file.
+    Copied(PathBuf),
+    /// Made of the session: anybody can make it again.
+    Derived(Derive),
+}
+
+type Derive = fn(&Session, &mut dyn Write) -> Result<(), Error>;
+
+impl Part {
+    pub(crate) fn write(&self, session: &Session, out: &mut dyn Write) -> Result<(), Error> {
+        match self {
+            Self::Copied(path) => {
+                let mut file = File::open(path).map_err(Error::Opening)?;
+                io::copy(&mut file, out)?;
+                Ok(())
+            }
+            Self::Derived(derive) => derive(session, out),
+        }
+    }
+}
+
+/// All files below `data/`, sorted by name.
+pub(crate) fn parts(session: &Session) -> Result<Vec<(String, Part)>, Error> {
+    let mut parts: Vec<_> =
+        DERIVED.iter().map(|(name, derive)| ((*name).to_owned(), Part::Derived(*derive))).collect();
+    for directory in OWN {
+        let path = session.directory().path().join(directory);
+        for name in names_in(&path)? {
+            parts.push((format!("{directory}/{name}"), Part::Copied(path.join(name))));
+        }
+    }
+    parts.sort_by(|(one, _), (other, _)| one.cmp(other));
+    Ok(parts)
+}
+
+fn names_in(directory: &Path) -> Result<Vec<String>, Error> {
+    let mut names = Vec::new();
+    for entry in std::fs::read_dir(directory).map_err(Error::Opening)? {
+        names.push(entry.map_err(Error::Opening)?.file_name().to_string_lossy().into_owned());
+    }
+    Ok(names)
+}
+
+fn readme(_: &Session, out: &mut dyn Write) -> Result<(), Error> {
+    Ok(out.write_all(include_bytes!("bundle/README.md"))?)
+}
+
+fn notices(session: &Session, out: &mut dyn Write) -> Result<(), Error> {
+    for notice in attributions(session)? {
+        writeln!(out, "{notice}")?;
+    }
+    Ok(())
+}
+
+fn case_json(session: &Session, out: &mut dyn Write) -> Result<(), Error> {
+    let case = CaseShape::of(session)?;
+    serde_json::to_writer_pretty(&mut *out, &case)?;
+    Ok(out.write_all(b"\n")?)
+}
+
+/// The directories of a session that a bundle holds as they are.
+const OWN: [&str; 3] = ["log", "secrets", "streams"];
+
+/// What is made of a session, by name.
+const DERIVED: &[(&str, Derive)] = &[
+    ("README.md", readme),
+    ("case.json", case_json),
+    ("datapackage.json", package::write),
+    ("destinations.csv", destinations::write_csv),
+    ("flows.csv", flows::write_csv),
+    ("flows.jsonl", flows::write_jsonl),
+    ("geo/attributions.txt", notices),
+    ("har/capture.har", har::write),
+];
+
+pub(crate) const SEAL: &str = "tagmanifest-sha256.txt.sig";
