@@ -9,6 +9,7 @@ use crate::time::WallNanos;
 use std::fmt;
 use std::net::IpAddr;
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Did the device talk to it? Judged on the device's leg only.
@@ -150,21 +151,51 @@ pub enum MeasuredFrom {
     /// The machine that recorded the session, at its declared place.
     Here(Vantage),
     /// Another machine, whose signed measurements were imported.
-    Probe {
-        /// As the operator of the probe calls it.
-        name: String,
-        vantage: Vantage,
-        /// SHA-256 of the key that signed, hex.
-        key: String,
-    },
+    Probe(Arc<Probe>),
 }
 
 impl MeasuredFrom {
     pub fn vantage(&self) -> Vantage {
         match self {
-            Self::Here(vantage) | Self::Probe { vantage, .. } => *vantage,
+            Self::Here(vantage) => *vantage,
+            Self::Probe(probe) => probe.vantage,
         }
     }
+}
+
+/// A measurement that was imported, as far as conclusions depend on whose it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Probe {
+    /// As the operator of the probe calls the vantage.
+    pub name: Option<String>,
+    pub vantage: Vantage,
+    /// The Ed25519 public key that signed, base64.
+    pub key: String,
+    pub standing: KeyStanding,
+    /// The record of the review log that holds it.
+    pub record: RecordSeq,
+    pub when: ProbedWhen,
+    /// Why its times say nothing, whatever they are.
+    pub silence: Option<NoStatement>,
+}
+
+/// What whoever imported a probe knew of the key that signed it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum KeyStanding {
+    /// They named it as one that they know.
+    Named,
+    /// It is that of the installation that imported it.
+    Own,
+    /// Nothing.
+    Unknown,
+}
+
+/// When a probe was made, seen from the time in which the session saw an address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ProbedWhen {
+    Meanwhile,
+    Before(Duration),
+    After(Duration),
 }
 
 /// The least of some measurements.
@@ -189,6 +220,10 @@ pub enum NoStatement {
     NotMeasured,
     /// Fewer samples than it takes within one epoch of the network.
     TooFewSamples(u64),
+    /// It was measured from elsewhere, where an address that many machines have may be another one.
+    AnycastElsewhere,
+    /// It was measured from elsewhere, and no one machine can have answered so soon at both places.
+    AnotherMachine,
 }
 
 impl fmt::Display for NoStatement {
@@ -206,6 +241,13 @@ impl fmt::Display for NoStatement {
             Self::TooFewSamples(count) => {
                 write!(f, "{count} of at least {MIN_SAMPLES} samples within one network epoch")
             }
+            Self::AnycastElsewhere => f.write_str(
+                "the address is anycast, so that another machine answers at another place",
+            ),
+            Self::AnotherMachine => f.write_str(
+                "no one machine can have answered so soon at all the places that it was measured \
+                 from",
+            ),
         }
     }
 }
@@ -319,6 +361,12 @@ pub enum Caveat {
     Overridden,
     /// Why round-trip times say nothing here.
     NoPhysics(NoStatement),
+    /// Times of an imported probe are in the exclusions: its word, on which they rest.
+    ImportedProbe { record: RecordSeq, key: String, standing: KeyStanding },
+    /// An imported probe was made long before or after the session saw the address.
+    ProbedAtAnotherTime { record: RecordSeq, address: IpAddr, when: ProbedWhen },
+    /// Why the times of an imported probe say nothing of an address.
+    ProbeSaysNothing { record: RecordSeq, address: IpAddr, why: NoStatement },
     /// Databases were not asked about so many of its addresses: nothing is said of the whole.
     NotAsked(usize),
     /// Newer databases were asked later and answer differently.
@@ -348,6 +396,19 @@ pub enum Says {
     /// Run by a group with its headquarters here.
     OperatorCountry(Country),
     NotOperatorCountry(Country),
+}
+
+impl Says {
+    /// The country that it names.
+    pub fn country(&self) -> Option<Country> {
+        match self {
+            Self::Located(country)
+            | Self::NotLocated(country)
+            | Self::OperatorCountry(country)
+            | Self::NotOperatorCountry(country) => Some(*country),
+            Self::Operator(_) => None,
+        }
+    }
 }
 
 impl fmt::Display for Says {

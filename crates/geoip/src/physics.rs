@@ -5,7 +5,7 @@
 //!
 //! All in whole metres and nanoseconds, each step rounded to the side that excludes less.
 
-use crate::shapes::{Extent, Shapes};
+use crate::shapes::{Extent, Shapes, between};
 use flow::claim::Country;
 use flow::physics::{
     Exclusion, ExclusionStrength, Kilometres, RoundTrip, RoundTripLimits, Vantage,
@@ -47,6 +47,17 @@ pub fn strength(min_rtt: RoundTrip, limits: &RoundTripLimits) -> ExclusionStreng
     } else {
         ExclusionStrength::NotExcluded
     }
+}
+
+/// Whether one machine can have answered so soon at two places: what light goes in both times
+/// together is at least the way between them.
+pub(crate) fn can_be_one_machine(one: (Vantage, RoundTrip), other: (Vantage, RoundTrip)) -> bool {
+    let unsure = one.0.uncertainty.metres().saturating_add(other.0.uncertainty.metres());
+    let distance = between(one.0.position, other.0.position);
+    let least = u64::from(distance.metres()) * ELLIPSOID_PER_MILLE / 1_000;
+    let least = least.saturating_sub(u64::from(unsure));
+    let nanos = one.1.0.saturating_add(other.1.0).as_nanos();
+    u128::from(least) * 1_000_000 <= nanos * u128::from(VACUUM_METRES_PER_MS)
 }
 
 /// The shortest round trip over ordinary fibre that is laid straight, without any allowance.
@@ -103,6 +114,20 @@ mod tests {
         ] {
             assert_eq!(strength(RoundTrip(rtt), &limits), expected, "{rtt:?}");
         }
+    }
+
+    #[test]
+    fn one_machine_is_no_farther_from_two_places_than_light_goes() {
+        // One degree of a meridian apart: 111.19 km, less 0.6 % and 1 km each, 108.53 km.
+        let [one, other] = [0.0, 1.0].map(|north| Vantage::new(north, 0.0, 1.0).unwrap());
+        let micros = |micros| RoundTrip(Duration::from_micros(micros));
+        for (here, there, expected) in
+            [(0, 0, false), (300, 423, false), (300, 425, true), (425, 300, true), (9_000, 0, true)]
+        {
+            let found = can_be_one_machine((one, micros(here)), (other, micros(there)));
+            assert_eq!(found, expected, "{here} {there}");
+        }
+        assert!(can_be_one_machine((one, micros(0)), (one, micros(0))));
     }
 
     #[test]

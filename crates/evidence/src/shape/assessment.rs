@@ -22,6 +22,9 @@ struct SentenceShape {
     text: String,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     records: Vec<u64>,
+    /// Those of the review log.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    review_records: Vec<u64>,
 }
 
 /// A statement with its answer.
@@ -62,6 +65,7 @@ impl From<Sentence> for SentenceShape {
             about: sentence.about.word(),
             text: sentence.text,
             records: sentence.records.iter().map(|seq| seq.0).collect(),
+            review_records: sentence.reviewed.iter().map(|seq| seq.0).collect(),
         }
     }
 }

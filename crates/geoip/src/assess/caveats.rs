@@ -1,12 +1,13 @@
 //! What a reader must know before drawing conclusions.
 
-use super::facts::Facts;
+use super::facts::{AddressFacts, Facts};
 use super::place::{Place, place};
-use super::round_trip::{middlebox, silence};
+use super::round_trip::{middlebox, silence, silence_of};
 use super::words::moved;
 use flow::annotation::{Annotation, Location};
-use flow::assessment::{Caveat, CountryExclusion};
+use flow::assessment::{Caveat, CountryExclusion, MeasuredFrom, Probe, ProbedWhen};
 use flow::claim::{Confidence, Statement};
+use std::time::Duration;
 
 /// In a fixed order, each once.
 pub(super) fn caveats(facts: &Facts, exclusions: &[CountryExclusion]) -> Vec<Caveat> {
@@ -48,6 +49,7 @@ pub(super) fn caveats(facts: &Facts, exclusions: &[CountryExclusion]) -> Vec<Cav
         if let Some(why) = silence(facts, address) {
             say(Caveat::NoPhysics(why));
         }
+        probes(facts, address).for_each(&mut say);
     }
     if !exclusions.is_empty() {
         say(Caveat::NothingBehindTheEnd);
@@ -60,6 +62,36 @@ pub(super) fn caveats(facts: &Facts, exclusions: &[CountryExclusion]) -> Vec<Cav
     }
     caveats
 }
+
+/// What is to be known of the imported probes that measured an address.
+fn probes<'a>(
+    facts: &'a Facts,
+    address: &'a AddressFacts,
+) -> impl Iterator<Item = Caveat> + use<'a> {
+    let of = address.annotation.address;
+    address
+        .round_trips
+        .iter()
+        .flat_map(move |round_trips| {
+            let MeasuredFrom::Probe(probe) = &round_trips.from else { return [None, None] };
+            let Probe { record, when, standing, .. } = **probe;
+            if let Some(why) = silence_of(facts, address, probe, round_trips) {
+                return [Some(Caveat::ProbeSaysNothing { record, address: of, why }), None];
+            }
+            let long = match when {
+                ProbedWhen::Meanwhile => false,
+                ProbedWhen::Before(time) | ProbedWhen::After(time) => time > LONG_APART,
+            };
+            [
+                Some(Caveat::ImportedProbe { record, key: probe.key.clone(), standing }),
+                long.then_some(Caveat::ProbedAtAnotherTime { record, address: of, when }),
+            ]
+        })
+        .flatten()
+}
+
+/// What stands at an address may be another machine after a day.
+const LONG_APART: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// How the lists know of an operator; and of one that is only possible.
 fn operators(annotation: &Annotation) -> impl Iterator<Item = Caveat> + '_ {

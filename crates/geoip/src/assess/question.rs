@@ -2,7 +2,6 @@
 //! names. Nothing is asked of all the others.
 
 use super::facts::Facts;
-use flow::assessment::Says;
 use flow::claim::{Country, Statement};
 use std::collections::BTreeSet;
 
@@ -19,12 +18,6 @@ pub(super) fn in_question(facts: &Facts) -> BTreeSet<Country> {
         Statement::Operator(operator) => operator.headquarters,
         Statement::OriginAs { .. } | Statement::Anycast | Statement::SpecialRange(_) => None,
     });
-    let stated = facts.statements.iter().filter_map(|statement| match statement.says {
-        Says::Located(country)
-        | Says::NotLocated(country)
-        | Says::OperatorCountry(country)
-        | Says::NotOperatorCountry(country) => Some(country),
-        Says::Operator(_) => None,
-    });
+    let stated = facts.statements.iter().filter_map(|statement| statement.says.country());
     claimed.chain(stated).chain(facts.asked_about.iter().copied()).collect()
 }

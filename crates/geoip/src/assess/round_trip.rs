@@ -3,11 +3,11 @@
 
 use super::facts::{AddressFacts, Facts};
 use super::place::{Place, place};
-use crate::physics::decide;
+use crate::physics::{can_be_one_machine, decide};
 use crate::shapes::{Shapes, between};
 use crate::vantages::deciding_vantages;
 use flow::assessment::{
-    CountryExclusion, Deciding, MIN_SAMPLES, MeasuredFrom, NoStatement, RoundTrips, Samples,
+    CountryExclusion, Deciding, MIN_SAMPLES, MeasuredFrom, NoStatement, Probe, RoundTrips, Samples,
 };
 use flow::claim::Country;
 use flow::physics::{ExclusionStrength, RoundTrip, Vantage};
@@ -23,7 +23,8 @@ pub(super) fn exclusions(
 ) -> Vec<CountryExclusion> {
     let mut exclusions = Vec::new();
     for address in &facts.addresses {
-        for (round_trips, samples) in address.round_trips.iter().filter_map(|r| usable(facts, r)) {
+        let usable = |round_trips| usable(facts, address, round_trips);
+        for (round_trips, samples) in address.round_trips.iter().filter_map(usable) {
             let vantage = round_trips.from.vantage();
             exclusions.extend(countries.iter().filter_map(|country| {
                 Some(CountryExclusion {
@@ -40,19 +41,59 @@ pub(super) fn exclusions(
 }
 
 /// The samples that may refute, where these are enough and their vantage is to be believed.
-fn usable<'a>(facts: &Facts, round_trips: &'a RoundTrips) -> Option<(&'a RoundTrips, Samples)> {
-    let silenced =
-        matches!(round_trips.from, MeasuredFrom::Here(_)) && facts.no_statement.is_some();
+fn usable<'a>(
+    facts: &Facts,
+    address: &AddressFacts,
+    round_trips: &'a RoundTrips,
+) -> Option<(&'a RoundTrips, Samples)> {
+    let silenced = match &round_trips.from {
+        MeasuredFrom::Here(_) => facts.no_statement.is_some(),
+        MeasuredFrom::Probe(probe) => silence_of(facts, address, probe, round_trips).is_some(),
+    };
     let samples = round_trips.signature.filter(|samples| samples.count >= MIN_SAMPLES)?;
     (!silenced).then_some((round_trips, samples))
 }
 
+/// Why the times of an imported probe say nothing of an address, if so. What answers elsewhere need
+/// not be the machine that the session reached, of which alone something is to be said.
+pub(super) fn silence_of(
+    facts: &Facts,
+    address: &AddressFacts,
+    probe: &Probe,
+    round_trips: &RoundTrips,
+) -> Option<NoStatement> {
+    let of_probe = probe.silence.clone();
+    let of_address = || match address.annotation.anycast {
+        true => Some(NoStatement::AnycastElsewhere),
+        false => several_machines(facts, address).then_some(NoStatement::AnotherMachine),
+    };
+    let of_samples = || match round_trips.signature.map_or(0, |samples| samples.count) {
+        0 => Some(NoStatement::NotMeasured),
+        few if few < MIN_SAMPLES => Some(NoStatement::TooFewSamples(few)),
+        _ => None,
+    };
+    of_probe.or_else(of_address).or_else(of_samples)
+}
+
+/// Whether two places were answered sooner than one machine can answer both.
+fn several_machines(facts: &Facts, address: &AddressFacts) -> bool {
+    let believed = |round_trips: &&RoundTrips| match &round_trips.from {
+        MeasuredFrom::Here(_) => facts.no_statement.is_none(),
+        MeasuredFrom::Probe(probe) => probe.silence.is_none(),
+    };
+    let measured = address.round_trips.iter().filter(believed);
+    let times: Vec<(Vantage, RoundTrip)> =
+        measured.filter_map(|r| Some((r.from.vantage(), RoundTrip(r.signature?.least)))).collect();
+    times.iter().any(|one| times.iter().any(|other| !can_be_one_machine(*one, *other)))
+}
+
 /// Why nothing was said of an address, where nothing was.
 pub(super) fn silence(facts: &Facts, address: &AddressFacts) -> Option<NoStatement> {
-    if address.round_trips.iter().any(|r| usable(facts, r).is_some()) {
+    if address.round_trips.iter().any(|r| usable(facts, address, r).is_some()) {
         return None;
     }
-    let most = address.round_trips.iter().filter_map(|r| r.signature).map(|s| s.count).max();
+    let own = address.round_trips.iter().filter(|r| matches!(r.from, MeasuredFrom::Here(_)));
+    let most = own.filter_map(|r| r.signature).map(|samples| samples.count).max();
     facts.no_statement.clone().or(Some(match most {
         None | Some(0) => NoStatement::NotMeasured,
         Some(count) => NoStatement::TooFewSamples(count),

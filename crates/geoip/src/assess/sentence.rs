@@ -2,12 +2,13 @@
 //! records that it rests on.
 
 use flow::assessment::{
-    Answered, Assessment, Caveat, Contact, ContentLevel, CountryExclusion, Deciding, LocationLevel,
-    MeasuredFrom, OperatorLevel, Stay, Word,
+    Answered, Assessment, Caveat, Contact, ContentLevel, CountryExclusion, Deciding, KeyStanding,
+    LocationLevel, MeasuredFrom, OperatorLevel, ProbedWhen, Stay, Word,
 };
 use flow::claim::{Confidence, Country};
 use flow::id::RecordSeq;
 use flow::physics::{DecidingVantage, ExclusionStrength, RoundTrip, Vantage};
+use std::time::Duration;
 
 /// What a sentence is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -46,24 +47,53 @@ pub struct Sentence {
     pub text: String,
     /// The records that it rests on; of a caveat mostly none.
     pub records: Vec<RecordSeq>,
+    /// Those of the review log.
+    pub reviewed: Vec<RecordSeq>,
 }
 
 /// All sentences, in the order in which they are read.
 pub fn sentences(assessment: &Assessment) -> Vec<Sentence> {
     let mut sentences = levels(assessment);
-    let say =
-        |about, text, records: &[RecordSeq]| Sentence { about, text, records: records.into() };
+    let say = |about, text, records: &[RecordSeq]| Sentence {
+        about,
+        text,
+        records: records.into(),
+        reviewed: Vec::new(),
+    };
     sentences.extend(
         assessment.words.iter().map(|word| say(About::Verdict, verdict(word), &rests_on(word))),
     );
-    sentences.extend(
-        assessment.exclusions.iter().map(|e| say(About::Exclusion, exclusion(e), &e.records)),
-    );
+    sentences.extend(assessment.exclusions.iter().map(|e| Sentence {
+        reviewed: imported(&e.from),
+        ..say(About::Exclusion, exclusion(e), &e.records)
+    }));
     sentences.extend(assessment.deciding.iter().map(|d| say(About::Decision, deciding(d), &[])));
     sentences
         .extend(assessment.answers.iter().map(|a| say(About::Statement, statement(a), &a.records)));
-    sentences.extend(assessment.caveats.iter().map(|c| say(About::Caveat, caveat(c), &[])));
+    sentences.extend(
+        assessment
+            .caveats
+            .iter()
+            .map(|c| Sentence { reviewed: of_caveat(c), ..say(About::Caveat, caveat(c), &[]) }),
+    );
     sentences
+}
+
+/// The record of the review log with what was measured elsewhere.
+fn imported(from: &MeasuredFrom) -> Vec<RecordSeq> {
+    match from {
+        MeasuredFrom::Here(_) => Vec::new(),
+        MeasuredFrom::Probe(probe) => vec![probe.record],
+    }
+}
+
+fn of_caveat(caveat: &Caveat) -> Vec<RecordSeq> {
+    match caveat {
+        Caveat::ImportedProbe { record, .. }
+        | Caveat::ProbedAtAnotherTime { record, .. }
+        | Caveat::ProbeSaysNothing { record, .. } => vec![*record],
+        _ => Vec::new(),
+    }
 }
 
 fn levels(assessment: &Assessment) -> Vec<Sentence> {
@@ -71,9 +101,14 @@ fn levels(assessment: &Assessment) -> Vec<Sentence> {
         about,
         text: format!("{code} {text}"),
         records: records.into(),
+        reviewed: Vec::new(),
     };
-    let unknown =
-        |about| Sentence { about, text: "nothing is known".to_owned(), records: Vec::new() };
+    let unknown = |about| Sentence {
+        about,
+        text: "nothing is known".to_owned(),
+        records: Vec::new(),
+        reviewed: Vec::new(),
+    };
     vec![
         assessment.contact.as_ref().map_or_else(
             || unknown(About::Contact),
@@ -85,13 +120,29 @@ fn levels(assessment: &Assessment) -> Vec<Sentence> {
         ),
         assessment.location.as_ref().map_or_else(
             || unknown(About::Location),
-            |held| axis(About::Location, held.level.code(), location(held.level), &held.records),
+            |held| Sentence {
+                reviewed: bounds(assessment, held.level),
+                ..axis(About::Location, held.level.code(), location(held.level), &held.records)
+            },
         ),
         assessment.content.as_ref().map_or_else(
             || unknown(About::Content),
             |held| axis(About::Content, held.level.code(), content(held.level), &held.records),
         ),
     ]
+}
+
+/// The imported records that a location level rests on.
+fn bounds(assessment: &Assessment, level: LocationLevel) -> Vec<RecordSeq> {
+    let mut records: Vec<_> = match level {
+        LocationLevel::Bounded => {
+            assessment.exclusions.iter().flat_map(|e| imported(&e.from)).collect()
+        }
+        _ => Vec::new(),
+    };
+    records.sort_unstable();
+    records.dedup();
+    records
 }
 
 /// What a contact level says.
@@ -228,7 +279,11 @@ fn physics(found: &CountryExclusion) -> String {
     let (land, limits) = (&exclusion.nearest, &exclusion.limits);
     let from = match &found.from {
         MeasuredFrom::Here(vantage) => format!("from {}", place(vantage)),
-        MeasuredFrom::Probe { name, vantage, .. } => format!("from {name} at {}", place(vantage)),
+        MeasuredFrom::Probe(probe) => {
+            let name = probe.name.as_deref().map_or_else(String::new, |name| format!("{name} at "));
+            let record = probe.record.0;
+            format!("from {name}{}, by the probe in review record {record}", place(&probe.vantage))
+        }
     };
     let measured = format!(
         "a verified signature took {} at least ({} samples) {from}",
@@ -325,6 +380,13 @@ fn caveat(caveat: &Caveat) -> String {
         ),
         Caveat::Overridden => "the analyst's correction stands above the databases".to_owned(),
         Caveat::NoPhysics(why) => format!("round-trip times make no statement: {why}"),
+        Caveat::ImportedProbe { record, key, standing } => imported_probe(*record, key, *standing),
+        Caveat::ProbedAtAnotherTime { record, address, when } => {
+            format!("the probe in review record {} was made {} {address}", record.0, probed(*when))
+        }
+        Caveat::ProbeSaysNothing { record, address, why } => {
+            format!("the probe in review record {} says nothing of {address}: {why}", record.0)
+        }
         Caveat::LaterOpinionDiffers { address, then, later, built } => {
             let place = |country: &Option<Country>| {
                 country.map_or_else(|| "no one country".to_owned(), |country| country.to_string())
@@ -332,5 +394,33 @@ fn caveat(caveat: &Caveat) -> String {
             let built = built.as_ref().map_or_else(String::new, |date| format!(" of {date}"));
             format!("{address}: databases{built} later said {}, not {}", place(later), place(then))
         }
+    }
+}
+
+/// Whose word the times of a probe are, and that they are no more than that.
+fn imported_probe(record: RecordSeq, key: &str, standing: KeyStanding) -> String {
+    let whose = match standing {
+        KeyStanding::Named => "which whoever imported it named as known to them",
+        KeyStanding::Own => "which is that of the installation that imported it",
+        KeyStanding::Unknown => "which is not known to be anybody's",
+    };
+    format!(
+        "the probe in review record {} was signed with the key {key}, {whose}: its times and its \
+         vantage are the word of whoever made it, weaker than the records of this session, and hold \
+         only if the machine that answered it is the one that answered the session",
+        record.0
+    )
+}
+
+/// How long before or after the session saw an address.
+fn probed(when: ProbedWhen) -> String {
+    let told = |time: Duration| match time.as_secs() / 3_600 {
+        hours if hours >= 48 => format!("{} days", hours / 24),
+        hours => format!("{hours} hours"),
+    };
+    match when {
+        ProbedWhen::Meanwhile => "while the session saw".to_owned(),
+        ProbedWhen::Before(time) => format!("{} before the session first saw", told(time)),
+        ProbedWhen::After(time) => format!("{} after the session last saw", told(time)),
     }
 }

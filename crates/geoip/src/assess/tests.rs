@@ -1,12 +1,13 @@
 //! Facts in, sentences out. The dispute that the crate must be able to settle is replayed here with
 //! each of its turns.
 
-use super::{AddressFacts, Cited, Facts, Opinion, Sighting, assess, sentences};
+use super::{About, AddressFacts, Cited, Facts, Opinion, Sighting, assess, sentences};
 use crate::Shapes;
 use flow::annotation::{Annotation, Location};
 use flow::assessment::{
-    Answer, Assessment, Caveat, Contact, ContentLevel, LocationLevel, MeasuredFrom, NoStatement,
-    OperatorLevel, PlacedBy, RoundTrips, Samples, Statement, Supported, Word,
+    Answer, Assessment, Caveat, Contact, ContentLevel, KeyStanding, LocationLevel, MeasuredFrom,
+    NoStatement, OperatorLevel, PlacedBy, Probe, ProbedWhen, RoundTrips, Samples, Statement,
+    Supported, Word,
 };
 use flow::claim::{Asn, Claim, Confidence, Country, Operator, Source};
 use flow::id::RecordSeq;
@@ -201,14 +202,108 @@ fn nothing_but_enough_signatures_may_refute() {
 #[test]
 fn an_imported_probe_speaks_also_where_this_machine_cannot() {
     let vantage = Vantage::new(1.3521, 103.8198, 10.0).unwrap();
-    let from = MeasuredFrom::Probe { name: "sg-1".to_owned(), vantage, key: "00".to_owned() };
+    let from = probe(vantage);
     let facts = Facts {
         no_statement: Some(NoStatement::NoVantage),
         ..dispute(vec![RoundTrips { from, ..from_singapore(4) }])
     };
     let assessment = assess(&facts, &SHAPES);
     assert!(excludes(&assessment, Country::CN));
-    says(&assessment, "from sg-1 at 1.3521, 103.8198");
+    says(
+        &assessment,
+        "from sg-1 at 1.3521, 103.8198 (within 10 km), by the probe in review record 3",
+    );
+    says(&assessment, "signed with the key a2V5, which is not known to be anybody's");
+    let of_record = |about| {
+        let all = sentences(&assessment);
+        all.into_iter().filter(|s| s.about == about && s.reviewed == [RecordSeq(3)]).count()
+    };
+    assert_eq!((of_record(About::Exclusion), of_record(About::Caveat)), (3, 1));
+}
+
+/// One that may speak, made while the session saw the address.
+fn probe(vantage: Vantage) -> MeasuredFrom {
+    MeasuredFrom::Probe(Arc::new(Probe {
+        name: Some("sg-1".to_owned()),
+        vantage,
+        key: "a2V5".to_owned(),
+        standing: KeyStanding::Unknown,
+        record: RecordSeq(3),
+        when: ProbedWhen::Meanwhile,
+        silence: None,
+    }))
+}
+
+/// The dispute with a probe from Singapore alone, of which something is changed.
+fn probed(change: impl Fn(&mut Probe)) -> Facts {
+    let MeasuredFrom::Probe(mut source) = probe(Vantage::new(1.3521, 103.8198, 10.0).unwrap())
+    else {
+        panic!()
+    };
+    change(Arc::make_mut(&mut source));
+    dispute(vec![RoundTrips { from: MeasuredFrom::Probe(source), ..from_singapore(4) }])
+}
+
+#[test]
+fn a_probe_that_may_not_speak_excludes_nothing_and_says_why() {
+    let check = |facts: &Facts, why: &str| {
+        let assessment = assess(facts, &SHAPES);
+        assert!(assessment.exclusions.is_empty());
+        says(
+            &assessment,
+            &format!("the probe in review record 3 says nothing of 203.0.113.7: {why}"),
+        );
+        says(&assessment, "round-trip times make no statement: no server signature");
+    };
+    let tunnel = NoStatement::Tunnel("wg0".to_owned());
+    check(&probed(|probe| probe.silence = Some(tunnel.clone())), "the default route leads");
+    let mut few = probed(|_probe| {});
+    few.addresses[0].round_trips[0].signature =
+        Some(Samples { least: Duration::from_millis(4), count: 2 });
+    check(&few, "2 of at least 3 samples");
+    few.addresses[0].round_trips[0].signature = None;
+    check(&few, "no server signature under a publicly trusted chain was timed");
+    let mut anycast = probed(|_probe| {});
+    let annotation = Annotation { anycast: true, ..edge("203.0.113.7", "SG") };
+    anycast.addresses[0].annotation = Arc::new(annotation);
+    check(&anycast, "the address is anycast");
+}
+
+#[test]
+fn a_probe_long_before_or_after_says_so() {
+    let days = |days: u64| Duration::from_secs(days * 24 * 60 * 60);
+    let after = assess(&probed(|probe| probe.when = ProbedWhen::After(days(9))), &SHAPES);
+    says(&after, "review record 3 was made 9 days after the session last saw 203.0.113.7");
+    let before = assess(&probed(|probe| probe.when = ProbedWhen::Before(days(1))), &SHAPES);
+    says_not(&before, "was made");
+}
+
+#[test]
+fn one_address_that_answers_at_once_at_both_ends_of_the_earth_is_several_machines() {
+    let facts = |millis| {
+        let mut facts = dispute(vec![from_sydney(millis)]);
+        facts.addresses[0].round_trips.extend(probed(|_probe| {}).addresses.remove(0).round_trips);
+        facts
+    };
+    // Sydney and Singapore are 6,300 km apart: light takes 42 ms there and back.
+    let one = assess(&facts(95), &SHAPES);
+    assert!(excludes(&one, Country::CN), "of one machine both times may be");
+    let several = assess(&facts(20), &SHAPES);
+    says(&several, "says nothing of 203.0.113.7: no one machine can have answered so soon");
+    assert!(several.exclusions.iter().all(|e| matches!(e.from, MeasuredFrom::Here(_))));
+    assert!(excludes(&several, Country::CN), "what the session itself reached is near Sydney");
+}
+
+#[test]
+fn the_session_and_a_probe_bound_an_address_together() {
+    let mut facts = dispute(vec![from_singapore(4)]);
+    let kuala_lumpur = Vantage::new(3.139, 101.6869, 10.0).unwrap();
+    let imported =
+        RoundTrips { from: probe(kuala_lumpur), records: Vec::new(), ..from_singapore(6) };
+    facts.addresses[0].round_trips.push(imported);
+    let location = assess(&facts, &SHAPES).location.unwrap();
+    assert_eq!(location.level, LocationLevel::Bounded);
+    assert!(location.records.contains(&RecordSeq(30)) && !location.records.contains(&RecordSeq(3)));
 }
 
 #[test]
