@@ -50,6 +50,8 @@ pub enum ReviewFault {
     TooLarge { limit: u64 },
     /// Its newest policies are not understood.
     Policies,
+    /// The probe in this record is not one that can have been imported.
+    Probe(u64),
 }
 
 impl fmt::Display for ReviewFault {
@@ -62,6 +64,7 @@ impl fmt::Display for ReviewFault {
             }
             Self::TooLarge { limit } => write!(f, "it has more than {}", size(*limit)),
             Self::Policies => f.write_str("its newest flag policies are not understood"),
+            Self::Probe(seq) => write!(f, "the probe in its record {seq} is none"),
         }
     }
 }

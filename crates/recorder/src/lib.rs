@@ -17,6 +17,7 @@ mod log;
 pub mod merkle;
 mod notice;
 mod opening;
+pub mod probe;
 pub mod read;
 pub mod record;
 mod recording;

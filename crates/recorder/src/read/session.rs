@@ -31,6 +31,7 @@ use flow::time::WallNanos;
 use geoip::assess::Facts;
 use observe::body::BodyReader;
 use rusqlite::OptionalExtension;
+use std::collections::BTreeSet;
 use std::io::Write;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
@@ -225,6 +226,16 @@ impl Session {
             _ => None,
         };
         facts::of(&self.records(), row, history.as_ref(), questions)
+    }
+
+    /// The ports at which the session asked for a host.
+    pub fn ports(&self, host: &Host) -> Result<BTreeSet<u16>, ReadError> {
+        let records = self.records();
+        let sql = "SELECT DISTINCT port FROM connections WHERE host = ?1 AND port IS NOT NULL";
+        let failed = |source| records.failed(source);
+        let mut query = records.db.prepare_cached(sql).map_err(failed)?;
+        let ports = query.query_map([host.to_string()], |row| row.get(0)).map_err(failed)?;
+        ports.collect::<Result<_, _>>().map_err(failed)
     }
 
     /// What look-ups of a name answered in the course of the session; `None` when there was none.

@@ -9,6 +9,7 @@ mod filters;
 mod history;
 mod names;
 mod opening;
+mod probes;
 mod recorded;
 mod round_trips;
 

@@ -3,6 +3,7 @@
 //! log takes the records of the other.
 
 use super::flag::FlagShape;
+use super::probe::ReviewProbe;
 use super::session::Tool;
 use super::value::{Base64, Count, Spelled};
 use super::{Envelope, RecordError, shape, write_envelope};
@@ -53,6 +54,7 @@ pub enum ReviewBody {
     Verdict(ReviewVerdict),
     Policy(ReviewPolicy),
     Note(ReviewNote),
+    Probe(ReviewProbe),
 }
 
 impl ReviewBody {
@@ -64,6 +66,7 @@ impl ReviewBody {
             Self::Verdict(_) => "review.verdict",
             Self::Policy(_) => "review.policy",
             Self::Note(_) => "review.note",
+            Self::Probe(_) => "review.probe",
         }
     }
 
@@ -72,7 +75,7 @@ impl ReviewBody {
         match self {
             Self::Verdict(verdict) => Some(&verdict.destination.0),
             Self::Note(note) => note.destination.as_ref().map(|host| &host.0),
-            Self::Open(_) | Self::Key(_) | Self::Policy(_) => None,
+            Self::Open(_) | Self::Key(_) | Self::Policy(_) | Self::Probe(_) => None,
         }
     }
 
@@ -83,6 +86,7 @@ impl ReviewBody {
             "review.verdict" => Self::Verdict(shape(json)?),
             "review.policy" => Self::Policy(shape(json)?),
             "review.note" => Self::Note(shape(json)?),
+            "review.probe" => Self::Probe(shape(json)?),
             other => return Err(RecordError::Kind(other.to_owned())),
         })
     }
@@ -242,10 +246,11 @@ pub struct ReviewNote {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use crate::fixture::at;
     use crate::record::Record;
+    use crate::record::probe::Standing;
     use bytes::Bytes;
 
     fn bodies() -> Vec<ReviewBody> {
@@ -297,6 +302,13 @@ mod tests {
                 reviewer: "m".into(),
                 text: "x".into(),
             }),
+            ReviewBody::Probe(ReviewProbe {
+                file: "{\"probe\":{}}\n".into(),
+                key: key(),
+                reviewer: "m".into(),
+                sha256: "00".repeat(32),
+                standing: Standing::Unknown,
+            }),
         ]
     }
 
@@ -321,7 +333,7 @@ mod tests {
         }
     }
 
-    fn sorted(value: &serde_json::Value) -> String {
+    pub(crate) fn sorted(value: &serde_json::Value) -> String {
         match value {
             serde_json::Value::Object(map) => {
                 let mut keys: Vec<_> = map.keys().collect();

@@ -3,25 +3,31 @@
 
 mod append;
 mod capture;
+mod probes;
 mod scan;
 mod seen;
 
 pub use append::ReviewWriter;
+pub use probes::ImportedProbe;
 pub use seen::{Difference, Seen};
 
 use crate::directory::SessionDir;
 use crate::error::{Error, ReviewFault};
+use crate::read::DestinationRow;
 use crate::record::review::{ReviewBody, ReviewPolicy, ReviewRecord, ReviewVerdict};
 use flow::address::Host;
 use flow::id::SessionId;
+use geoip::assess::Facts;
 use geoip::policy::Policies;
 use scan::Scan;
+use std::collections::BTreeSet;
 
 /// The reviews of one session, in the order in which they were made.
 #[derive(Clone, Debug, Default)]
 pub struct Reviews {
     records: Vec<ReviewRecord>,
     policies: Option<Policies>,
+    probes: Vec<ImportedProbe>,
 }
 
 impl Reviews {
@@ -43,7 +49,9 @@ impl Reviews {
             policy.policies().ok_or_else(|| Error::BadReview { path: path(), fault })
         };
         let policies = newest.map(understood).transpose()?;
-        Ok(Self { records, policies })
+        let probes =
+            probes::imported(&records).map_err(|fault| Error::BadReview { path: path(), fault })?;
+        Ok(Self { records, policies, probes })
     }
 
     pub fn records(&self) -> &[ReviewRecord] {
@@ -80,6 +88,18 @@ impl Reviews {
     /// The record of them.
     pub fn newest_policy(&self) -> Option<&ReviewRecord> {
         self.records.iter().rev().find(|record| policy_of(record).is_some())
+    }
+
+    /// The probes that were imported: of each file the last record.
+    pub fn probes(&self) -> &[ImportedProbe] {
+        &self.probes
+    }
+
+    /// Adds what they measured to the facts about a destination: of the same addresses, asked for as
+    /// the same host, at one of the ports that the session used. Whatever else they measured says
+    /// nothing about it.
+    pub fn add_probes(&self, facts: &mut Facts, row: &DestinationRow, ports: &BTreeSet<u16>) {
+        probes::add(&self.probes, facts, row, ports);
     }
 }
 

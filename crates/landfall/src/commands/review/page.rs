@@ -77,6 +77,7 @@ fn said(page: &mut Page, record: &ReviewRecord) {
         ReviewBody::Note(note) => {
             page.line(&label, format_args!("{at}, {}: note: {}", note.reviewer, note.text));
         }
-        ReviewBody::Open(_) | ReviewBody::Key(_) | ReviewBody::Policy(_) => {}
+        ReviewBody::Open(_) | ReviewBody::Key(_) | ReviewBody::Policy(_) | ReviewBody::Probe(_) => {
+        }
     }
 }
