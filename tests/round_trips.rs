@@ -265,3 +265,21 @@ fn a_simulated_time_contacts_nobody() {
     let row = case.rows(&["lookup", ADDRESS, "--rtt"]).remove(0);
     assert_eq!((&row["rtt"], &row["simulated"]), (&Value::from("4.0 ms"), &Value::from(true)));
 }
+
+#[test]
+fn a_look_up_asked_about_mainland_china_alone() {
+    let mut case = Case::new();
+    case.setting(&format!("vantage = {SINGAPORE}"));
+    case.setting(&format!("simulate = {{ rtt-ms = {{ {ADDRESS:?} = 4 }} }}"));
+    case.setting("flag = [{ name = \"japan\", when = \"location:JP\", severity = \"info\" }]");
+    let says_of = |country: &str| {
+        format!("statement = [{{ text = \"t\", host = {HOST:?}, says = {country:?} }}]")
+    };
+    case.setting(&says_of("not-located:BR"));
+    let row = case.rows(&["lookup", ADDRESS, "--rtt"]).remove(0);
+    let said = row["round_trips"]["sentences"].to_string();
+    for country in ["JP", "BR"] {
+        says(&said, &[&format!("{country} is physically impossible")]);
+    }
+    assert!(!said.contains("CN is"), "nobody asks about it: {said}");
+}

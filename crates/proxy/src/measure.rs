@@ -7,14 +7,14 @@ use crate::rule::Destination;
 use crate::setup::{DialTable, OriginOf};
 use crate::upstream_trust::{UpstreamTrust, Witness};
 use crate::wire::{Capture, Wire};
+use bytes::Bytes;
 use flow::address::Host;
-use flow::assessment::MIN_SAMPLES;
 use flow::limits::Limits;
 use flow::round_trip::ChainRoots;
 use flow::stream::Direction;
-use flow::time::SharedClock;
+use flow::time::{SharedClock, Stamp};
 use flow::treatment::{BlockedWhy, Cause};
-use rustls::ClientConfig;
+use rustls::{ClientConfig, HandshakeKind};
 use rustls_pki_types::ServerName;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -41,19 +41,27 @@ pub struct Measuring {
 /// What some handshakes with an address took.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Measured {
-    /// In the order in which they were made; never empty.
+    /// In the order in which they were made.
     pub handshakes: Vec<Handshaken>,
+    /// Why there are none, or no more of them.
+    pub failed: Option<NotMeasured>,
     /// The time was made up.
     pub simulated: bool,
 }
 
 /// What one handshake took.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Handshaken {
+    /// When the signature had verified.
+    pub at: Stamp,
     /// To the verified signature.
     pub signature: Duration,
     pub chain: ChainRoots,
+    /// The server asked for a second ClientHello, so that two round trips are in the time.
+    pub retried: bool,
     pub connect: Option<Duration>,
+    /// The certificate of the key that signed, DER.
+    pub leaf: Option<Bytes>,
 }
 
 /// Why nothing was measured.
@@ -117,29 +125,33 @@ impl Measuring {
         }
     }
 
-    /// Shakes hands with an address as often as conclusions take, one handshake after the other.
-    ///
-    /// # Errors
-    /// [`NotMeasured`] of the first handshake that fails.
-    pub async fn measure(&self, host: &Host, address: SocketAddr) -> Result<Measured, NotMeasured> {
-        self.allowed(host, address)?;
-        if let Some(time) = self.simulated_times.get(&address.ip().to_canonical()) {
-            let handshake =
-                Handshaken { signature: *time, chain: ChainRoots::Public, connect: None };
-            let handshakes = (0..MIN_SAMPLES).map(|_| handshake).collect();
-            return Ok(Measured { handshakes, simulated: true });
-        }
-        let name = match host {
-            Host::Name(name) => {
-                ServerName::try_from(name.to_string()).map_err(|_syntax| NotMeasured::Name)?
-            }
-            Host::Ip(ip) => ServerName::IpAddress((*ip).into()),
+    /// Shakes hands with an address so many times, one handshake after the other, up to the first that
+    /// fails.
+    pub async fn measure(&self, host: &Host, address: SocketAddr, samples: u64) -> Measured {
+        let mut measured = Measured { handshakes: Vec::new(), failed: None, simulated: false };
+        let name = match self.allowed(host, address).and_then(|()| server_name(host)) {
+            Ok(name) => name,
+            Err(why) => return Measured { failed: Some(why), ..measured },
         };
-        let mut handshakes = Vec::new();
-        for _ in 0..MIN_SAMPLES {
-            handshakes.push(self.handshake(name.clone(), address).await?);
+        if let Some(time) = self.simulated_times.get(&address.ip().to_canonical()) {
+            let handshake = Handshaken {
+                at: self.clock.now(),
+                signature: *time,
+                chain: ChainRoots::Public,
+                retried: false,
+                connect: None,
+                leaf: None,
+            };
+            let handshakes = (0..samples).map(|_| handshake.clone()).collect();
+            return Measured { handshakes, simulated: true, ..measured };
         }
-        Ok(Measured { handshakes, simulated: false })
+        for _ in 0..samples {
+            match self.handshake(name.clone(), address).await {
+                Ok(handshake) => measured.handshakes.push(handshake),
+                Err(why) => return Measured { failed: Some(why), ..measured },
+            }
+        }
+        measured
     }
 
     async fn handshake(
@@ -169,9 +181,16 @@ impl Measuring {
         let (Some(from), Some(signed)) = (from, signed) else {
             return Err(failed("the server signed nothing".to_owned()));
         };
-        let signature = signed.mono.since(from.mono);
+        let kind = stream.get_ref().1.handshake_kind();
         let chain = witness.roots();
-        Ok(Handshaken { signature, chain, connect: Some(connect) })
+        Ok(Handshaken {
+            at: signed,
+            signature: signed.mono.since(from.mono),
+            chain,
+            retried: kind == Some(HandshakeKind::FullWithHelloRetryRequest),
+            connect: Some(connect),
+            leaf: witness.take().chain.into_iter().next(),
+        })
     }
 
     fn config(&self, witness: &Arc<Witness>) -> Result<ClientConfig, rustls::Error> {
@@ -180,5 +199,14 @@ impl Measuring {
         config.dangerous().set_certificate_verifier(verifier);
         config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
         Ok(config)
+    }
+}
+
+fn server_name(host: &Host) -> Result<ServerName<'static>, NotMeasured> {
+    match host {
+        Host::Name(name) => {
+            ServerName::try_from(name.to_string()).map_err(|_syntax| NotMeasured::Name)
+        }
+        Host::Ip(ip) => Ok(ServerName::IpAddress((*ip).into())),
     }
 }

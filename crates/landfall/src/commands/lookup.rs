@@ -1,7 +1,8 @@
 //! `landfall lookup`: what the databases say of any address. Addresses need no network; a name is
 //! looked up, since it was asked for. What is asked about is contacted on request alone.
 
-use super::lookup_rtt::{self, Asked, Ruler};
+use super::lookup_rtt::{self, Ruler};
+use super::measuring::Asked;
 use crate::args::OutputArgs;
 use crate::clock::SystemClock;
 use crate::context::Context;
@@ -178,7 +179,7 @@ impl Asker<'_> {
 }
 
 /// What a word asks about. A port is for measuring alone.
-fn asked(word: &str, measuring: bool) -> Result<Asked, String> {
+pub(super) fn asked(word: &str, measuring: bool) -> Result<Asked, String> {
     match (host(word), measuring) {
         (Ok(host), _) => Ok(Asked { host, port: HTTPS }),
         (Err(hint), true) if !word.contains('/') => match Target::parse(word, None) {
@@ -228,7 +229,7 @@ fn is_numeric(name: &str) -> bool {
     digits.chars().all(|c| c.is_digit(radix))
 }
 
-fn remedy(outcome: &LookupOutcome) -> &'static str {
+pub(super) fn remedy(outcome: &LookupOutcome) -> &'static str {
     match outcome {
         LookupOutcome::Found | LookupOutcome::NoAddresses | LookupOutcome::NoSuchName => {
             "check the spelling, or write an address"
@@ -241,7 +242,7 @@ fn remedy(outcome: &LookupOutcome) -> &'static str {
     }
 }
 
-fn outcome(outcome: &LookupOutcome) -> String {
+pub(super) fn outcome(outcome: &LookupOutcome) -> String {
     match outcome {
         LookupOutcome::Found => "found".to_owned(),
         LookupOutcome::NoAddresses => "the name has no addresses".to_owned(),

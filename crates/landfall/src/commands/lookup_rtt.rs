@@ -1,15 +1,12 @@
 //! `landfall lookup --rtt`: dials an address because it was asked for, and says what its handshakes
 //! took and what that excludes. Nothing else of `lookup` contacts what it is asked about.
 
-use crate::clock::SystemClock;
-use crate::config::UpstreamVerify;
+use super::measuring::{Asked, announce, measuring, runtime};
+use crate::config::settings::Settings;
 use crate::context::Context;
 use crate::error::Error;
-use crate::output::escape::printable;
 use crate::output::page::Page;
-use crate::run::{origin, trust};
 use evidence::shape::{HandshakeShape, RoundTripsShape};
-use flow::address::Host;
 use flow::annotation::Annotation;
 use flow::assessment::{Caveat, MIN_SAMPLES, MeasuredFrom, NoStatement, RoundTrips, Samples};
 use flow::claim::Country;
@@ -18,7 +15,7 @@ use flow::round_trip::ChainRoots;
 use geoip::assess::{About, AddressFacts, Facts, assess, sentences};
 use geoip::{Databases, Shapes};
 use proxy::{Handshaken, Measured, Measuring, read_uplink};
-use std::io::Write;
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -32,36 +29,22 @@ pub(super) struct Ruler {
     vantage: Option<Vantage>,
     /// Connections would leave through another proxy, so that nothing is dialled.
     proxied: bool,
-}
-
-/// What is measured: an address, and the host that it was asked for as.
-#[derive(Clone, Debug)]
-pub(super) struct Asked {
-    pub(super) host: Host,
-    pub(super) port: u16,
+    /// The countries that times are asked about whatever databases say.
+    asked_about: Vec<Country>,
 }
 
 impl Ruler {
     pub(super) fn new(context: &Context, databases: &Arc<Databases>) -> Result<Self, Error> {
         let settings = &context.settings;
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .map_err(|error| Error::runtime("the runtime did not start").because(&error))?;
-        let measuring = Measuring {
-            // A chain that does not verify is told; nothing follows from it.
-            trust: trust::load(&settings.upstream_ca, None, UpstreamVerify::Record)?,
-            rules: settings.rules.clone(),
-            origin_of: origin::of(databases),
-            dial: settings.dial.clone(),
-            simulated_times: settings.simulated_times.clone(),
-            limits: settings.limits.clone(),
-            mark: settings.transparent.mark,
-            clock: Arc::new(SystemClock::start()),
-        };
-        let proxied = settings.upstream_proxy.is_some();
         let (_, shapes) = Shapes::bundled()?;
-        Ok(Self { runtime, measuring, shapes, vantage: settings.vantage, proxied })
+        Ok(Self {
+            runtime: runtime()?,
+            measuring: measuring(context, databases)?,
+            shapes,
+            vantage: settings.vantage,
+            proxied: settings.upstream_proxy.is_some(),
+            asked_about: asked_about(settings),
+        })
     }
 
     /// Measures the address of the annotation, and says what follows.
@@ -83,20 +66,21 @@ impl Ruler {
             return shape;
         }
         if !self.measuring.simulated_times.contains_key(&annotation.address) {
-            announce(asked, socket);
+            announce(asked, socket, MIN_SAMPLES);
         }
         let before = read_uplink(self.measuring.mark);
-        let measured = self.runtime.block_on(self.measuring.measure(&asked.host, socket));
+        let measured =
+            self.runtime.block_on(self.measuring.measure(&asked.host, socket, MIN_SAMPLES));
         let silence = match &before {
             None => Some(NoStatement::NetworkUnknown),
             Some(uplink) => uplink.tunnel().map(|name| NoStatement::Tunnel(name.to_owned())),
         };
-        match measured {
-            Err(why) => shape.not_measured = Some(why.to_string()),
-            Ok(_) if before != read_uplink(self.measuring.mark) => {
+        match &measured.failed {
+            Some(why) => shape.not_measured = Some(why.to_string()),
+            None if before != read_uplink(self.measuring.mark) => {
                 shape.not_measured = Some("the network of this machine changed".to_owned());
             }
-            Ok(measured) => {
+            None => {
                 shape.simulated = measured.simulated;
                 let one = |h: &Handshaken| HandshakeShape::new(h.signature, h.connect, h.chain);
                 shape.handshakes = measured.handshakes.iter().map(one).collect();
@@ -144,7 +128,7 @@ impl Ruler {
             resolved_by_proxy: false,
             simulated: measured.simulated,
             statements: Vec::new(),
-            asked_about: vec![Country::CN],
+            asked_about: self.asked_about.clone(),
         };
         let mut assessment = assess(&facts, &self.shapes);
         assessment.caveats.retain(bears_on_times);
@@ -187,16 +171,12 @@ fn bears_on_times(caveat: &Caveat) -> bool {
     )
 }
 
-/// Says whom it is about to contact.
-fn announce(asked: &Asked, socket: SocketAddr) {
-    let host = asked.host.to_string();
-    let host = printable(&host);
-    let written = writeln!(
-        std::io::stderr(),
-        "Contacting {socket} as {host}: {MIN_SAMPLES} TLS handshakes, nothing is asked for in them"
-    );
-    // Without a stderr there is nobody to tell.
-    drop(written);
+/// The countries that flag policies and statements under test name.
+fn asked_about(settings: &Settings) -> Vec<Country> {
+    let policies = settings.geoip.policies.countries();
+    let stated = settings.statements.iter().filter_map(|(_host, stated)| stated.says.country());
+    let countries: BTreeSet<Country> = policies.into_iter().chain(stated).collect();
+    countries.into_iter().collect()
 }
 
 fn least(times: impl Iterator<Item = Duration>) -> Option<Samples> {

@@ -21,6 +21,7 @@ mod geo_verify;
 mod levels;
 mod lookup;
 mod lookup_rtt;
+mod measuring;
 mod reobserve;
 mod review;
 mod second_opinion;
