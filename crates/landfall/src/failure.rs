@@ -4,6 +4,7 @@
 use crate::error::{Error, Exit};
 use crate::output::escape::printable;
 use flow::filter::FilterError;
+use recorder::probe::ProbeError;
 use recorder::read::ReadError;
 use unicode_width::UnicodeWidthStr;
 
@@ -28,6 +29,12 @@ impl From<resolver::Error> for Error {
 impl From<recorder::Error> for Error {
     fn from(error: recorder::Error) -> Self {
         hinted(Exit::Runtime, &error, error.hint())
+    }
+}
+
+impl From<ProbeError> for Error {
+    fn from(error: ProbeError) -> Self {
+        hinted(Exit::Runtime, &error, Some(error.hint()))
     }
 }
 

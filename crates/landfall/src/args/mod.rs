@@ -3,6 +3,7 @@
 
 mod export;
 mod output;
+mod probe;
 mod refusal;
 mod review;
 mod run;
@@ -10,6 +11,7 @@ mod verb;
 
 pub(crate) use export::{ExportArgs, ExportFormat};
 pub(crate) use output::OutputArgs;
+pub(crate) use probe::ProbeArgs;
 pub(crate) use refusal::explain;
 pub(crate) use review::ReviewVerb;
 pub(crate) use run::{LiveFormat, RunArgs};

@@ -1,10 +1,11 @@
 //! The verbs, each a noun of the product.
 
 use super::run::mark;
-use super::{ExportArgs, OutputArgs, ReviewVerb, RunArgs};
+use super::{ExportArgs, OutputArgs, ProbeArgs, ReviewVerb, RunArgs};
 use crate::config::{AuthorityKey, TransparentMode};
 use flow::id::FlowId;
 use geoip::SetChoice;
+use recorder::probe::PublicKey;
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::path::PathBuf;
@@ -54,6 +55,9 @@ pub(crate) enum Verb {
         #[command(flatten)]
         output: OutputArgs,
     },
+    /// Measure from this machine what TLS handshakes with hosts take, and write it signed, for
+    /// `landfall session import` elsewhere.
+    Probe(ProbeArgs),
     /// The databases behind every statement on an address.
     #[command(subcommand)]
     Geo(GeoVerb),
@@ -158,6 +162,21 @@ pub(crate) enum SessionVerb {
         session: Option<String>,
         #[command(flatten)]
         output: OutputArgs,
+    },
+    /// Take in what `landfall probe` measured on other machines, into the review log of a session.
+    Import {
+        /// A name, an id or the beginning of one.
+        session: String,
+        /// What `landfall probe` wrote.
+        #[arg(required = true, value_name = "FILE")]
+        files: Vec<PathBuf>,
+        /// Public key of the installation that measured, as its operator told it to you; repeatable.
+        /// Files that are signed with another one are refused.
+        #[arg(long, value_name = "KEY")]
+        trust: Vec<PublicKey>,
+        /// Who imports [default: `reviewer` of the configuration, else the user of this machine].
+        #[arg(long, value_name = "NAME")]
+        reviewer: Option<String>,
     },
     /// In what the destinations of two sessions differ; exits with 3 when they do.
     Compare {

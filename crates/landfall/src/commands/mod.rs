@@ -22,11 +22,13 @@ mod levels;
 mod lookup;
 mod lookup_rtt;
 mod measuring;
+mod probe;
 mod reobserve;
 mod review;
 mod second_opinion;
 mod session;
 mod session_compare;
+mod session_import;
 mod setup;
 mod transparent_rules;
 
@@ -51,6 +53,10 @@ pub(crate) fn run(cli: Cli) -> Result<Exit, Error> {
         Verb::Lookup { what, rtt, allow_local, geoip, databases, output } => {
             let run = RunArgs { allow_local, ..with_databases(geoip, databases) };
             lookup::run(&Context::new(global, before, run)?, &what, rtt, output)
+        }
+        Verb::Probe(args) => {
+            let run = RunArgs { allow_local: args.allow_local, ..RunArgs::default() };
+            probe::run(&Context::new(global, before, run)?, &args)
         }
         Verb::Geo(GeoVerb::Status { sets, strict, geoip, output }) => {
             let context = Context::new(global, before, with_databases(geoip, None))?;
@@ -119,6 +125,9 @@ fn of_session(context: &Context, verb: SessionVerb) -> Result<Exit, Error> {
         SessionVerb::Reindex { session } => session::reindex(context, session.as_deref()),
         SessionVerb::Reobserve { session, output } => {
             reobserve::run(context, session.as_deref(), output)
+        }
+        SessionVerb::Import { session, files, trust, reviewer } => {
+            session_import::run(context, &session, &files, &trust, reviewer)
         }
         SessionVerb::Compare { a, b, filter, no_traffic, output } => {
             let respects = if no_traffic { Respects::Claims } else { Respects::ClaimsAndTraffic };

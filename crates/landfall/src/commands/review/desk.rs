@@ -86,7 +86,12 @@ impl<'a> Desk<'a> {
         let countries = self.in_effect().countries();
         let questions = Questions { statements: statements.to_vec(), countries };
         let facts = self.session.facts(row, &questions)?;
-        facts.map(|facts| Ok(assess(&facts, self.shapes()?))).transpose()
+        let Some(mut facts) = facts else { return Ok(None) };
+        if !self.reviews.probes().is_empty() {
+            let ports = self.session.ports(&facts.host)?;
+            self.reviews.add_probes(&mut facts, row, &ports);
+        }
+        Ok(Some(assess(&facts, self.shapes()?)))
     }
 
     fn shapes(&self) -> Result<&Shapes, Error> {

@@ -8,6 +8,8 @@ mod reviewer;
 mod writing;
 
 pub(super) use desk::{Desk, Standing};
+pub(super) use reviewer::reviewer;
+pub(super) use writing::writer;
 
 use super::flow::filter;
 use crate::args::{OutputArgs, ReviewVerb};
@@ -20,9 +22,8 @@ use flow::address::Host;
 use recorder::read::DestinationRow;
 use recorder::record::review::{ReviewBody, ReviewNote, ReviewVerdict, Verdict};
 use recorder::record::value::Spelled;
-use reviewer::{reviewer, text};
+use reviewer::text;
 use std::collections::BTreeSet;
-use writing::writer;
 
 pub(super) fn run(context: &Context, verb: ReviewVerb) -> Result<Exit, Error> {
     match verb {

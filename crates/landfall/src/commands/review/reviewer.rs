@@ -8,7 +8,10 @@ use crate::error::Error;
 ///
 /// # Errors
 /// Usage: a name that cannot be one, or none.
-pub(super) fn reviewer(context: &Context, named: Option<String>) -> Result<String, Error> {
+pub(in crate::commands) fn reviewer(
+    context: &Context,
+    named: Option<String>,
+) -> Result<String, Error> {
     let asked = named.or_else(|| context.settings.reviewer.clone());
     match asked.or_else(user) {
         Some(name) => text("--reviewer", &name, LONGEST_NAME_BYTES),

@@ -10,7 +10,10 @@ use recorder::review::ReviewWriter;
 use std::sync::Arc;
 
 /// The review log of a session, held until it is dropped.
-pub(super) fn writer(context: &Context, session: &Session) -> Result<ReviewWriter, Error> {
+pub(in crate::commands) fn writer(
+    context: &Context,
+    session: &Session,
+) -> Result<ReviewWriter, Error> {
     let signer = Signer::load_or_create(context.settings.data.path())?;
     let clock = Arc::new(SystemClock::start());
     let (directory, id) = (session.directory(), session.id()?);
