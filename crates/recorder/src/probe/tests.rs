@@ -117,6 +117,17 @@ fn every_changed_byte_is_noticed() {
     assert!(matches!(ProbeFile::parse(stolen.as_bytes()), Err(ProbeError::Signature)));
 }
 
+/// They are of version 0, too, and stay readable with it.
+#[test]
+fn the_seeds_of_the_fuzz_target_are_probes() {
+    let file = ProbeFile::parse(include_bytes!("../../fuzz/seeds/probe/file")).unwrap();
+    assert!(file.probe().is_simulated());
+    let signed = include_str!("../../fuzz/seeds/probe/signed");
+    assert_eq!(&ProbeShape::parse(signed).unwrap(), file.probe());
+    let every_key = include_str!("../../fuzz/seeds/probe/every_key");
+    assert!(ProbeShape::parse(every_key).unwrap().network.upstream_proxy);
+}
+
 #[test]
 fn what_is_signed_and_no_probe_is_refused() {
     let file = ProbeFile::sign(probe(), &SIGNER).unwrap();
