@@ -1,18 +1,28 @@
-//! A DNS server on loopback (UDP) whose answers the test changes while it serves. It knows questions
-//! for A alone; every other type of a known name has no data.
+//! A DNS server on loopback, over UDP, TLS or HTTPS, whose answers the test changes while it serves.
+//! It knows questions for A alone; every other type of a known name has no data.
+
+use crate::device::read_head;
+use crate::test_ca::TestCa;
 
 use std::collections::HashMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex};
-use tokio::net::UdpSocket;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream, UdpSocket};
 use tokio::task::JoinHandle;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
 
 /// The server; it ends when dropped.
 pub struct NameServer {
     socket: SocketAddr,
-    names: Arc<Mutex<HashMap<String, Answer>>>,
+    /// How a configuration names it.
+    url: String,
+    names: Names,
     task: JoinHandle<()>,
 }
+
+type Names = Arc<Mutex<HashMap<String, Answer>>>;
 
 /// What a name has.
 #[derive(Clone, Debug, Default)]
@@ -27,7 +37,7 @@ impl NameServer {
     pub async fn start() -> Self {
         let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
         let address = socket.local_addr().unwrap();
-        let names = Arc::<Mutex<HashMap<String, Answer>>>::default();
+        let names = Names::default();
         let known = Arc::clone(&names);
         let task = tokio::spawn(async move {
             let mut buffer = [0; 512];
@@ -37,16 +47,56 @@ impl NameServer {
                 socket.send_to(&reply, from).await.unwrap();
             }
         });
-        Self { socket: address, names, task }
+        Self { socket: address, url: address.to_string(), names, task }
+    }
+
+    /// One that is asked over TLS (RFC 7858), as `dns.example`.
+    pub async fn over_tls(ca: &TestCa) -> Self {
+        Self::encrypted(ca, "tls", serve_messages).await
+    }
+
+    /// One that is asked over HTTPS (RFC 8484) with HTTP/1.1, as `dns.example`.
+    pub async fn over_https(ca: &TestCa) -> Self {
+        Self::encrypted(ca, "https", serve_requests).await
+    }
+
+    async fn encrypted<F: Future<Output = ()> + Send + 'static>(
+        ca: &TestCa,
+        scheme: &str,
+        serve: fn(TlsStream<TcpStream>, Names) -> F,
+    ) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let socket = listener.local_addr().unwrap();
+        let acceptor = TlsAcceptor::from(ca.server(&["dns.example"], &["http/1.1"]));
+        let names = Names::default();
+        let known = Arc::clone(&names);
+        let task = tokio::spawn(async move {
+            loop {
+                let (tcp, _) = listener.accept().await.unwrap();
+                let (acceptor, known) = (acceptor.clone(), Arc::clone(&known));
+                tokio::spawn(async move {
+                    // A client may refuse the certificate.
+                    if let Ok(stream) = acceptor.accept(tcp).await {
+                        serve(stream, known).await;
+                    }
+                });
+            }
+        });
+        Self { socket, url: format!("{scheme}://{socket}#dns.example"), names, task }
     }
 
     pub fn socket(&self) -> SocketAddr {
         self.socket
     }
 
+    /// As a configuration names it.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
     /// The setting by which Landfall asks this server alone.
     pub fn setting(&self) -> String {
-        format!("resolver = {{ servers = [\"{}\"] }}", self.socket)
+        format!("resolver = {{ servers = [\"{}\"] }}", self.url)
     }
 
     /// From now on, `name` has these addresses with TTL 0, at the end of this chain.
@@ -63,6 +113,36 @@ impl NameServer {
 impl Drop for NameServer {
     fn drop(&mut self) {
         self.task.abort();
+    }
+}
+
+async fn serve_messages(mut stream: TlsStream<TcpStream>, names: Names) {
+    while let Ok(length) = stream.read_u16().await {
+        let mut query = vec![0; usize::from(length)];
+        stream.read_exact(&mut query).await.unwrap();
+        let reply = answered(&query, &names.lock().unwrap());
+        let length = u16::try_from(reply.len()).unwrap().to_be_bytes();
+        stream.write_all(&[length.as_slice(), &reply].concat()).await.unwrap();
+        stream.flush().await.unwrap();
+    }
+}
+
+async fn serve_requests(mut stream: TlsStream<TcpStream>, names: Names) {
+    loop {
+        let head = read_head(&mut stream).await.to_ascii_lowercase();
+        let Some((_, length)) = head.split_once("\r\ncontent-length: ") else { return };
+        assert!(head.starts_with("post /dns-query http/1.1\r\n"), "{head}");
+        let length = length.lines().next().unwrap().parse().unwrap();
+        let mut query = vec![0; length];
+        stream.read_exact(&mut query).await.unwrap();
+        let reply = answered(&query, &names.lock().unwrap());
+        let head = format!(
+            "HTTP/1.1 200 OK\r\nContent-Type: application/dns-message\r\n\
+             Content-Length: {}\r\n\r\n",
+            reply.len()
+        );
+        stream.write_all(&[head.as_bytes(), &reply].concat()).await.unwrap();
+        stream.flush().await.unwrap();
     }
 }
 

@@ -10,8 +10,8 @@ use std::time::Duration;
 /// Who answered a look-up.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Resolver {
-    /// A DNS server, asked over this transport.
-    Server { address: SocketAddr, transport: Transport },
+    /// A DNS server, asked over this transport; its name, where its certificate was verified for one.
+    Server { address: SocketAddr, transport: Transport, name: Option<DnsName> },
     /// The machine's hosts file.
     HostsFile,
     /// `[resolve]` in the configuration.
@@ -56,7 +56,7 @@ pub enum LookupOutcome {
     /// A server refused or failed; the RCODE's mnemonic (RFC 6895), such as `SERVFAIL`.
     ServerFailure(String),
     TimedOut,
-    /// No server could be asked; the operating system's words.
+    /// No server could be asked; the operating system's words, or what is wrong with its TLS or HTTP.
     Unreachable(String),
 }
 
@@ -64,8 +64,7 @@ pub enum LookupOutcome {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Lookup {
     pub id: LookupId,
-    /// The connection for whose sake it was made.
-    pub connection: Option<ConnectionId>,
+    pub sake: Sake,
     pub at: Stamp,
     pub took: Duration,
     pub name: DnsName,
@@ -78,6 +77,28 @@ pub struct Lookup {
     pub outcome: LookupOutcome,
     pub dnssec: Dnssec,
     pub edns: Edns,
+}
+
+/// Why a look-up was made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sake {
+    /// A device asked for a connection to the name.
+    Connection(ConnectionId),
+    /// Landfall needs the name itself: an upstream proxy's, a publisher's.
+    Landfall,
+    /// A device asked for the name before, at this port, and the operator asked to see whether its
+    /// answer changes. No device asked this time.
+    Watch { port: u16 },
+}
+
+impl Sake {
+    /// The connection that waits for the answer.
+    pub fn connection(self) -> Option<ConnectionId> {
+        match self {
+            Self::Connection(id) => Some(id),
+            Self::Landfall | Self::Watch { .. } => None,
+        }
+    }
 }
 
 /// What a server said of its own validation of the answer (the AD bit, RFC 6840 section 5.8). Its word

@@ -34,6 +34,14 @@ pub struct Limits {
     pub answer_time: Duration,
     /// Time for one name look-up.
     pub resolve_time: Duration,
+    /// Connections to one encrypted DNS server, each of one question at a time; further ones wait.
+    pub resolver_connections: usize,
+    /// Time without a question after which a connection to an encrypted DNS server is not used again.
+    pub resolver_idle_time: Duration,
+    /// Names that are watched at once, the ones asked for last; a run watches none unless it is told to.
+    pub watched_names: usize,
+    /// Least time between two look-ups by which a name is watched.
+    pub watch_interval: Duration,
     /// Time for one dialled address to connect.
     pub connect_time: Duration,
     /// Addresses of one look-up that are tried, all together within twice `connect_time`.
@@ -103,6 +111,10 @@ impl Default for Limits {
             undecided_time: Duration::from_millis(500),
             answer_time: Duration::from_secs(2),
             resolve_time: Duration::from_secs(10),
+            resolver_connections: 8,
+            resolver_idle_time: Duration::from_secs(10),
+            watched_names: 1_000,
+            watch_interval: Duration::from_secs(60 * 60),
             connect_time: Duration::from_secs(10),
             dialled_addresses: 8,
             dial_stagger: Duration::from_millis(250),

@@ -12,6 +12,7 @@ mod failure;
 mod fetch;
 mod interfaces;
 mod logging;
+mod names;
 mod output;
 mod run;
 mod suggest;

@@ -20,15 +20,15 @@ use crate::config::{OnFull, OnMalformed, TransparentMode, Wire};
 use crate::context::Context;
 use crate::error::{Error, Exit};
 use crate::interfaces;
+use crate::names;
 use certs::{Authority, LeafMinter};
 use demo::phone::Played;
 use flow::time::SharedClock;
 use geoip::Databases;
 use live::Live;
-use proxy::{Epochs, Listener, Outgoing};
+use proxy::{Epochs, Listener, Outgoing, Watch};
 use recorder::read::{FlowQuery, Session};
 use recorder::{Entropy, Recording, Sources, Summary, ToolFacts};
-use resolver::NameResolver;
 use signals::Signals;
 use stage::Stage;
 use std::io::{self, ErrorKind};
@@ -243,7 +243,8 @@ fn proxy_setup(
     Ok(proxy::Setup {
         authority: Arc::clone(authority),
         leaves: LeafMinter::new(Arc::clone(authority), limits.leaf_cache_entries)?,
-        names: NameResolver::new(settings.resolver.clone(), &limits, Arc::clone(clock))?,
+        names: names::resolver(settings, &limits, Arc::clone(clock), stage.map(Stage::root))?,
+        watch: settings.watch.then(|| Watch::new(&limits)),
         trust: trust::load(
             &settings.upstream_ca,
             stage.map(Stage::root),

@@ -9,6 +9,7 @@ use crate::setup::Setup;
 use crate::wire::Wire;
 use feed::Sender;
 use flow::event::Ingress;
+use std::convert::Infallible;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
@@ -34,7 +35,19 @@ pub async fn serve(
         biased;
         // Told first, so that the record begins with it.
         never = watched.epochs.watch(events.clone(), &watched.clock, proxied) => match never {},
+        never = watch_names(&watched, events.clone(), stop.clone()) => match never {},
         ended = accept_all(listeners, setup, events, stop) => ended,
+    }
+}
+
+/// Looks names up again where the operator asked for it.
+async fn watch_names(setup: &Setup, events: Sender, stop: CancellationToken) -> Infallible {
+    match &setup.watch {
+        Some(watch) => watch.run(&setup.names, events, &stop).await,
+        None => {
+            drop(events);
+            std::future::pending().await
+        }
     }
 }
 

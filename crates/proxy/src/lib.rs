@@ -48,6 +48,7 @@ mod upstream;
 mod upstream_proxy;
 mod upstream_tls;
 mod upstream_trust;
+mod watch;
 mod wire;
 
 pub use accept::serve;
@@ -65,3 +66,4 @@ pub use setup::{DialTable, KeptWire, OnMalformed, OriginOf, Outgoing, Setup};
 pub use uplink::read_uplink;
 pub use upstream_proxy::{HopCredentials, NotAnUpstreamProxy, UpstreamProxy};
 pub use upstream_trust::{NoRoots, OnUnverified, UpstreamTrust};
+pub use watch::Watch;

@@ -9,6 +9,7 @@ use crate::policy::{Rules, Verdict};
 use crate::rule::{Destination, Origin};
 use crate::upstream_proxy::UpstreamProxy;
 use crate::upstream_trust::UpstreamTrust;
+use crate::watch::Watch;
 use flow::limits::Limits;
 use flow::time::SharedClock;
 use std::collections::BTreeMap;
@@ -22,6 +23,8 @@ pub struct Setup {
     pub authority: Arc<certs::Authority>,
     pub leaves: certs::LeafMinter,
     pub names: resolver::NameResolver,
+    /// Names that are looked up again; `None` unless the operator asked for it.
+    pub watch: Option<Watch>,
     pub trust: UpstreamTrust,
     pub rules: Rules,
     pub credentials: Credentials,

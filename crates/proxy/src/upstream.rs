@@ -7,12 +7,12 @@ use crate::journal::Journal;
 use crate::policy::Verdict;
 use crate::setup::Setup;
 use crate::upstream_proxy::UpstreamProxy;
+use crate::watch::{self, Ttl};
 use crate::wire::Wire;
 use feed::RecorderGone;
 use flow::address::{Hop, HopKind, Host, Target, Upstream};
-use flow::dns::{Lookup, LookupOutcome};
+use flow::dns::{Lookup, LookupOutcome, Sake};
 use flow::event::{Dialled, Event};
-use flow::id::ConnectionId;
 use flow::time::Stamp;
 use flow::treatment::{BlockedWhy, Cause, Failure, Side, Stage, Treatment};
 use std::net::{IpAddr, SocketAddr};
@@ -121,9 +121,9 @@ pub(crate) async fn permitted(
     if let Err(why) = setup.rules.host(&target.host) {
         return Ok(Err(Treatment::Blocked(why)));
     }
-    let sake = Some(journal.connection());
-    let found = match resolve(setup, journal, &target.host, sake).await? {
-        Ok(found) => found,
+    let sake = Sake::Connection(journal.connection());
+    let (found, ttl) = match resolve(setup, journal, &target.host, sake).await? {
+        Ok(answered) => answered,
         Err(failure) => return Ok(Err(Treatment::Failed(failure))),
     };
     let mut refused = failed(Stage::Resolve, Cause::NoAddresses);
@@ -140,7 +140,13 @@ pub(crate) async fn permitted(
             Err(why) => refused = Treatment::Blocked(why),
         }
     }
-    Ok(if upstreams.is_empty() { Err(refused) } else { Ok(upstreams) })
+    if upstreams.is_empty() {
+        return Ok(Err(refused));
+    }
+    if let (Some(watch), Host::Name(name), Some(ttl)) = (&setup.watch, &target.host, ttl) {
+        watch.note(name, target.port, ttl);
+    }
+    Ok(Ok(upstreams))
 }
 
 /// Whether no block rule names the target, as far as it is known.
@@ -181,7 +187,8 @@ async fn through(
     upstream: Option<Upstream>,
     own: &[SocketAddr],
 ) -> Result<Result<Wire, Unreached>, RecorderGone> {
-    let found = resolve(setup, journal, &proxy.place.host, None).await?;
+    let found = resolve(setup, journal, &proxy.place.host, Sake::Landfall).await?;
+    let found = found.map(|(addresses, _)| addresses);
     let began = journal.now();
     let (tcp, address) = match connected(setup, proxy, found, own).await {
         Ok(connected) => connected,
@@ -284,17 +291,17 @@ async fn resolve(
     setup: &Setup,
     journal: &Journal,
     host: &Host,
-    sake: Option<ConnectionId>,
-) -> Result<Result<Vec<IpAddr>, Failure>, RecorderGone> {
+    sake: Sake,
+) -> Result<Result<(Vec<IpAddr>, Option<Ttl>), Failure>, RecorderGone> {
     let name = match host {
-        Host::Ip(ip) => return Ok(Ok(vec![*ip])),
+        Host::Ip(ip) => return Ok(Ok((vec![*ip], None))),
         Host::Name(name) => name,
     };
     let lookup = setup.names.look_up(name, sake).await;
-    if sake.is_some() {
+    if sake.connection().is_some() {
         journal.timed(|timings| timings.dns = Some(lookup.took)).await;
     }
-    let found = lookup.addresses().collect();
+    let found = (lookup.addresses().collect(), watch::answered(&lookup));
     let cause = unresolved(&lookup);
     journal.tell(Event::Looked(lookup)).await?;
     Ok(match cause {

@@ -61,7 +61,7 @@ impl Connection {
     }
 
     pub(crate) fn looked(&mut self, lookup: &Lookup) {
-        self.chain = lookup.chain.iter().take(MAX_CHAIN).cloned().collect();
+        self.chain = bounded_chain(lookup);
     }
 
     /// The names by which the target's operator may be known: the host, then its CNAME chain.
@@ -163,6 +163,11 @@ fn short(bytes: &Bytes) -> String {
 }
 
 /// Names of a CNAME chain that the databases are asked about.
+/// The names of a look-up's chain that databases are asked with.
+pub(crate) fn bounded_chain(lookup: &Lookup) -> Vec<DnsName> {
+    lookup.chain.iter().take(MAX_CHAIN).cloned().collect()
+}
+
 const MAX_CHAIN: usize = 16;
 /// Exchanges that wait for their end; further ones have notices without method and path.
 const MAX_EXCHANGES: usize = 2_000;

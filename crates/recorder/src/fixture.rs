@@ -11,7 +11,7 @@ use bytes::Bytes;
 use flow::address::{DeviceAddr, DnsName, Target, Upstream};
 use flow::annotation::{Annotation, Flag, FlagReason, Location, Severity};
 use flow::claim::{Claim, Country, Source, Statement};
-use flow::dns::{Answer, AnswerData, Dnssec, Edns, Lookup, LookupOutcome, Resolver};
+use flow::dns::{Answer, AnswerData, Dnssec, Edns, Lookup, LookupOutcome, Resolver, Sake};
 use flow::event::{Closed, Dialled, Event, Ingress, Opened, StreamClosed, Timings};
 use flow::http::{
     Body, BodyEnd, ExchangeEnd, Field, Framing, HttpVersion, RequestHead, ResponseHead,
@@ -142,7 +142,7 @@ pub(crate) fn beginning(number: u64) -> Vec<Event> {
         },
         Event::Looked(Lookup {
             id: LookupId(number),
-            connection: Some(connection),
+            sake: Sake::Connection(connection),
             at: at(number),
             took: Duration::from_millis(3),
             name: name.clone(),

@@ -3,7 +3,7 @@
 //! business of [`crate::recording`].
 
 use crate::checkpoint::Checkpoint;
-use crate::connection::{Connection, Room};
+use crate::connection::{Connection, Room, bounded_chain};
 use crate::directory::{SessionDir, private_file, replace_file};
 use crate::enrich::{Annotator, Answer, Assessed};
 use crate::error::{Error, Failed};
@@ -23,7 +23,7 @@ use crate::signer::Signer;
 use crate::store::StreamStore;
 use crate::summary::{Summary, Tally};
 use flow::address::{DnsName, Host, Target};
-use flow::dns::Lookup;
+use flow::dns::{Lookup, Sake};
 use flow::event::{Closed, Dialled, Event, Opened, StreamClosed};
 use flow::id::{ConnectionId, SessionId};
 use flow::limits::Limits;
@@ -300,10 +300,16 @@ impl SessionWriter {
     /// then not dialled. The look-up of an upstream proxy is of no destination.
     fn looked(&mut self, lookup: &Lookup) {
         self.append(lookup.at, Body::Dns(lookup.into()));
-        let Some(open) = lookup.connection.and_then(|id| self.open.get_mut(&id)) else { return };
-        open.looked(lookup);
-        let Some(port) = open.target.as_ref().map(|target| target.port) else { return };
-        let names = open.names();
+        let (names, port) = match lookup.sake {
+            Sake::Landfall => return,
+            Sake::Watch { port } => (bounded_chain(lookup), port),
+            Sake::Connection(id) => {
+                let Some(open) = self.open.get_mut(&id) else { return };
+                open.looked(lookup);
+                let Some(port) = open.target.as_ref().map(|target| target.port) else { return };
+                (open.names(), port)
+            }
+        };
         for address in lookup.addresses().take(ASSESSED_ANSWERS) {
             self.assess(lookup.at, address, &names, port);
         }

@@ -3,16 +3,17 @@
 
 use crate::error::Error;
 use crate::resolved::MAX_CHAIN;
+use crate::server::Server;
 use flow::address::DnsName;
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 
 /// Whom to ask for names.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Config {
-    /// DNS servers (UDP, and TCP where UDP does not do), in order of preference. Empty means the
-    /// system's configuration: its servers and its hosts file.
-    pub servers: Vec<SocketAddr>,
+    /// DNS servers, in order of preference. Empty means the system's configuration: its servers and
+    /// its hosts file.
+    pub servers: Vec<Server>,
     /// Names that are answered from here, without asking anybody.
     pub overrides: BTreeMap<DnsName, Override>,
     /// The mark of the sockets that ask (Linux `SO_MARK`), by which packet filter rules know them.
@@ -29,6 +30,11 @@ pub struct Override {
 }
 
 impl Config {
+    /// Whether a server needs roots to be verified by.
+    pub fn is_encrypted(&self) -> bool {
+        self.servers.iter().any(Server::is_encrypted)
+    }
+
     /// Refuses overrides whose chain no server could have answered with.
     pub(crate) fn check(&self) -> Result<(), Error> {
         for (name, given) in &self.overrides {

@@ -1,6 +1,7 @@
 //! Why no resolver could be set up: always a matter of this machine's configuration. What goes
 //! wrong during a look-up is no error but its outcome ([`flow::dns::LookupOutcome`]).
 
+use crate::server::Server;
 use flow::address::DnsName;
 use hickory_resolver::net::NetError;
 use std::fmt;
@@ -17,6 +18,8 @@ pub enum Error {
     OverrideLoops { name: DnsName },
     /// An override's chain has more names than any resolver follows.
     OverrideTooLong { name: DnsName },
+    /// TLS cannot be set up for a server.
+    Tls { server: Server, source: rustls::Error },
 }
 
 impl Error {
@@ -26,6 +29,7 @@ impl Error {
             Self::SystemConfiguration { .. } | Self::HostsFile { .. } => {
                 "name the DNS servers to ask in the configuration; the system's are then not read"
             }
+            Self::Tls { .. } => "name a server that is asked in the clear, such as 192.0.2.53",
             Self::OverrideLoops { .. } => "name each alias of the override once",
             Self::OverrideTooLong { .. } => "shorten the override's chain to 15 aliases",
         }
@@ -43,6 +47,7 @@ impl fmt::Display for Error {
                 write!(f, "the override of {name} names an alias twice")
             }
             Self::OverrideTooLong { name } => write!(f, "the override of {name} is too long"),
+            Self::Tls { server, .. } => write!(f, "TLS cannot be used with {server}"),
         }
     }
 }
@@ -52,6 +57,7 @@ impl std::error::Error for Error {
         match self {
             Self::SystemConfiguration { source } => Some(source),
             Self::HostsFile { source } => Some(source),
+            Self::Tls { source, .. } => Some(source),
             Self::OverrideLoops { .. } | Self::OverrideTooLong { .. } => None,
         }
     }

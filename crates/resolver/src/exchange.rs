@@ -1,4 +1,4 @@
-//! One question to one server over one transport, RFC 1035 section 4.2. No deadline of its own: the
+//! One question to one server in the clear, over UDP or TCP, RFC 1035 section 4.2. No deadline of its own: the
 //! caller has one. Only what belongs to the question is taken for an answer; what the answer means
 //! is not judged here.
 //!
@@ -11,7 +11,7 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpSocket, UdpSocket};
+use tokio::net::{TcpSocket, TcpStream, UdpSocket};
 use tokio::time::timeout;
 
 /// Why a server gave no usable answer.
@@ -21,7 +21,7 @@ pub enum Failure {
     Server(String),
     /// It was silent.
     TimedOut,
-    /// It could not be asked; the operating system's words.
+    /// It could not be asked: the operating system's words, or what is wrong with its TLS or HTTP.
     Unreachable(String),
     /// It answered, and the answer was cut or cannot be read.
     Unreadable,
@@ -41,7 +41,7 @@ impl Failure {
 
 /// Whom to ask, and how its socket is marked.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Server {
+pub(crate) struct Peer {
     pub(crate) address: SocketAddr,
     pub(crate) mark: Option<u32>,
 }
@@ -56,19 +56,19 @@ pub(crate) enum Extension {
 
 /// Asks over UDP, again every second until an answer comes.
 pub(crate) async fn over_udp(
-    server: Server,
+    peer: Peer,
     query: &Query,
     extension: Extension,
 ) -> Result<Message, Failure> {
     let question = Question::new(query, extension)?;
     let plain = spelled(question.id, query, Extension::None)?;
-    let any = match server.address {
+    let any = match peer.address {
         SocketAddr::V4(_) => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
         SocketAddr::V6(_) => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
     };
     let socket = UdpSocket::bind((any, 0)).await.map_err(unreachable)?;
-    set_mark(&SockRef::from(&socket), server.mark).map_err(unreachable)?;
-    socket.connect(server.address).await.map_err(unreachable)?;
+    set_mark(&SockRef::from(&socket), peer.mark).map_err(unreachable)?;
+    socket.connect(peer.address).await.map_err(unreachable)?;
     let mut bytes = &question.bytes;
     loop {
         socket.send(bytes).await.map_err(unreachable)?;
@@ -82,18 +82,12 @@ pub(crate) async fn over_udp(
 
 /// Asks over a TCP connection of its own.
 pub(crate) async fn over_tcp(
-    server: Server,
+    peer: Peer,
     query: &Query,
     extension: Extension,
 ) -> Result<Message, Failure> {
     let question = Question::new(query, extension)?;
-    let socket = match server.address {
-        SocketAddr::V4(_) => TcpSocket::new_v4(),
-        SocketAddr::V6(_) => TcpSocket::new_v6(),
-    };
-    let socket = socket.map_err(unreachable)?;
-    set_mark(&SockRef::from(&socket), server.mark).map_err(unreachable)?;
-    let mut stream = socket.connect(server.address).await.map_err(unreachable)?;
+    let mut stream = connect(peer).await?;
     let length = u16::try_from(question.bytes.len()).map_err(|_overflow| Failure::Unreadable)?;
     let framed = [length.to_be_bytes().as_slice(), &question.bytes].concat();
     stream.write_all(&framed).await.map_err(unreachable)?;
@@ -101,6 +95,17 @@ pub(crate) async fn over_tcp(
     let mut bytes = vec![0; usize::from(length)];
     stream.read_exact(&mut bytes).await.map_err(unreachable)?;
     question.answered_by(&bytes).unwrap_or(Err(Failure::Unreadable))
+}
+
+/// A TCP connection.
+pub(crate) async fn connect(peer: Peer) -> Result<TcpStream, Failure> {
+    let socket = match peer.address {
+        SocketAddr::V4(_) => TcpSocket::new_v4(),
+        SocketAddr::V6(_) => TcpSocket::new_v6(),
+    };
+    let socket = socket.map_err(unreachable)?;
+    set_mark(&SockRef::from(&socket), peer.mark).map_err(unreachable)?;
+    socket.connect(peer.address).await.map_err(unreachable)
 }
 
 #[cfg(target_os = "linux")]
@@ -115,14 +120,14 @@ fn set_mark(_: &SockRef<'_>, _: Option<u32>) -> io::Result<()> {
 }
 
 /// A question as it is sent.
-struct Question<'a> {
+pub(crate) struct Question<'a> {
     query: &'a Query,
     id: u16,
-    bytes: Vec<u8>,
+    pub(crate) bytes: Vec<u8>,
 }
 
 impl<'a> Question<'a> {
-    fn new(query: &'a Query, extension: Extension) -> Result<Self, Failure> {
+    pub(crate) fn new(query: &'a Query, extension: Extension) -> Result<Self, Failure> {
         let id = Message::query().metadata.id;
         Ok(Self { query, id, bytes: spelled(id, query, extension)? })
     }
@@ -138,7 +143,7 @@ impl<'a> Question<'a> {
     }
 
     /// The message in `bytes`, or `None` when it does not answer this question.
-    fn answered_by(&self, bytes: &[u8]) -> Option<Result<Message, Failure>> {
+    pub(crate) fn answered_by(&self, bytes: &[u8]) -> Option<Result<Message, Failure>> {
         if bytes.get(..2) != Some(self.id.to_be_bytes().as_slice()) {
             return None;
         }
@@ -172,7 +177,7 @@ fn spelled(id: u16, query: &Query, extension: Extension) -> Result<Vec<u8>, Fail
 }
 
 /// The error without our own context, which the record gives.
-fn unreachable(error: io::Error) -> Failure {
+pub(crate) fn unreachable(error: io::Error) -> Failure {
     match error.kind() {
         io::ErrorKind::TimedOut => Failure::TimedOut,
         _ => Failure::Unreachable(error.to_string()),

@@ -6,13 +6,16 @@
 //! server is ours, because hickory's resolver does not tell which of several servers answered.
 
 mod cache;
+mod channel;
 mod config;
+mod encrypted;
 mod error;
 mod exchange;
 mod local;
 pub mod reply;
 mod resolved;
 mod resolver;
+mod server;
 mod servers;
 mod system;
 
@@ -20,3 +23,4 @@ pub use config::{Config, Override};
 pub use error::Error;
 pub use exchange::Failure;
 pub use resolver::NameResolver;
+pub use server::{Identity, NotAServer, Over, Path, Server};

@@ -6,13 +6,15 @@ use crate::config::Config;
 use crate::error::Error;
 use crate::local::Local;
 use crate::resolved::Resolved;
+use crate::server::Server;
 use crate::servers::Servers;
 use crate::system;
 use flow::address::DnsName;
-use flow::dns::Lookup;
-use flow::id::{ConnectionId, LookupId};
+use flow::dns::{Lookup, Sake};
+use flow::id::LookupId;
 use flow::limits::Limits;
 use flow::time::SharedClock;
+use rustls::RootCertStore;
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -38,21 +40,29 @@ type Asking = OnceCell<Arc<Resolved>>;
 
 impl NameResolver {
     /// A resolver whose look-ups are numbered from 1. The system's configuration, where it is to be
-    /// used, is read now and once.
+    /// used, is read now and once. `roots` are for servers that are asked over TLS or HTTPS.
     ///
     /// # Errors
-    /// The system's configuration cannot be read, or an override makes no sense.
-    pub fn new(config: Config, limits: &Limits, clock: SharedClock) -> Result<Self, Error> {
+    /// The system's configuration cannot be read, an override makes no sense, or TLS cannot be set up.
+    pub fn new(
+        config: Config,
+        roots: RootCertStore,
+        limits: &Limits,
+        clock: SharedClock,
+    ) -> Result<Self, Error> {
         config.check()?;
         let from_system = config.servers.is_empty();
         let (servers, hosts) = match from_system {
-            true => (system::servers()?, Some(system::hosts()?)),
+            true => {
+                let servers = system::servers()?.into_iter().map(Server::plain);
+                (servers.collect(), Some(system::hosts()?))
+            }
             false => (config.servers, None),
         };
         let entries = usize::try_from(limits.dns_cache_entries).unwrap_or(usize::MAX);
         Ok(Self {
             local: Local { overrides: config.overrides, hosts },
-            servers: Servers::new(servers, config.mark),
+            servers: Servers::new(servers, roots, config.mark, limits)?,
             from_system,
             cache: Mutex::new(Cache::new(entries)),
             asking: Mutex::new(HashMap::new()),
@@ -62,21 +72,29 @@ impl NameResolver {
         })
     }
 
-    /// Looks `name` up, for the sake of `connection`. Always ends within `Limits::resolve_time`, and
+    /// Looks `name` up. Always ends within `Limits::resolve_time`, and
     /// with a record: what went wrong is in its outcome. Look-ups of one name at the same time share
     /// one question.
-    pub async fn look_up(&self, name: &DnsName, connection: Option<ConnectionId>) -> Lookup {
+    pub async fn look_up(&self, name: &DnsName, sake: Sake) -> Lookup {
         let at = self.clock.now();
         let id = LookupId(self.next_id.fetch_add(1, Ordering::Relaxed));
-        let kept = lock(&self.cache).get(name, at.mono);
+        // Whoever watches wants to know, and must not change what devices are answered.
+        let (watched, kept) = match sake {
+            Sake::Watch { .. } => (true, None),
+            Sake::Connection(_) | Sake::Landfall => (false, lock(&self.cache).get(name, at.mono)),
+        };
         let (resolved, age) = match (self.local.resolve(name), kept) {
             (Some(known), _) => (Arc::new(known), None),
             (None, Some((kept, age))) => (kept, Some(age)),
+            (None, None) if watched => {
+                let deadline = Instant::now() + self.time;
+                (Arc::new(self.servers.ask(name, deadline).await), None)
+            }
             (None, None) => (self.ask(name).await, None),
         };
         Lookup {
             id,
-            connection,
+            sake,
             at,
             took: self.clock.now().mono.since(at.mono),
             name: name.clone(),
@@ -92,8 +110,7 @@ impl NameResolver {
 
     /// Whom it asks, in words for the operator.
     pub fn describe(&self) -> String {
-        let servers: Vec<String> =
-            self.servers.addresses().iter().map(ToString::to_string).collect();
+        let servers: Vec<String> = self.servers.iter().map(ToString::to_string).collect();
         let servers = match servers.is_empty() {
             true => "no DNS server".to_owned(),
             false => servers.join(", "),
@@ -189,15 +206,20 @@ mod tests {
     #[tokio::test]
     async fn a_look_up_that_is_dropped_leaves_nothing_behind() {
         let silent = tokio::net::UdpSocket::bind("127.0.0.1:0").await.unwrap();
-        let config = Config { servers: vec![silent.local_addr().unwrap()], ..Config::default() };
-        let resolver =
-            Arc::new(NameResolver::new(config, &Limits::default(), Arc::new(Still)).unwrap());
+        let config = Config {
+            servers: vec![Server::plain(silent.local_addr().unwrap())],
+            ..Config::default()
+        };
+        let resolver = Arc::new(
+            NameResolver::new(config, RootCertStore::empty(), &Limits::default(), Arc::new(Still))
+                .unwrap(),
+        );
         let name: DnsName = "www.example".parse().unwrap();
         for waiters in [1, 3] {
             let mut tasks = tokio::task::JoinSet::new();
             for _ in 0..waiters {
                 let (resolver, name) = (Arc::clone(&resolver), name.clone());
-                tasks.spawn(async move { resolver.look_up(&name, None).await });
+                tasks.spawn(async move { resolver.look_up(&name, Sake::Landfall).await });
             }
             while lock(&resolver.asking).get(&name).map(Arc::strong_count) != Some(waiters + 1) {
                 tokio::task::yield_now().await;
@@ -209,10 +231,15 @@ mod tests {
 
     #[tokio::test]
     async fn the_systems_configuration_is_the_default() {
-        let resolver =
-            NameResolver::new(Config::default(), &Limits::default(), Arc::new(Still)).unwrap();
+        let resolver = NameResolver::new(
+            Config::default(),
+            RootCertStore::empty(),
+            &Limits::default(),
+            Arc::new(Still),
+        )
+        .unwrap();
         assert!(resolver.describe().contains("hosts file"), "{}", resolver.describe());
-        let lookup = resolver.look_up(&"localhost".parse().unwrap(), None).await;
+        let lookup = resolver.look_up(&"localhost".parse().unwrap(), Sake::Landfall).await;
         assert_eq!(lookup.outcome, LookupOutcome::Found);
         assert!(lookup.addresses().any(|ip| ip == IpAddr::V4(Ipv4Addr::LOCALHOST)));
     }

@@ -5,7 +5,7 @@
 mod server;
 
 use flow::address::DnsName;
-use flow::dns::{AnswerData, Dnssec, Lookup, LookupOutcome, Resolver, Transport};
+use flow::dns::{AnswerData, Dnssec, Lookup, LookupOutcome, Resolver, Sake, Transport};
 use flow::id::{ConnectionId, LookupId};
 use flow::limits::Limits;
 use flow::time::{Clock, MonoNanos, Stamp, WallNanos};
@@ -13,6 +13,7 @@ use hickory_resolver::proto::op::{Edns, ResponseCode};
 use hickory_resolver::proto::rr::RecordType;
 use hickory_resolver::proto::rr::rdata::opt::{ClientSubnet, EdnsCode, EdnsOption};
 use resolver::{Config, NameResolver, Override};
+use rustls::RootCertStore;
 use server::{Asked, Does, Server, reply};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -42,9 +43,10 @@ fn name(text: &str) -> DnsName {
 }
 
 fn resolver_with(servers: &[SocketAddr], time: Duration, clock: Arc<Hand>) -> NameResolver {
-    let config = Config { servers: servers.to_vec(), ..Config::default() };
+    let servers = servers.iter().copied().map(resolver::Server::plain).collect();
+    let config = Config { servers, ..Config::default() };
     let limits = Limits { resolve_time: time, ..Limits::default() };
-    NameResolver::new(config, &limits, clock).unwrap()
+    NameResolver::new(config, RootCertStore::empty(), &limits, clock).unwrap()
 }
 
 fn resolver(servers: &[SocketAddr]) -> NameResolver {
@@ -60,7 +62,7 @@ fn addresses(lookup: &Lookup) -> String {
 }
 
 fn by(server: &Server, transport: Transport) -> Resolver {
-    Resolver::Server { address: server.address, transport }
+    Resolver::Server { address: server.address, transport, name: None }
 }
 
 /// Answers `www.example` with a chain of three names, for both families.
@@ -87,9 +89,9 @@ fn nobody() -> SocketAddr {
 async fn a_look_up_says_who_answered_what() {
     let server = Server::start(cdn).await;
     let resolver = resolver(&[server.address]);
-    let lookup = resolver.look_up(&name("WWW.example."), Some(ConnectionId(7))).await;
+    let lookup = resolver.look_up(&name("WWW.example."), Sake::Connection(ConnectionId(7))).await;
     assert_eq!(lookup.id, LookupId(1));
-    assert_eq!(lookup.connection, Some(ConnectionId(7)));
+    assert_eq!(lookup.sake, Sake::Connection(ConnectionId(7)));
     assert_eq!(lookup.name, name("www.example"));
     assert_eq!(lookup.resolver, by(&server, Transport::Udp));
     assert_eq!(lookup.outcome, LookupOutcome::Found);
@@ -114,13 +116,13 @@ async fn a_look_up_says_who_answered_what() {
             "pop-3.cdn.example 25 2001:db8::1",
         ]
     );
-    assert_eq!(resolver.look_up(&name("www.example"), None).await.id, LookupId(2));
+    assert_eq!(resolver.look_up(&name("www.example"), Sake::Landfall).await.id, LookupId(2));
 }
 
 /// One server that answers like this, and the outcome that must come of it.
 async fn check(does: impl Fn(&Asked) -> Does + Send + Sync + 'static, expected: LookupOutcome) {
     let server = Server::start(does).await;
-    let lookup = resolver(&[server.address]).look_up(&name("www.example"), None).await;
+    let lookup = resolver(&[server.address]).look_up(&name("www.example"), Sake::Landfall).await;
     assert_eq!(lookup.outcome, expected);
     assert_eq!(addresses(&lookup), "");
     assert!(
@@ -162,7 +164,7 @@ async fn a_truncated_answer_is_asked_for_over_tcp() {
         _ => cdn(asked),
     })
     .await;
-    let lookup = resolver(&[server.address]).look_up(&name("www.example"), None).await;
+    let lookup = resolver(&[server.address]).look_up(&name("www.example"), Sake::Landfall).await;
     assert_eq!(lookup.resolver, by(&server, Transport::Tcp));
     assert_eq!(addresses(&lookup), "192.0.2.1 192.0.2.2 2001:db8::1");
     assert_eq!(server.asked(Transport::Tcp), 2, "both families, so that one transport is true");
@@ -178,7 +180,7 @@ async fn half_an_answer_survives_when_tcp_is_closed() {
     .await;
     let time = Duration::from_secs(1);
     let lookup = resolver_with(&[server.address], time, Arc::default());
-    let lookup = lookup.look_up(&name("www.example"), None).await;
+    let lookup = lookup.look_up(&name("www.example"), Sake::Landfall).await;
     assert_eq!(lookup.resolver, by(&server, Transport::Udp));
     assert_eq!(addresses(&lookup), "192.0.2.1 192.0.2.2");
 }
@@ -191,7 +193,7 @@ async fn a_server_that_drops_questions_for_ipv6_still_helps() {
     })
     .await;
     let started = Instant::now();
-    let lookup = resolver(&[server.address]).look_up(&name("www.example"), None).await;
+    let lookup = resolver(&[server.address]).look_up(&name("www.example"), Sake::Landfall).await;
     assert_eq!(addresses(&lookup), "192.0.2.1 192.0.2.2");
     assert!(started.elapsed() < Duration::from_secs(15), "not the whole time of a look-up");
 }
@@ -201,7 +203,7 @@ async fn silence_ends_with_the_deadline() {
     let server = Server::start(|_| Does::Nothing).await;
     let started = Instant::now();
     let resolver = resolver_with(&[server.address], Duration::from_millis(200), Arc::default());
-    let lookup = resolver.look_up(&name("www.example"), None).await;
+    let lookup = resolver.look_up(&name("www.example"), Sake::Landfall).await;
     assert_eq!(lookup.outcome, LookupOutcome::TimedOut);
     assert_eq!(lookup.resolver, Resolver::Unknown);
     assert_eq!(chain(&lookup), "www.example");
@@ -211,7 +213,7 @@ async fn silence_ends_with_the_deadline() {
 #[tokio::test]
 async fn a_closed_port_is_unreachable_in_the_systems_words() {
     let started = Instant::now();
-    let lookup = resolver(&[nobody()]).look_up(&name("www.example"), None).await;
+    let lookup = resolver(&[nobody()]).look_up(&name("www.example"), Sake::Landfall).await;
     let LookupOutcome::Unreachable(words) = &lookup.outcome else { panic!("{lookup:?}") };
     assert!(words.contains("refused"), "{words}");
     assert!(started.elapsed() < Duration::from_secs(20), "noticed at once");
@@ -226,17 +228,17 @@ async fn the_next_server_is_asked_and_named() {
     for first in [nobody(), silent.address, refusing.address] {
         let time = Duration::from_secs(4);
         let resolver = resolver_with(&[first, good.address], time, Arc::default());
-        let lookup = resolver.look_up(&name("www.example"), None).await;
+        let lookup = resolver.look_up(&name("www.example"), Sake::Landfall).await;
         assert_eq!(lookup.resolver, by(&good, Transport::Udp));
         assert_eq!(lookup.outcome, LookupOutcome::Found);
     }
     let before = silent.asked(Transport::Udp);
     let resolver =
         resolver_with(&[silent.address, good.address], Duration::from_secs(4), Arc::default());
-    resolver.look_up(&name("www.example"), None).await;
+    resolver.look_up(&name("www.example"), Sake::Landfall).await;
     let once = silent.asked(Transport::Udp);
     assert!(once > before);
-    resolver.look_up(&name("other.example"), None).await;
+    resolver.look_up(&name("other.example"), Sake::Landfall).await;
     assert_eq!(silent.asked(Transport::Udp), once, "a dead server costs its time once");
 }
 
@@ -247,7 +249,7 @@ async fn a_failure_says_more_than_silence() {
         Server::start(|asked| Does::Answer(reply(asked, ResponseCode::ServFail, &[], None))).await;
     let time = Duration::from_secs(1);
     let resolver = resolver_with(&[refusing.address, silent.address], time, Arc::default());
-    let lookup = resolver.look_up(&name("www.example"), None).await;
+    let lookup = resolver.look_up(&name("www.example"), Sake::Landfall).await;
     assert_eq!(lookup.outcome, LookupOutcome::ServerFailure("SERVFAIL".to_owned()));
     assert_eq!(lookup.resolver, by(&refusing, Transport::Udp));
 }
@@ -273,7 +275,7 @@ async fn forged_answers_are_passed_over() {
         ])
     })
     .await;
-    let lookup = resolver(&[server.address]).look_up(&name("www.example"), None).await;
+    let lookup = resolver(&[server.address]).look_up(&name("www.example"), Sake::Landfall).await;
     assert_eq!(addresses(&lookup), "192.0.2.1");
     assert_eq!(lookup.resolver, by(&server, Transport::Udp));
 }
@@ -283,9 +285,9 @@ async fn answers_are_kept_for_their_ttl_chain_and_all() {
     let server = Server::start(cdn).await;
     let clock = Arc::new(Hand::default());
     let resolver = resolver_with(&[server.address], Duration::from_secs(30), Arc::clone(&clock));
-    let first = resolver.look_up(&name("www.example"), None).await;
+    let first = resolver.look_up(&name("www.example"), Sake::Landfall).await;
     clock.move_on(Duration::from_secs(15));
-    let second = resolver.look_up(&name("www.example"), None).await;
+    let second = resolver.look_up(&name("www.example"), Sake::Landfall).await;
     assert!(second.cached && second.id == LookupId(2));
     assert_eq!(second.resolver, first.resolver, "who answered then");
     assert_eq!(second.chain, first.chain);
@@ -294,7 +296,7 @@ async fn answers_are_kept_for_their_ttl_chain_and_all() {
     assert_eq!(ttl, [285, 45, 5, 5, 10]);
     assert_eq!(server.asked(Transport::Udp), 2);
     clock.move_on(Duration::from_secs(5));
-    assert!(!resolver.look_up(&name("www.example"), None).await.cached);
+    assert!(!resolver.look_up(&name("www.example"), Sake::Landfall).await.cached);
     assert_eq!(server.asked(Transport::Udp), 4);
 }
 
@@ -305,11 +307,11 @@ async fn that_a_name_is_unknown_is_kept_as_the_zone_says() {
             .await;
     let clock = Arc::new(Hand::default());
     let resolver = resolver_with(&[server.address], Duration::from_secs(30), Arc::clone(&clock));
-    resolver.look_up(&name("www.example"), None).await;
-    let again = resolver.look_up(&name("www.example"), None).await;
+    resolver.look_up(&name("www.example"), Sake::Landfall).await;
+    let again = resolver.look_up(&name("www.example"), Sake::Landfall).await;
     assert!(again.cached && again.outcome == LookupOutcome::NoSuchName);
     clock.move_on(Duration::from_secs(61));
-    assert!(!resolver.look_up(&name("www.example"), None).await.cached);
+    assert!(!resolver.look_up(&name("www.example"), Sake::Landfall).await.cached);
 }
 
 #[tokio::test]
@@ -318,7 +320,7 @@ async fn overrides_are_answered_without_asking() {
     let given =
         Override { cnames: vec![name("edge.cdn.example")], addresses: vec![[8, 136, 0, 1].into()] };
     let config = Config {
-        servers: vec![server.address],
+        servers: vec![resolver::Server::plain(server.address)],
         overrides: BTreeMap::from([
             (name("www.example"), given),
             (name("none.example"), Override::default()),
@@ -326,18 +328,19 @@ async fn overrides_are_answered_without_asking() {
         ..Config::default()
     };
     let clock: Arc<Hand> = Arc::default();
-    let resolver = NameResolver::new(config, &Limits::default(), clock).unwrap();
+    let resolver =
+        NameResolver::new(config, RootCertStore::empty(), &Limits::default(), clock).unwrap();
     for _ in 0..2 {
-        let lookup = resolver.look_up(&name("www.example"), None).await;
+        let lookup = resolver.look_up(&name("www.example"), Sake::Landfall).await;
         assert_eq!(lookup.resolver, Resolver::Override);
         assert_eq!(lookup.outcome, LookupOutcome::Found);
         assert_eq!(chain(&lookup), "www.example edge.cdn.example");
         assert_eq!(addresses(&lookup), "8.136.0.1");
         assert!(!lookup.cached && lookup.answers.iter().all(|answer| answer.ttl_seconds == 0));
     }
-    let lookup = resolver.look_up(&name("none.example"), None).await;
+    let lookup = resolver.look_up(&name("none.example"), Sake::Landfall).await;
     assert_eq!(lookup.outcome, LookupOutcome::NoAddresses);
-    let lookup = resolver.look_up(&name("app.localhost"), None).await;
+    let lookup = resolver.look_up(&name("app.localhost"), Sake::Landfall).await;
     assert_eq!(addresses(&lookup), "127.0.0.1 ::1");
     assert_eq!(server.asked(Transport::Udp), 0);
     assert_eq!(resolver.describe(), format!("{}; 2 names overridden", server.address));
@@ -351,7 +354,7 @@ async fn those_who_ask_at_once_share_one_question() {
     let mut asking = tokio::task::JoinSet::new();
     for _ in 0..20 {
         let resolver = Arc::clone(&resolver);
-        asking.spawn(async move { resolver.look_up(&name("www.example"), None).await });
+        asking.spawn(async move { resolver.look_up(&name("www.example"), Sake::Landfall).await });
     }
     let lookups = asking.join_all().await;
     assert!(lookups.iter().all(|lookup| addresses(lookup).starts_with("192.0.2.1")));
@@ -367,7 +370,7 @@ async fn the_question_of_one_who_left_is_taken_over() {
     let resolver = Arc::new(resolver(&[server.address]));
     let asker = |resolver: &Arc<NameResolver>| {
         let resolver = Arc::clone(resolver);
-        tokio::spawn(async move { resolver.look_up(&name("www.example"), None).await })
+        tokio::spawn(async move { resolver.look_up(&name("www.example"), Sake::Landfall).await })
     };
     let leaver = asker(&resolver);
     tokio::time::sleep(Duration::from_millis(30)).await;
@@ -397,7 +400,8 @@ async fn what_the_resolver_says_of_its_answer_is_kept() {
             Does::Answer(answer)
         })
         .await;
-        let lookup = resolver(&[server.address]).look_up(&name("www.example"), None).await;
+        let lookup =
+            resolver(&[server.address]).look_up(&name("www.example"), Sake::Landfall).await;
         assert_eq!(lookup.outcome, LookupOutcome::Found);
         let subnet = lookup.edns.subnet().map(|told| (told.network.to_string(), told.scope));
         (lookup.dnssec, lookup.edns == flow::dns::Edns::Unanswered, subnet)
@@ -414,7 +418,7 @@ async fn a_server_that_does_not_know_edns_is_asked_without() {
         None => cdn(asked),
     })
     .await;
-    let lookup = resolver(&[server.address]).look_up(&name("www.example"), None).await;
+    let lookup = resolver(&[server.address]).look_up(&name("www.example"), Sake::Landfall).await;
     assert_eq!(lookup.outcome, LookupOutcome::Found);
     assert_eq!(lookup.edns, flow::dns::Edns::Refused);
 }

@@ -14,6 +14,9 @@ use std::net::IpAddr;
 #[derive(Clone, Debug, Serialize)]
 pub struct NameHistoryShape<'a> {
     lookups: u64,
+    /// Look-ups that no device caused, as the name is watched.
+    #[serde(skip_serializing_if = "is_zero")]
+    watched: u64,
     /// The oldest look-ups, of which there are too many to be read.
     #[serde(skip_serializing_if = "is_zero")]
     left_out: u64,
@@ -27,6 +30,8 @@ struct StretchShape<'a> {
     first_seen: Wall,
     last_seen: Wall,
     lookups: u64,
+    #[serde(skip_serializing_if = "is_zero")]
+    watched: u64,
     cached: u64,
     outcome: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -34,6 +39,9 @@ struct StretchShape<'a> {
     resolver: &'a ResolverShape,
     chain: Vec<Shown<&'a DnsName>>,
     addresses: Vec<IpAddr>,
+    /// Where the databases place them; absent unless they place each.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    countries: Vec<Shown<Country>>,
     #[serde(flatten)]
     ttl: TtlShape,
     /// The first and the last.
@@ -73,6 +81,8 @@ struct AnsweredShape<'a> {
     first_seen: Wall,
     last_seen: Wall,
     lookups: u64,
+    #[serde(skip_serializing_if = "is_zero")]
+    watched: u64,
     #[serde(flatten)]
     ttl: TtlShape,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -87,27 +97,31 @@ struct AnsweredShape<'a> {
 
 impl<'a> NameHistoryShape<'a> {
     pub fn new(history: &'a NameHistory) -> Self {
+        let stretches = history.stretches.iter().map(|it| StretchShape::new(history, it)).collect();
         Self {
             lookups: history.lookups,
+            watched: history.watched,
             left_out: history.left_out,
-            stretches: history.stretches.iter().map(StretchShape::new).collect(),
+            stretches,
             addresses: history.addresses.iter().map(AnsweredShape::new).collect(),
         }
     }
 }
 
 impl<'a> StretchShape<'a> {
-    fn new(stretch: &'a Stretch) -> Self {
+    fn new(history: &NameHistory, stretch: &'a Stretch) -> Self {
         Self {
             first_seen: Wall(stretch.first),
             last_seen: Wall(stretch.last),
             lookups: stretch.lookups,
+            watched: stretch.watched,
             cached: stretch.cached,
             outcome: &stretch.outcome,
             detail: stretch.detail.as_deref(),
             resolver: &stretch.resolver,
             chain: stretch.chain.iter().map(Shown).collect(),
             addresses: stretch.addresses.iter().copied().collect(),
+            countries: history.countries(stretch).into_iter().map(Shown).collect(),
             ttl: TtlShape::new(stretch.ttl),
             records: [stretch.records.0, stretch.records.1],
             changes: stretch.changes.iter().map(ChangeShape::new).collect(),
@@ -152,6 +166,7 @@ impl<'a> AnsweredShape<'a> {
             first_seen: Wall(answered.first),
             last_seen: Wall(answered.last),
             lookups: answered.lookups,
+            watched: answered.watched,
             ttl: TtlShape::new(answered.ttl),
             country: known.and_then(|known| known.location.country()).map(Shown),
             countries: known.map(Countries).filter(|countries| !countries.is_empty()),

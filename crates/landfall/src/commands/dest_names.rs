@@ -6,6 +6,7 @@ use crate::output::cell::count;
 use crate::output::colour::Ink;
 use crate::output::page::Page;
 use flow::address::DnsName;
+use flow::time::WallNanos;
 use recorder::read::{AddressAnswered, NameChange, NameHistory, Stretch};
 use recorder::record::dns::ResolverShape;
 use std::fmt::Display;
@@ -18,6 +19,10 @@ pub(super) fn fill(page: &mut Page, history: &NameHistory) {
         _ => format!(", {cached} of them answered from the cache"),
     };
     page.line("look-ups", format_args!("{}{told}", count(history.lookups, "look-up")));
+    if history.watched > 0 {
+        let times = count(history.watched, "look-up");
+        page.line("watched", format_args!("{times} more that no device caused"));
+    }
     let shown = history.stretches.len().saturating_sub(MOST_STRETCHES);
     if shown > 0 || history.left_out > 0 {
         page.note("the earliest are left out; -o json has what was read of them");
@@ -29,13 +34,67 @@ pub(super) fn fill(page: &mut Page, history: &NameHistory) {
     for answered in &history.addresses {
         fill_address(page, answered);
     }
+    let places = places(history);
+    if places.len() > 1 {
+        page.section(&format!("Where {} was, by databases", history.name));
+        for place in &places {
+            let Place { countries, first, last, .. } = place;
+            let times = times(place.lookups, place.watched);
+            page.line(countries, format_args!("{first} to {last}, {times}"));
+        }
+    }
+}
+
+/// The countries of the answers over some time.
+#[derive(Debug, PartialEq, Eq)]
+struct Place {
+    countries: String,
+    first: WallNanos,
+    last: WallNanos,
+    lookups: u64,
+    watched: u64,
+}
+
+/// Where the answers led, one after the other. A failure leads nowhere, and moves nothing.
+fn places(history: &NameHistory) -> Vec<Place> {
+    let mut places: Vec<Place> = Vec::new();
+    for stretch in history.stretches.iter().filter(|stretch| !stretch.addresses.is_empty()) {
+        let countries = match history.countries(stretch) {
+            known if known.is_empty() => "undecided".to_owned(),
+            known => list(&known),
+        };
+        match places.last_mut().filter(|last| last.countries == countries) {
+            Some(last) => {
+                last.last = stretch.last;
+                last.lookups += stretch.lookups;
+                last.watched += stretch.watched;
+            }
+            None => places.push(Place {
+                countries,
+                first: stretch.first,
+                last: stretch.last,
+                lookups: stretch.lookups,
+                watched: stretch.watched,
+            }),
+        }
+    }
+    places
+}
+
+/// How many look-ups, those that watched apart.
+fn times(lookups: u64, watched: u64) -> String {
+    match (lookups, watched) {
+        (lookups, 0) => count(lookups, "look-up"),
+        (0, watched) => format!("{} of the watch alone", count(watched, "look-up")),
+        (lookups, watched) => format!("{}, {watched} more of the watch", count(lookups, "look-up")),
+    }
 }
 
 fn fill_stretch(page: &mut Page, stretch: &Stretch) {
-    let times = match stretch.lookups {
-        1 => stretch.first.to_string(),
-        many => {
-            format!("{} to {}, {}", stretch.first, stretch.last, count(many, "look-up"))
+    let times = match (stretch.lookups, stretch.watched) {
+        (1, 0) => stretch.first.to_string(),
+        (lookups, watched) => {
+            format!("{} to {}, {}", stretch.first, stretch.last, times(lookups, watched))
         }
     };
     page.line("answered", format_args!("{times}, by {}", resolver(&stretch.resolver)));
@@ -62,7 +121,7 @@ fn fill_address(page: &mut Page, answered: &AddressAnswered) {
     let dialled = if answered.dialled { "" } else { ", not dialled" };
     page.line(&answered.address.to_string(), format_args!("{place}{dialled}"));
     let AddressAnswered { first, last, .. } = answered;
-    let times = count(answered.lookups, "look-up");
+    let times = times(answered.lookups, answered.watched);
     page.line("", format_args!("{first} to {last}, {times}{}", ttl(answered.ttl)));
 }
 
@@ -81,9 +140,10 @@ fn changed(change: &NameChange) -> String {
 }
 
 fn resolver(shape: &ResolverShape) -> String {
-    match &shape.address {
-        Some(address) => format!("{} over {}", address.0, shape.by),
-        None => shape.by.clone(),
+    match (&shape.address, &shape.name) {
+        (Some(address), Some(name)) => format!("{} at {} over {}", name.0, address.0, shape.by),
+        (Some(address), None) => format!("{} over {}", address.0, shape.by),
+        (None, _) => shape.by.clone(),
     }
 }
 

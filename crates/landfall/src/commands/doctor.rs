@@ -6,11 +6,11 @@ use crate::clock::SystemClock;
 use crate::config::settings::Settings;
 use crate::context::Context;
 use crate::error::{Error, Exit};
+use crate::names;
 use crate::output::cell::bytes;
 use crate::output::row::{Column, Kind, Row};
 use evidence::shape::SCHEMA;
-use flow::dns::LookupOutcome;
-use resolver::NameResolver;
+use flow::dns::{LookupOutcome, Sake};
 use serde::Serialize;
 use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::path::Path;
@@ -223,9 +223,9 @@ fn names(settings: &Settings) -> Check {
     let mut limits = settings.limits.clone();
     limits.resolve_time = limits.resolve_time.min(RESOLVER_PATIENCE);
     let clock = Arc::new(SystemClock::start());
-    let resolver = match NameResolver::new(settings.resolver.clone(), &limits, clock) {
+    let resolver = match names::resolver(settings, &limits, clock, None) {
         Ok(resolver) => resolver,
-        Err(error) => return Check::fail("resolver", error.to_string(), error.hint()),
+        Err(error) => return Check::fail("resolver", error.to_string(), hint),
     };
     let asked = resolver.describe();
     let (Ok(runtime), Ok(name)) =
@@ -233,7 +233,7 @@ fn names(settings: &Settings) -> Check {
     else {
         return Check::fail("resolver", "the runtime did not start", hint);
     };
-    let lookup = runtime.block_on(resolver.look_up(&name, None));
+    let lookup = runtime.block_on(resolver.look_up(&name, Sake::Landfall));
     match lookup.outcome {
         LookupOutcome::Found | LookupOutcome::NoAddresses | LookupOutcome::NoSuchName => {
             let took = lookup.took.as_millis();

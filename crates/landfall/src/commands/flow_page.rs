@@ -282,9 +282,13 @@ fn used_for(connection: &ConnectionDetail, number: usize) -> &'static str {
 }
 
 fn resolver(lookup: &Dns) -> String {
-    match &lookup.resolver.address {
-        Some(address) => format!("{} ({}), asked by the proxy", address.0, lookup.resolver.by),
-        None => lookup.resolver.by.clone(),
+    let resolver = &lookup.resolver;
+    match (&resolver.address, &resolver.name) {
+        (Some(address), Some(name)) => {
+            format!("{} at {} ({}), asked by the proxy", name.0, address.0, resolver.by)
+        }
+        (Some(address), None) => format!("{} ({}), asked by the proxy", address.0, resolver.by),
+        (None, _) => resolver.by.clone(),
     }
 }
 

@@ -8,12 +8,12 @@ use crate::context::Context;
 use crate::error::{Error, Exit, chain};
 use crate::fetch::url::{Location, SourceUrl};
 use crate::fetch::{Fetched, Fetcher, Limits, Progress};
+use crate::names;
 use crate::output::cell::bytes;
 use crate::output::row::{Column, Kind, Row};
 use crate::run::trust;
 use evidence::shape::SCHEMA;
 use geoip::{Doubts, SetChoice, SetId, SigningKey, TakenIn, Unusable, Update};
-use resolver::NameResolver;
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{SubjectPublicKeyInfoDer, pem};
 use serde::Serialize;
@@ -197,7 +197,7 @@ const BETWEEN: Duration = Duration::from_millis(200);
 
 fn fetcher(settings: &Settings) -> Result<Fetcher, Error> {
     let clock = Arc::new(SystemClock::start());
-    let names = NameResolver::new(settings.resolver.clone(), &settings.limits, clock)?;
+    let names = names::resolver(settings, &settings.limits, clock, None)?;
     let roots = trust::roots(&settings.upstream_ca, None)?;
     let (dial, mark) = (settings.dial.clone(), settings.transparent.mark);
     Fetcher::new(names, dial, mark, roots, Limits::default())

@@ -7,6 +7,7 @@ use crate::args::OutputArgs;
 use crate::clock::SystemClock;
 use crate::context::Context;
 use crate::error::{Error, Exit};
+use crate::names;
 use crate::output::Format;
 use crate::output::colour::Ink;
 use crate::output::escape::printable;
@@ -16,7 +17,7 @@ use crate::output::rows::Rows;
 use evidence::shape::{AddressShape, ClaimShape};
 use flow::address::{DnsName, Host, Target};
 use flow::annotation::{Annotation, Location};
-use flow::dns::{Lookup, LookupOutcome, Resolver};
+use flow::dns::{Lookup, LookupOutcome, Resolver, Sake};
 use geoip::Databases;
 use resolver::NameResolver;
 use std::io::{BufRead, BufReader, Read, StdoutLock, Write};
@@ -147,11 +148,11 @@ impl Asker<'_> {
                 .build()
                 .map_err(|error| Error::runtime("the runtime did not start").because(&error))?;
             let clock = Arc::new(SystemClock::start());
-            let names = NameResolver::new(settings.resolver.clone(), &settings.limits, clock)?;
+            let names = names::resolver(settings, &settings.limits, clock, None)?;
             self.names = Some((runtime, names));
         }
         match &self.names {
-            Some((runtime, names)) => Ok(runtime.block_on(names.look_up(name, None))),
+            Some((runtime, names)) => Ok(runtime.block_on(names.look_up(name, Sake::Landfall))),
             None => Err(Error::runtime("the resolver did not start")),
         }
     }

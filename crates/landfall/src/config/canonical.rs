@@ -57,7 +57,7 @@ pub(crate) fn canonical(settings: &Settings) -> Result<String, Error> {
         "client-certificate": certificates(&settings.client_certificates),
         "authority-key": settings.authority_key.word(),
         "limits": limits(&settings.limits),
-        "resolver": {"servers": settings.resolver.servers},
+        "resolver": {"servers": texts(&settings.resolver.servers), "watch": settings.watch},
         "resolve": resolve(settings),
         "dial": dial(settings),
         "transparent": transparent(settings),
@@ -122,6 +122,10 @@ fn limits(limits: &Limits) -> Value {
         "undecided-time": time(limits.undecided_time),
         "answer-time": time(limits.answer_time),
         "resolve-time": time(limits.resolve_time),
+        "resolver-connections": limits.resolver_connections,
+        "resolver-idle-time": time(limits.resolver_idle_time),
+        "watched-names": limits.watched_names,
+        "watch-interval": time(limits.watch_interval),
         "connect-time": time(limits.connect_time),
         "dialled-addresses": limits.dialled_addresses,
         "dial-stagger": time(limits.dial_stagger),
@@ -294,7 +298,7 @@ mod tests {
         }
         assert!(!text.contains("sunny"), "{text}");
         let table: toml::Table = text.parse().unwrap();
-        assert_eq!(table.get("limits").and_then(|limits| limits.as_table()).unwrap().len(), 35);
+        assert_eq!(table.get("limits").and_then(|limits| limits.as_table()).unwrap().len(), 39);
         // The recorded text is refused until it has real passwords again.
         let refused = parse(&text, Path::new("landfall.toml")).map(|written| {
             let data = DataDir::new(Some("data".into())).unwrap();

@@ -38,7 +38,8 @@ pub(super) const EVERYTHING: &str = r#"
         client-hello-bytes = "32KiB"
         idle-time = "1h"
         [resolver]
-        servers = ["127.0.0.1:53"]
+        servers = ["127.0.0.1:53", "tls://192.0.2.1#dns.example", "https://192.0.2.1/q"]
+        watch = true
         [resolve]
         "host.example" = ["1.2.3.4"]
         "cdn.example" = { cnames = ["a.cdn-zone.example"], addresses = ["1.2.3.4", "::1"] }

@@ -63,6 +63,8 @@ pub(crate) struct Settings {
     pub(crate) on_full: OnFull,
     pub(crate) limits: Limits,
     pub(crate) resolver: resolver::Config,
+    /// Whether names that devices asked for are looked up again.
+    pub(crate) watch: bool,
     pub(crate) geoip: geoip::Config,
     /// What is put to the test, with the host that it is about.
     pub(crate) statements: Vec<(Host, Statement)>,
@@ -221,10 +223,11 @@ impl Settings {
             on_full: run.on_full.or(written.on_full).unwrap_or(OnFull::Refuse),
             limits: limits(&written.limits, &place)?,
             resolver: resolver::Config {
-                servers: written.resolver.servers,
+                servers: bare(written.resolver.servers).collect(),
                 overrides: written.resolve.into_iter().map(resolve_override).collect(),
                 mark,
             },
+            watch: written.resolver.watch.unwrap_or(false),
             statements: statements(written.statement, &place)?,
             vantage: vantage::vantage(written.vantage, &place)?,
             simulated_times: vantage::simulated_times(written.simulate.rtt_ms, &place)?,

@@ -10,6 +10,7 @@ use flow::filter::{self, Filter, FilterError};
 use flow::network::Network;
 use geoip::SetChoice;
 use proxy::{NotARule, Rule};
+use resolver::NotAServer;
 use serde::de::{Deserialize, Deserializer, Error, Visitor};
 use std::fmt;
 use std::marker::PhantomData;
@@ -145,6 +146,24 @@ impl Written for SourceUrl {
 impl Written for SetChoice {
     const IS: &'static str =
         "a set of databases: \"active\", \"embedded\" or the beginning of a name";
+}
+
+impl Written for resolver::Server {
+    const IS: &'static str = "a DNS server such as \"192.0.2.53\", \"tls://192.0.2.53#dns.example\" or \"https://192.0.2.53/dns-query#dns.example\"";
+
+    fn hint(error: &NotAServer) -> String {
+        match error {
+            NotAServer::Address => format!(
+                "write {}: the address is asked, and what follows # must be in its certificate",
+                Self::IS
+            ),
+            NotAServer::Scheme(_) => "write tls:// or https://, or the address alone".to_owned(),
+            NotAServer::Name | NotAServer::Path => format!("write {}", Self::IS),
+            NotAServer::NameWithoutTls => {
+                "write tls:// before it, or leave the name out".to_owned()
+            }
+        }
+    }
 }
 
 impl Written for IpAddr {

@@ -221,7 +221,9 @@ pub(crate) enum OnMalformed {
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub(super) struct ResolverTable {
     /// Empty = the system's configuration.
-    pub(super) servers: Vec<SocketAddr>,
+    pub(super) servers: Vec<Text<resolver::Server>>,
+    /// Look names up again that devices asked for, to see whether their answers change.
+    pub(super) watch: Option<bool>,
 }
 
 /// `[geo]`.

@@ -6,7 +6,7 @@ use super::limits::Limits;
 use super::url::Location;
 use crate::error::Error;
 use flow::address::Host;
-use flow::dns::LookupOutcome;
+use flow::dns::{LookupOutcome, Sake};
 use proxy::DialTable;
 use resolver::NameResolver;
 use rustls::{ClientConfig, RootCertStore};
@@ -75,7 +75,7 @@ impl Connector {
             Host::Ip(address) => return Ok(vec![address]),
             Host::Name(name) => name,
         };
-        let lookup = self.names.look_up(&name, None).await;
+        let lookup = self.names.look_up(&name, Sake::Landfall).await;
         match lookup.outcome {
             LookupOutcome::Found => Ok(lookup.addresses().collect()),
             outcome => Err(Error::runtime("the publisher's name could not be looked up")

@@ -102,12 +102,14 @@ pub(crate) async fn start(options: Options) -> Running {
     let addresses = places.iter().map(|(address, _)| *address).collect();
     let answer = resolver::Override { cnames: Vec::new(), addresses };
     let names = resolver::Config {
-        servers: vec![options.resolver],
+        servers: vec![resolver::Server::plain(options.resolver)],
         overrides: BTreeMap::from([(name, answer)]),
         mark: options.outgoing.mark,
     };
     let limits = options.limits;
-    let names = resolver::NameResolver::new(names, &limits, Arc::clone(&clock)).unwrap();
+    let names =
+        resolver::NameResolver::new(names, RootCertStore::empty(), &limits, Arc::clone(&clock))
+            .unwrap();
     let (mut public, mut roots) = (RootCertStore::empty(), RootCertStore::empty());
     if let (true, Some(root)) = (options.origin_is_public, &options.origin_root) {
         public.add(root.clone()).unwrap();
@@ -118,6 +120,7 @@ pub(crate) async fn start(options: Options) -> Running {
     let setup = Arc::new(Setup {
         leaves: certs::LeafMinter::new(Arc::clone(&authority), 16).unwrap(),
         names,
+        watch: None,
         trust: UpstreamTrust::new(public, roots, options.on_unverified).unwrap(),
         rules: options.rules,
         credentials: options.credentials,

@@ -10,10 +10,21 @@ pub(super) fn lookup(db: &Connection, dns: &Dns, seq: u64, at: i64) -> Result<()
     let connection = dns.connection.as_ref().map(|connection| id(connection.0)).transpose()?;
     execute(
         db,
-        "INSERT OR IGNORE INTO lookups (id, seq, connection, at, name, outcome)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-        params![lookup, number(seq), connection, at, dns.name.0.as_str(), clean(&dns.outcome)],
+        "INSERT OR IGNORE INTO lookups (id, seq, connection, at, name, outcome, watch)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+        params![
+            lookup,
+            number(seq),
+            connection,
+            at,
+            dns.name.0.as_str(),
+            clean(&dns.outcome),
+            dns.is_watch()
+        ],
     )?;
+    if dns.is_watch() {
+        return Ok(());
+    }
     for (position, name) in dns.chain.iter().enumerate() {
         execute(
             db,

@@ -2,7 +2,7 @@
 //! NULL. Texts from peers hold no control characters and are valid UTF-8 (replaced by U+FFFD).
 
 /// Changes with every change of tables or of what is put into them; another version is rebuilt.
-pub(super) const VERSION: i64 = 7;
+pub(super) const VERSION: i64 = 8;
 
 /// Creates everything in an empty database.
 pub(super) const CREATE: &str = "
@@ -104,7 +104,10 @@ CREATE TABLE lookups (
     connection INTEGER,
     at INTEGER NOT NULL,
     name TEXT NOT NULL,
-    outcome TEXT NOT NULL
+    outcome TEXT NOT NULL,
+    -- Nobody asked but the operator. Such look-ups have neither chain nor answers here, so that
+    -- nothing takes them for what a device was told.
+    watch INTEGER NOT NULL
 );
 CREATE INDEX lookups_by_name ON lookups (name, at);
 -- The CNAME chain, the asked name at position 0.

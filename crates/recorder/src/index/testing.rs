@@ -17,7 +17,7 @@ use bytes::Bytes;
 use flow::address::{DeviceAddr, DnsName, Host, Upstream};
 use flow::annotation::{Annotation, Location};
 use flow::claim::{Claim, Country, Source, Statement};
-use flow::dns::{Answer, AnswerData, Dnssec, Edns, Lookup, LookupOutcome, Resolver};
+use flow::dns::{Answer, AnswerData, Dnssec, Edns, Lookup, LookupOutcome, Resolver, Sake};
 use flow::event::{Closed, Dialled, Ingress, Opened, Timings};
 use flow::http::{self, BodyEnd, Field, Framing, HttpVersion, RequestHead, ResponseHead};
 use flow::id::{ConnectionId, ExchangeId, LookupId, SessionId};
@@ -166,7 +166,7 @@ impl Made {
         };
         let lookup = Lookup {
             id: LookupId(self.lookups),
-            connection: Some(ConnectionId(connection)),
+            sake: Sake::Connection(ConnectionId(connection)),
             at: at(second),
             took: Duration::from_millis(5),
             name: chain.first().unwrap().clone(),

@@ -8,6 +8,7 @@ use crate::record::Body;
 use crate::record::dns::{Dns, ResolverShape};
 use flow::address::DnsName;
 use flow::annotation::Annotation;
+use flow::claim::Country;
 use flow::time::WallNanos;
 use rusqlite::{OptionalExtension, params};
 use std::collections::{BTreeMap, BTreeSet};
@@ -18,9 +19,11 @@ use std::sync::Arc;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NameHistory {
     pub name: DnsName,
-    /// All of the session.
+    /// All of the session but those by which the name was watched.
     pub lookups: u64,
-    /// The oldest of them that were not read: only so many are.
+    /// Look-ups that no device caused: the operator has the name watched.
+    pub watched: u64,
+    /// The oldest of both that were not read: only so many are.
     pub left_out: u64,
     /// In the order of time.
     pub stretches: Vec<Stretch>,
@@ -34,7 +37,9 @@ pub struct Stretch {
     pub first: WallNanos,
     pub last: WallNanos,
     pub lookups: u64,
-    /// Those of them that Landfall's cache answered.
+    /// Those by which the name was watched, which are not among them.
+    pub watched: u64,
+    /// Those of `lookups` that Landfall's cache answered.
     pub cached: u64,
     pub resolver: ResolverShape,
     pub outcome: String,
@@ -82,6 +87,8 @@ pub struct AddressAnswered {
     pub first: WallNanos,
     pub last: WallNanos,
     pub lookups: u64,
+    /// Look-ups by which the name was watched, which are not among them.
+    pub watched: u64,
     /// The least and the greatest TTL that a resolver gave for it, seconds.
     pub ttl: Option<(u32, u32)>,
     /// What the databases of the session say of it, where they were asked.
@@ -96,13 +103,13 @@ pub(super) fn of(
     annotations: &Annotations,
     name: &DnsName,
 ) -> Result<Option<NameHistory>, ReadError> {
-    let (lookups, seqs) = recorded(records, name)?;
-    if lookups == 0 {
+    let ((lookups, watched), seqs) = recorded(records, name)?;
+    if lookups + watched == 0 {
         return Ok(None);
     }
     let mut stretches: Vec<Stretch> = Vec::new();
     let mut answered = BTreeMap::<IpAddr, AddressAnswered>::new();
-    let left_out = lookups.saturating_sub(seqs.len() as u64);
+    let left_out = (lookups + watched).saturating_sub(seqs.len() as u64);
     for seq in seqs {
         let record = records.get(seq)?;
         let Body::Dns(dns) = record.body else {
@@ -125,7 +132,21 @@ pub(super) fn of(
         seen.dialled = dialled.contains(&seen.address);
         seen.annotation = annotation(records, annotations, seen.address)?;
     }
-    Ok(Some(NameHistory { name: name.clone(), lookups, left_out, stretches, addresses }))
+    let name = name.clone();
+    Ok(Some(NameHistory { name, lookups, watched, left_out, stretches, addresses }))
+}
+
+impl NameHistory {
+    /// Where the databases place the addresses of a stretch. Empty where they do not say so of one of
+    /// them, or one is anycast, in no one place.
+    pub fn countries(&self, stretch: &Stretch) -> BTreeSet<Country> {
+        let place = |address: &IpAddr| {
+            let known = self.addresses.iter().find(|seen| seen.address == *address)?;
+            let known = known.annotation.as_deref().filter(|known| !known.anycast)?;
+            known.location.country()
+        };
+        stretch.addresses.iter().map(place).collect::<Option<_>>().unwrap_or_default()
+    }
 }
 
 impl Stretch {
@@ -137,7 +158,8 @@ impl Stretch {
         Self {
             first: at,
             last: at,
-            lookups: 1,
+            lookups: u64::from(!dns.is_watch()),
+            watched: u64::from(dns.is_watch()),
             cached: u64::from(dns.cached),
             addresses: addresses.map(|address| address.0.to_canonical()).collect(),
             ttl,
@@ -161,6 +183,7 @@ impl Stretch {
     fn join(&mut self, next: &Self) {
         self.last = next.last;
         self.lookups += next.lookups;
+        self.watched += next.watched;
         self.cached += next.cached;
         self.ttl = [next.ttl.map(|(least, _)| least), next.ttl.map(|(_, most)| most)]
             .into_iter()
@@ -209,12 +232,16 @@ fn gather(answered: &mut BTreeMap<IpAddr, AddressAnswered>, dns: &Dns, at: WallN
             first: at,
             last: at,
             lookups: 0,
+            watched: 0,
             ttl: None,
             annotation: None,
             dialled: false,
         });
         seen.last = seen.last.max(at);
-        seen.lookups += 1;
+        match dns.is_watch() {
+            true => seen.watched += 1,
+            false => seen.lookups += 1,
+        }
         if !dns.cached {
             seen.ttl = widest(seen.ttl, ttl);
         }
@@ -226,16 +253,20 @@ fn widest(so_far: Option<(u32, u32)>, ttl: u32) -> Option<(u32, u32)> {
     Some((least.min(ttl), most.max(ttl)))
 }
 
-/// How many look-ups there were, and the records of the newest, in the order of time.
-fn recorded(records: &Records<'_>, name: &DnsName) -> Result<(u64, Vec<u64>), ReadError> {
+/// How many look-ups there were, those for devices and those by which the name was watched, and the
+/// records of the newest, in the order of time.
+fn recorded(records: &Records<'_>, name: &DnsName) -> Result<((u64, u64), Vec<u64>), ReadError> {
     let failed = |source| records.failed(source);
-    let all = "SELECT count(*) FROM lookups WHERE name = ?1";
+    let all = "SELECT count(*) - coalesce(sum(watch), 0), coalesce(sum(watch), 0)
+               FROM lookups WHERE name = ?1";
     let newest = "SELECT seq FROM (SELECT seq, at FROM lookups WHERE name = ?1
                   ORDER BY at DESC, seq DESC LIMIT ?2) ORDER BY at, seq";
     let count = records
         .db
         .prepare_cached(all)
-        .and_then(|mut query| query.query_row([name.as_str()], |row| whole(row, 0)))
+        .and_then(|mut query| {
+            query.query_row([name.as_str()], |row| Ok((whole(row, 0)?, whole(row, 1)?)))
+        })
         .map_err(failed)?;
     Ok((count, records.seqs(newest, params![name.as_str(), MOST_LOOKUPS])?))
 }

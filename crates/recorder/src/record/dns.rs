@@ -2,7 +2,7 @@
 
 use super::value::{Count, Spelled};
 use flow::address::DnsName;
-use flow::dns::{AnswerData, Dnssec, Edns, Lookup, LookupOutcome, Resolver, Transport};
+use flow::dns::{AnswerData, Dnssec, Edns, Lookup, LookupOutcome, Resolver, Sake, Transport};
 use flow::id::{ConnectionId, LookupId};
 use flow::network::Network;
 use serde::{Deserialize, Serialize};
@@ -29,6 +29,9 @@ pub struct Dns {
     /// Absent where no server answered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub edns: Option<EdnsShape>,
+    /// `watch`: no device asked, the operator has the name watched. Absent for every other look-up.
+    #[serde(default, rename = "for", skip_serializing_if = "Option::is_none")]
+    pub sake: Option<String>,
     pub lookup: Spelled<LookupId>,
     pub name: Spelled<DnsName>,
     /// `found`, `no-addresses`, `no-such-name`, `server-failure`, `timed-out` or `unreachable`.
@@ -74,6 +77,9 @@ pub struct ResolverShape {
     /// `udp`, `tcp`, `tls` or `https` (then `address` is there), `hosts-file`, `override` or
     /// `unknown`.
     pub by: String,
+    /// The name that its certificate was verified for; of `tls` and `https`, where one was given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<Spelled<DnsName>>,
 }
 
 impl From<&Lookup> for Dns {
@@ -97,7 +103,7 @@ impl From<&Lookup> for Dns {
             answers: lookup.answers.iter().map(answer).collect(),
             cached: lookup.cached,
             chain: lookup.chain.iter().cloned().map(Spelled).collect(),
-            connection: lookup.connection.map(Spelled),
+            connection: lookup.sake.connection().map(Spelled),
             detail: detail.cloned(),
             dnssec: match lookup.dnssec {
                 Dnssec::NotAsked => None,
@@ -105,6 +111,10 @@ impl From<&Lookup> for Dns {
                 Dnssec::SaidToBeValidated => Some("said-to-be-validated".to_owned()),
             },
             edns: EdnsShape::new(&lookup.edns),
+            sake: match lookup.sake {
+                Sake::Connection(_) | Sake::Landfall => None,
+                Sake::Watch { .. } => Some(WATCH.to_owned()),
+            },
             lookup: Spelled(lookup.id),
             name: Spelled(lookup.name.clone()),
             outcome: outcome.to_owned(),
@@ -113,6 +123,15 @@ impl From<&Lookup> for Dns {
         }
     }
 }
+
+impl Dns {
+    /// Whether it was made because the name is watched, and not for any device.
+    pub fn is_watch(&self) -> bool {
+        self.sake.as_deref() == Some(WATCH)
+    }
+}
+
+const WATCH: &str = "watch";
 
 impl EdnsShape {
     fn new(edns: &Edns) -> Option<Self> {
@@ -133,20 +152,20 @@ impl EdnsShape {
 
 impl From<&Resolver> for ResolverShape {
     fn from(resolver: &Resolver) -> Self {
-        let (address, by) = match resolver {
-            Resolver::Server { address, transport } => {
+        let (address, by, name) = match resolver {
+            Resolver::Server { address, transport, name } => {
                 let by = match transport {
                     Transport::Udp => "udp",
                     Transport::Tcp => "tcp",
                     Transport::Tls => "tls",
                     Transport::Https => "https",
                 };
-                (Some(Spelled(*address)), by)
+                (Some(Spelled(*address)), by, name.clone().map(Spelled))
             }
-            Resolver::HostsFile => (None, "hosts-file"),
-            Resolver::Override => (None, "override"),
-            Resolver::Unknown => (None, "unknown"),
+            Resolver::HostsFile => (None, "hosts-file", None),
+            Resolver::Override => (None, "override", None),
+            Resolver::Unknown => (None, "unknown", None),
         };
-        Self { address, by: by.to_owned() }
+        Self { address, by: by.to_owned(), name }
     }
 }

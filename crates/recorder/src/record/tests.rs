@@ -282,10 +282,15 @@ fn connection_records_are_canonical() {
             scope: Some(24),
             subnet: Some(spelled("192.0.2.0/24")),
         }),
+        sake: Some("watch".to_owned()),
         lookup: Spelled(LookupId(7)),
         name: spelled("a.example"),
         outcome: "found".to_owned(),
-        resolver: ResolverShape { address: Some(spelled("9.9.9.9:53")), by: "udp".to_owned() },
+        resolver: ResolverShape {
+            address: Some(spelled("9.9.9.9:53")),
+            by: "tls".to_owned(),
+            name: Some(spelled("dns.example")),
+        },
         took_ns: Count(1),
     }));
 }
