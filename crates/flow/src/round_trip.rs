@@ -28,8 +28,20 @@ pub struct RoundTripSample {
     pub retried: bool,
     /// From SYN to SYN-ACK, as connecting took.
     pub connect: Option<Duration>,
+    /// What the kernel measured of the connection by the end of the handshake, where it tells.
+    pub kernel: Option<KernelTimes>,
     /// `[simulate]` gave the time; it stands for as many samples as conclusions take.
     pub simulated: bool,
+}
+
+/// Round trips between this machine's TCP and whoever answers its segments, as the kernel measures them
+/// (`tcp_info`): the upstream, or a middlebox. They refute nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KernelTimes {
+    /// `tcpi_rtt`, a running mean.
+    pub smoothed: Duration,
+    /// `tcpi_min_rtt`, the least one.
+    pub least: Option<Duration>,
 }
 
 /// Under which roots the chain of the key that signed has verified.

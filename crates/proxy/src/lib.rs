@@ -26,6 +26,7 @@ mod incompatible;
 mod ingress;
 mod interception;
 mod journal;
+mod kernel_times;
 mod key_log;
 mod last_hop;
 mod listener;

@@ -10,7 +10,7 @@ use crate::wire::{Capture, Wire};
 use bytes::Bytes;
 use flow::address::Host;
 use flow::limits::Limits;
-use flow::round_trip::ChainRoots;
+use flow::round_trip::{ChainRoots, KernelTimes};
 use flow::stream::Direction;
 use flow::time::{SharedClock, Stamp};
 use flow::treatment::{BlockedWhy, Cause};
@@ -62,6 +62,7 @@ pub struct Handshaken {
     pub connect: Option<Duration>,
     /// The certificate of the key that signed, DER.
     pub leaf: Option<Bytes>,
+    pub kernel: Option<KernelTimes>,
 }
 
 /// Why nothing was measured.
@@ -141,6 +142,7 @@ impl Measuring {
                 retried: false,
                 connect: None,
                 leaf: None,
+                kernel: None,
             };
             let handshakes = (0..samples).map(|_| handshake.clone()).collect();
             return Measured { handshakes, simulated: true, ..measured };
@@ -175,6 +177,7 @@ impl Measuring {
             .await
             .map_err(|_elapsed| failed(Cause::TimedOut.to_string()))?
             .map_err(|error| failed(error.to_string()))?;
+        let kernel = stream.get_ref().0.socket().kernel_times();
         // In order, so that the server has no error to note; whether it answers is its affair.
         drop(timeout(self.limits.answer_time, stream.shutdown()).await);
         let (from, signed) = (capture.take().written_from, witness.signed());
@@ -190,6 +193,7 @@ impl Measuring {
             retried: kind == Some(HandshakeKind::FullWithHelloRetryRequest),
             connect: Some(connect),
             leaf: witness.take().chain.into_iter().next(),
+            kernel,
         })
     }
 

@@ -50,6 +50,8 @@ pub(crate) fn sample<E>(
         chain: witness.roots(),
         retried: kind == Some(HandshakeKind::FullWithHelloRetryRequest),
         connect: result.ok(),
+        // After the signature's time was taken, which it must not lengthen.
+        kernel: stream.get_ref().0.socket().kernel_times(),
         simulated: false,
     };
     match setup.simulated_times.get(&address) {
@@ -58,6 +60,7 @@ pub(crate) fn sample<E>(
             chain: ChainRoots::Public,
             retried: false,
             connect: None,
+            kernel: None,
             simulated: true,
             ..sample
         }),

@@ -2,7 +2,9 @@
 //! its way past, and the socket stays reachable below TLS for FIN and RST. Knows no protocol.
 
 use crate::ciphertext::Ciphertext;
+use crate::kernel_times;
 use bytes::{Buf, Bytes, BytesMut};
+use flow::round_trip::KernelTimes;
 use flow::stream::Direction;
 use flow::time::{SharedClock, Stamp};
 use socket2::SockRef;
@@ -243,6 +245,11 @@ impl Socket {
     /// Makes the close of the socket a RST.
     pub(crate) fn reset_on_close(&self) {
         drop(SockRef::from(&*self.0).set_linger(Some(Duration::ZERO)));
+    }
+
+    /// What the kernel measured of the connection.
+    pub(crate) fn kernel_times(&self) -> Option<KernelTimes> {
+        kernel_times::of(&self.0)
     }
 
     /// Our end of the connection.

@@ -74,6 +74,11 @@ impl Opener {
         Ok(Some(Self { peer, name, tls: TlsConnector::from(Arc::new(config)), http }))
     }
 
+    /// Whether messages are bodies of HTTP.
+    pub(crate) fn is_http(&self) -> bool {
+        self.http.is_some()
+    }
+
     /// Connects, shakes hands and verifies.
     pub(crate) async fn open(&self) -> Result<Channel, Failure> {
         let tcp = connect(self.peer).await?;

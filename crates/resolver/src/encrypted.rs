@@ -44,7 +44,11 @@ impl Encrypted {
         query: &Query,
         extension: Extension,
     ) -> Result<Message, Failure> {
-        let question = Question::new(query, extension)?;
+        let question = match self.opener.is_http() {
+            // RFC 8484 section 4.1.
+            true => Question::with_id(0, query, extension)?,
+            false => Question::new(query, extension)?,
+        };
         let closed = |_never| Failure::Unreachable("no connection may be made".to_owned());
         let _permit = self.room.acquire().await.map_err(closed)?;
         if let Some(channel) = self.take() {

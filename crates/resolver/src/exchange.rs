@@ -128,7 +128,15 @@ pub(crate) struct Question<'a> {
 
 impl<'a> Question<'a> {
     pub(crate) fn new(query: &'a Query, extension: Extension) -> Result<Self, Failure> {
-        let id = Message::query().metadata.id;
+        Self::with_id(Message::query().metadata.id, query, extension)
+    }
+
+    /// One with a given id, where the connection already tells answers apart.
+    pub(crate) fn with_id(
+        id: u16,
+        query: &'a Query,
+        extension: Extension,
+    ) -> Result<Self, Failure> {
         Ok(Self { query, id, bytes: spelled(id, query, extension)? })
     }
 

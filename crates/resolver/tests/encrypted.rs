@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a failing test panics")]
 
 mod server;
+mod tls_server;
 
 use flow::address::DnsName;
 use flow::dns::{Lookup, LookupOutcome, Resolver, Sake, Transport};
@@ -12,10 +13,10 @@ use flow::time::{Clock, MonoNanos, Stamp, WallNanos};
 use hickory_resolver::proto::op::ResponseCode;
 use hickory_resolver::proto::rr::RecordType;
 use resolver::{Config, NameResolver};
-use server::tls::{Authority, DOH, DOT, Manner, TlsServer};
 use server::{Asked, Does, Server, reply};
 use std::sync::Arc;
 use std::time::Duration;
+use tls_server::{Authority, DOH, DOT, Manner, TlsServer};
 
 struct Still;
 
@@ -37,6 +38,8 @@ const LONG: Duration = Duration::from_secs(60);
 
 /// One address, which must be asked for again each time.
 fn found(asked: &Asked) -> Does {
+    // RFC 8484 section 4.1: equal questions are equal bytes.
+    assert!(asked.id == 0 || asked.transport != Transport::Https);
     let records: &[&str] = match asked.kind {
         RecordType::A => &["www.example 0 A 192.0.2.1"],
         _ => &[],

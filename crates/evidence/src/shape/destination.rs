@@ -1,11 +1,12 @@
 //! One destination: a line of `landfall dest list` and of `destinations.csv`.
 
 use super::flag::{self, FlagReasons};
+use super::round_trip::LeastTimesShape;
 use super::{AssessmentShape, NameHistoryShape, SCHEMA, Shown, is_false};
 use flow::address::{DnsName, Host};
 use flow::assessment::{Assessment, LocationLevel, OperatorLevel};
 use flow::claim::{Asn, Country, Operator};
-use recorder::read::{DestinationKey, DestinationRow, Held, NameHistory};
+use recorder::read::{DestinationKey, DestinationRow, Held, LeastTimes, NameHistory};
 use recorder::record::review::Verdict;
 use recorder::record::value::Wall;
 use serde::ser::SerializeMap;
@@ -85,6 +86,8 @@ pub struct DestinationShape<'a> {
     /// The same.
     #[serde(skip_serializing_if = "Option::is_none")]
     name_history: Option<NameHistoryShape<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    round_trips: Vec<LeastTimesShape>,
 }
 
 impl<'a> DestinationShape<'a> {
@@ -101,6 +104,11 @@ impl<'a> DestinationShape<'a> {
     /// With what look-ups of its name answered.
     pub fn with_history(self, history: Option<&'a NameHistory>) -> Self {
         Self { name_history: history.map(NameHistoryShape::new), ..self }
+    }
+
+    /// With what handshakes with its addresses took.
+    pub fn with_times(self, times: &[LeastTimes]) -> Self {
+        Self { round_trips: times.iter().map(LeastTimesShape::new).collect(), ..self }
     }
 }
 
@@ -149,6 +157,7 @@ impl<'a> From<&'a DestinationRow> for DestinationShape<'a> {
             simulated: row.simulated,
             assessment: None,
             name_history: None,
+            round_trips: Vec::new(),
         }
     }
 }

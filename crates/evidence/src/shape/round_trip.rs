@@ -1,9 +1,10 @@
 //! Round trips that were measured because somebody asked: part of a line of `landfall lookup --rtt`.
 
 use super::{Shown, is_false};
-use flow::round_trip::ChainRoots;
+use flow::round_trip::{ChainRoots, KernelTimes};
+use recorder::read::LeastTimes;
 use serde::Serialize;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 /// What handshakes with an address took, and what follows.
@@ -28,12 +29,57 @@ pub struct HandshakeShape {
     pub signature_ns: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub connect_ns: Option<u64>,
+    /// What the kernel measured of the connection: the running mean, and the least.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tcp_rtt_ns: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tcp_min_rtt_ns: Option<u64>,
     pub chain: Shown<ChainRoots>,
 }
 
 impl HandshakeShape {
-    pub fn new(signature: Duration, connect: Option<Duration>, chain: ChainRoots) -> Self {
-        let nanos = |time: Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
-        Self { signature_ns: nanos(signature), connect_ns: connect.map(nanos), chain: Shown(chain) }
+    pub fn new(
+        signature: Duration,
+        connect: Option<Duration>,
+        kernel: Option<KernelTimes>,
+        chain: ChainRoots,
+    ) -> Self {
+        Self {
+            signature_ns: nanos(signature),
+            connect_ns: connect.map(nanos),
+            tcp_rtt_ns: kernel.map(|times| nanos(times.smoothed)),
+            tcp_min_rtt_ns: kernel.and_then(|times| times.least).map(nanos),
+            chain: Shown(chain),
+        }
     }
+}
+
+/// The least times of a session's handshakes with an address: of one destination alone, not in lists.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct LeastTimesShape {
+    address: IpAddr,
+    epoch: u64,
+    handshakes: u64,
+    signature_ns: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    connect_ns: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tcp_min_rtt_ns: Option<u64>,
+}
+
+impl LeastTimesShape {
+    pub(super) fn new(times: &LeastTimes) -> Self {
+        Self {
+            address: times.address,
+            epoch: times.epoch,
+            handshakes: times.samples,
+            signature_ns: nanos(times.signature),
+            connect_ns: times.connect.map(nanos),
+            tcp_min_rtt_ns: times.kernel.map(nanos),
+        }
+    }
+}
+
+fn nanos(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }

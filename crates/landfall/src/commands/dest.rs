@@ -15,13 +15,14 @@ use crate::output::row::{Column, Kind, Row};
 use evidence::shape::DestinationShape;
 use flow::address::Host;
 use flow::assessment::Assessment;
+use flow::physics::RoundTrip;
 use geoip::SetChoice;
 use recorder::read::{
     AddressSeen, DestinationColumn, DestinationKey, DestinationQuery, DestinationRow, GroupBy,
-    NameHistory,
+    LeastTimes,
 };
 use recorder::record::review::Verdict;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 /// The destinations of the flows that match.
 pub(crate) fn list(
@@ -95,12 +96,23 @@ pub(crate) fn show(
         DestinationKey::Host(Some(Host::Name(name))) => session.name_history(name)?,
         _ => None,
     };
+    let times = match &row.key {
+        DestinationKey::Host(Some(host)) => session.least_times(host)?,
+        _ => Vec::new(),
+    };
     let shape = DestinationShape::assessed(&row, assessment.as_ref())
         .judged(verdict(&desk, &row))
-        .with_history(history.as_ref());
+        .with_history(history.as_ref())
+        .with_times(&times);
     let standing = desk.standing(&row)?;
     let page_of = |page: &mut Page| {
-        fill(page, &row, assessment.as_ref(), &desk, &standing, history.as_ref());
+        fill(page, &row, assessment.as_ref(), &desk, &standing);
+        if let Some(history) = &history {
+            dest_names::fill(page, history);
+        }
+        for seen in &row.addresses {
+            address(page, seen, &times);
+        }
     };
     let output = context.output(output);
     match also_with {
@@ -122,7 +134,6 @@ fn fill(
     assessment: Option<&Assessment>,
     desk: &Desk<'_>,
     standing: &Standing<'_>,
-    history: Option<&NameHistory>,
 ) {
     page.section(&format!("Destination {}", row.key));
     for alias in &row.cnames {
@@ -153,15 +164,9 @@ fn fill(
         Some(assessment) => levels::assessment(page, assessment),
         None => levels::fill(page, row),
     }
-    if let Some(history) = history {
-        dest_names::fill(page, history);
-    }
-    for seen in &row.addresses {
-        address(page, seen);
-    }
 }
 
-fn address(page: &mut Page, seen: &AddressSeen) {
+fn address(page: &mut Page, seen: &AddressSeen, times: &[LeastTimes]) {
     match seen.annotation.as_deref() {
         Some(annotation) => lookup::facts(page, annotation),
         None => page.section(&format!("Address {}", seen.address)),
@@ -177,6 +182,15 @@ fn address(page: &mut Page, seen: &AddressSeen) {
     );
     if !seen.looked_up {
         page.line("look-up", "no answer of this session holds the address");
+    }
+    for times in times.iter().filter(|times| times.address == seen.address) {
+        let told = |what: &str, time: Option<Duration>| {
+            time.map(|time| format!(", {what} {}", RoundTrip(time))).unwrap_or_default()
+        };
+        let connect = told("connected in", times.connect);
+        let kernel = told("TCP", times.kernel);
+        let (signature, of) = (RoundTrip(times.signature), count(times.samples, "handshake"));
+        page.line("least times", format_args!("{signature} to a signature{connect}{kernel}; {of}"));
     }
     if let Some(annotation) = seen.annotation.as_deref() {
         lookup::claims(page, annotation);
@@ -238,6 +252,7 @@ impl Row for DestinationShape<'_> {
         Column::hidden("simulated", Kind::Text),
         Column::hidden("assessment", Kind::Text),
         Column::hidden("name_history", Kind::Text),
+        Column::hidden("round_trips", Kind::Text),
     ];
 }
 

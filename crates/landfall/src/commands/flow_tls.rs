@@ -12,7 +12,7 @@ use flow::time::WallNanos;
 use recorder::read::ConnectionDetail;
 use recorder::record::network::Rtt;
 use recorder::record::tls::{Agreed, TlsClientHello, TlsUpstream};
-use recorder::record::value::Text;
+use recorder::record::value::{Count, Text};
 use rustls::{CipherSuite, NamedGroup, ProtocolVersion};
 use std::net::IpAddr;
 use std::time::Duration;
@@ -169,6 +169,18 @@ fn round_trip(page: &mut Page, trip: &Rtt) {
         (false, false) => "from ClientHello to the server's signature",
     };
     page.line("round trip", format_args!("{time}, {how}; chain: {}", trip.chain.0));
+    let told = |what: &str, time: Option<Count>| {
+        time.map(|time| format!("{what} {}", RoundTrip(Duration::from_nanos(time.0))))
+    };
+    let beside = [
+        told("connected in", trip.connect_ns),
+        told("TCP at least", trip.tcp_min_rtt_ns),
+        told("TCP mean", trip.tcp_rtt_ns),
+    ];
+    let beside: Vec<String> = beside.into_iter().flatten().collect();
+    if !beside.is_empty() {
+        page.line("", format_args!("{}; these refute nothing", beside.join(", ")));
+    }
 }
 
 /// What came of the check of a chain of so many certificates.

@@ -82,7 +82,8 @@ impl Ruler {
             }
             None => {
                 shape.simulated = measured.simulated;
-                let one = |h: &Handshaken| HandshakeShape::new(h.signature, h.connect, h.chain);
+                let one =
+                    |h: &Handshaken| HandshakeShape::new(h.signature, h.connect, h.kernel, h.chain);
                 shape.handshakes = measured.handshakes.iter().map(one).collect();
                 shape.sentences = self.follows(asked, annotation, &measured, silence);
             }
@@ -103,7 +104,7 @@ impl Ruler {
             from: MeasuredFrom::Here(vantage),
             signature: least(public.map(|handshake| handshake.signature)),
             connect: least(measured.handshakes.iter().filter_map(|h| h.connect)),
-            kernel: None,
+            kernel: least(measured.handshakes.iter().filter_map(|h| h.kernel?.least)),
             records: Vec::new(),
         });
         let no_statement = match self.vantage {
@@ -147,8 +148,12 @@ pub(super) fn fill(page: &mut Page, shape: &RoundTripsShape) {
             Some(connect) => format!(", connected in {}", time(connect)),
             None => String::new(),
         };
-        let signature = time(handshake.signature_ns);
-        page.line("signature", format_args!("{signature}, chain: {}{connect}", handshake.chain.0));
+        let kernel = match handshake.tcp_min_rtt_ns.or(handshake.tcp_rtt_ns) {
+            Some(kernel) => format!(", TCP {}", time(kernel)),
+            None => String::new(),
+        };
+        let (signature, chain) = (time(handshake.signature_ns), handshake.chain.0);
+        page.line("signature", format_args!("{signature}, chain: {chain}{connect}{kernel}"));
     }
     page.some("not measured", shape.not_measured.as_ref());
     if shape.simulated {

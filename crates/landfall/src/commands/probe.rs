@@ -7,12 +7,13 @@ use crate::args::ProbeArgs;
 use crate::clock::{self, SystemClock};
 use crate::context::Context;
 use crate::error::{Error, Exit};
+use crate::names;
 use crate::output::escape::printable;
 use crate::run::tool;
 use aws_lc_rs::digest::{SHA256, digest};
 use flow::address::Host;
 use flow::assessment::NoStatement;
-use flow::dns::Lookup;
+use flow::dns::{Lookup, Sake};
 use flow::physics::Vantage;
 use flow::uplink::Uplink;
 use geoip::Databases;
@@ -104,7 +105,7 @@ impl Prober {
         let clock = Arc::new(SystemClock::start());
         Ok(Self {
             runtime: runtime()?,
-            names: NameResolver::new(settings.resolver.clone(), &settings.limits, clock)?,
+            names: names::resolver(settings, &settings.limits, clock, None)?,
             samples,
             uplink: read_uplink(measuring.mark),
             proxied: settings.upstream_proxy.is_some(),
@@ -122,7 +123,7 @@ impl Prober {
                     return Found { asked, lookup: None, addresses };
                 }
             };
-            let lookup = self.runtime.block_on(self.names.look_up(name, None));
+            let lookup = self.runtime.block_on(self.names.look_up(name, Sake::Landfall));
             let mut addresses: Vec<IpAddr> = Vec::new();
             for address in lookup.addresses().map(|address| address.to_canonical()) {
                 if !addresses.contains(&address) && addresses.len() < MOST_ADDRESSES {

@@ -24,8 +24,8 @@ pub(super) fn rtt(db: &Connection, rtt: &Rtt, seq: u64) -> Result<(), InsertErro
     execute(
         db,
         "INSERT OR IGNORE INTO round_trips
-             (seq, connection, address, server_name, epoch, chain, signature, connect, samples)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+             (seq, connection, address, server_name, epoch, chain, signature, connect, kernel, samples)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
         params![
             number(seq),
             id(rtt.connection.0)?,
@@ -35,6 +35,7 @@ pub(super) fn rtt(db: &Connection, rtt: &Rtt, seq: u64) -> Result<(), InsertErro
             rtt.chain.0.word(),
             number(rtt.signature_ns.0),
             rtt.connect_ns.map(|time| number(time.0)),
+            rtt.tcp_min_rtt_ns.map(|time| number(time.0)),
             number(rtt.samples.0)
         ],
     )

@@ -178,6 +178,8 @@ CREATE TABLE round_trips (
     chain TEXT NOT NULL,
     signature INTEGER NOT NULL,
     connect INTEGER,
+    -- The least that the kernel measured.
+    kernel INTEGER,
     samples INTEGER NOT NULL
 );
 CREATE INDEX round_trips_of_address ON round_trips (address, epoch);

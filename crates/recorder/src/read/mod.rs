@@ -34,6 +34,7 @@ pub use facts::Questions;
 pub use history::{AddressAnswered, NameChange, NameHistory, Stretch};
 pub use names::NameCounts;
 pub use query::{DestinationColumn, DestinationQuery, FlowColumn, FlowQuery, GroupBy, Order};
+pub use round_trips::LeastTimes;
 pub use rows::{Ending, FlowRow, SessionState, SessionSummary, located};
 pub use session::Session;
 pub use sessions::{Listed, Sessions};

@@ -2,6 +2,7 @@
 //! are never added up. Says why there is nothing to be said; what follows from times is not said here.
 
 use super::error::ReadError;
+use super::listing::parsed;
 use super::records::{Records, whole};
 use flow::address::Host;
 use flow::assessment::{MeasuredFrom, NoStatement, RoundTrips, Samples};
@@ -31,7 +32,7 @@ pub(super) fn of(
     address: IpAddr,
 ) -> Result<Measured, ReadError> {
     let sql = "SELECT r.epoch, r.seq, r.chain, r.signature, r.connect, r.samples,
-                   n.seq, n.known, n.tunnel, r.server_name
+                   n.seq, n.known, n.tunnel, r.server_name, r.kernel
                FROM round_trips r JOIN networks n ON n.epoch = r.epoch
                JOIN connections c ON c.id = r.connection
                WHERE r.address = ?1 AND c.host = ?2 ORDER BY r.seq";
@@ -64,8 +65,59 @@ pub(super) fn of(
         if let Some(connect) = sample.connect {
             add(&mut epoch.connect, connect, 1);
         }
+        if let Some(kernel) = sample.kernel {
+            add(&mut epoch.kernel, kernel, 1);
+        }
     }
     Ok(Measured { round_trips: epochs.into_values().collect(), not_counted })
+}
+
+/// The least times of handshakes with an address in one epoch of the network, whatever may follow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LeastTimes {
+    pub address: IpAddr,
+    pub epoch: u64,
+    /// How many handshakes they are of.
+    pub samples: u64,
+    /// To the server's signature, under whatever chain.
+    pub signature: Duration,
+    pub connect: Option<Duration>,
+    /// By the kernel's measurements.
+    pub kernel: Option<Duration>,
+}
+
+/// Those of a host, in the order in which they were measured. Times that the configuration gives are
+/// left out; no connecting belongs to them.
+pub(super) fn least(records: &Records<'_>, host: &Host) -> Result<Vec<LeastTimes>, ReadError> {
+    let sql =
+        "SELECT r.address, r.epoch, sum(r.samples), min(r.signature), min(r.connect), min(r.kernel)
+               FROM round_trips r JOIN connections c ON c.id = r.connection
+               WHERE c.host = ?1 AND r.connect NOT NULL GROUP BY r.address, r.epoch ORDER BY min(r.seq)";
+    let read = |row: &rusqlite::Row<'_>| {
+        let (connect, kernel): (Option<i64>, Option<i64>) = (row.get(4)?, row.get(5)?);
+        let (epoch, samples, signature) = (whole(row, 1)?, whole(row, 2)?, nanos(row.get(3)?));
+        let address = parsed::<IpAddr>(row, 0)?;
+        let (connect, kernel) = (connect.map(nanos), kernel.map(nanos));
+        Ok(address.map(|address| LeastTimes {
+            address,
+            epoch,
+            samples,
+            signature,
+            connect,
+            kernel,
+        }))
+    };
+    let failed = |source| records.failed(source);
+    let mut query = records.db.prepare_cached(sql).map_err(failed)?;
+    let found = query
+        .query_map([host.to_string()], read)
+        .and_then(Iterator::collect::<rusqlite::Result<Vec<_>>>)
+        .map_err(failed)?;
+    Ok(found.into_iter().flatten().collect())
+}
+
+fn nanos(nanos: i64) -> Duration {
+    Duration::from_nanos(u64::try_from(nanos).unwrap_or(0))
 }
 
 /// Why nothing could be measured at the end of the session, if so.
@@ -89,6 +141,7 @@ struct Sample {
     public: bool,
     signature: Duration,
     connect: Option<Duration>,
+    kernel: Option<Duration>,
     samples: u64,
     /// The record of the network.
     network: u64,
@@ -97,8 +150,7 @@ struct Sample {
 
 impl Sample {
     fn read(row: &rusqlite::Row<'_>) -> rusqlite::Result<Self> {
-        let connect: Option<i64> = row.get(4)?;
-        let nanos = |nanos: i64| Duration::from_nanos(u64::try_from(nanos).unwrap_or(0));
+        let (connect, kernel): (Option<i64>, Option<i64>) = (row.get(4)?, row.get(10)?);
         Ok(Self {
             epoch: row.get(0)?,
             name: row.get(9)?,
@@ -106,6 +158,7 @@ impl Sample {
             public: row.get::<_, String>(2)? == ChainRoots::Public.word(),
             signature: nanos(row.get(3)?),
             connect: connect.map(nanos),
+            kernel: kernel.map(nanos),
             samples: whole(row, 5)?,
             network: whole(row, 6)?,
             why_not: network(row.get(7)?, row.get(8)?),

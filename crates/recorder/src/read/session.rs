@@ -16,6 +16,7 @@ use super::names::{self, NameCounts};
 use super::order;
 use super::query::{DestinationQuery, FlowQuery};
 use super::records::{Records, whole};
+use super::round_trips::{self, LeastTimes};
 use super::rows::{FlowRow, SessionSummary};
 use super::unfinished;
 use crate::directory::SessionDir;
@@ -236,6 +237,11 @@ impl Session {
         let mut query = records.db.prepare_cached(sql).map_err(failed)?;
         let ports = query.query_map([host.to_string()], |row| row.get(0)).map_err(failed)?;
         ports.collect::<Result<_, _>>().map_err(failed)
+    }
+
+    /// The least times of handshakes with the addresses of a host.
+    pub fn least_times(&self, host: &Host) -> Result<Vec<LeastTimes>, ReadError> {
+        round_trips::least(&self.records(), host)
     }
 
     /// What look-ups of a name answered in the course of the session; `None` when there was none.

@@ -101,6 +101,12 @@ pub struct Rtt {
     /// The time was not measured; absent when it was.
     #[serde(default, skip_serializing_if = "Not::not")]
     pub simulated: bool,
+    /// `tcpi_min_rtt` of the kernel.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tcp_min_rtt_ns: Option<Count>,
+    /// `tcpi_rtt` of the kernel.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tcp_rtt_ns: Option<Count>,
 }
 
 impl From<&RoundTripSample> for Rtt {
@@ -116,6 +122,8 @@ impl From<&RoundTripSample> for Rtt {
             server_name: sample.server_name.clone(),
             signature_ns: Count::nanos(sample.signature),
             simulated: sample.simulated,
+            tcp_min_rtt_ns: sample.kernel.and_then(|times| times.least).map(Count::nanos),
+            tcp_rtt_ns: sample.kernel.map(|times| Count::nanos(times.smoothed)),
         }
     }
 }

@@ -138,6 +138,8 @@ fn records_about_round_trips_are_canonical() {
             server_name: "a.example".to_owned(),
             signature_ns: Count(4_000_000),
             simulated: other,
+            tcp_min_rtt_ns: connect_ns,
+            tcp_rtt_ns: connect_ns,
         }));
     }
 }

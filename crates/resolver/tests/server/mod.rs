@@ -1,7 +1,5 @@
 //! A DNS server on loopback that does what a test tells it, over UDP and TCP on one port.
 
-pub(crate) mod tls;
-
 use flow::dns::Transport;
 use hickory_resolver::proto::op::{Message, OpCode, ResponseCode};
 use hickory_resolver::proto::rr::rdata::{CNAME, SOA};
@@ -32,7 +30,7 @@ pub(crate) enum Does {
 }
 
 impl Does {
-    pub(super) async fn messages(mut self) -> Vec<Vec<u8>> {
+    pub(crate) async fn messages(mut self) -> Vec<Vec<u8>> {
         while let Self::Late(time, then) = self {
             tokio::time::sleep(time).await;
             self = *then;

@@ -49,6 +49,7 @@ fn sample(connection: u64, epoch: u64, milliseconds: u64) -> RoundTripSample {
         chain: ChainRoots::Public,
         retried: false,
         connect: None,
+        kernel: None,
         simulated: false,
     }
 }

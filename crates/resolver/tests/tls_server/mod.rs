@@ -1,6 +1,6 @@
 //! A DNS server on loopback that is asked over TLS or HTTPS, and does what a test tells it.
 
-use super::{Asked, Does};
+use crate::server::{Asked, Does};
 use flow::dns::Transport;
 use hickory_resolver::proto::op::Message;
 use http_body_util::{BodyExt, Full};
