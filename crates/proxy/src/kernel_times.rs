@@ -85,7 +85,7 @@ fn times(answer: &[u8]) -> Option<KernelTimes> {
 
 /// `tcp_info` (linux/tcp.h), in microseconds. Kernels append to it; an old one may end before the least.
 fn of_info(info: &[u8]) -> Option<KernelTimes> {
-    let micros = |at| Some(u64::from(u32_at(info, at)?)).map(Duration::from_micros);
+    let micros = |at| Some(Duration::from_micros(u64::from(u32_at(info, at)?)));
     // Zero and all ones are what is there before anything was measured.
     let measured =
         |time: &Duration| !time.is_zero() && *time < Duration::from_micros(u64::from(u32::MAX));

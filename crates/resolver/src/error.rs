@@ -19,7 +19,7 @@ pub enum Error {
     /// An override's chain has more names than any resolver follows.
     OverrideTooLong { name: DnsName },
     /// TLS cannot be set up for a server.
-    Tls { server: Server, source: rustls::Error },
+    Tls { server: Box<Server>, source: Box<rustls::Error> },
 }
 
 impl Error {
@@ -57,7 +57,7 @@ impl std::error::Error for Error {
         match self {
             Self::SystemConfiguration { source } => Some(source),
             Self::HostsFile { source } => Some(source),
-            Self::Tls { source, .. } => Some(source),
+            Self::Tls { source, .. } => Some(&**source),
             Self::OverrideLoops { .. } | Self::OverrideTooLong { .. } => None,
         }
     }

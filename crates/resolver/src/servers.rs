@@ -49,7 +49,10 @@ impl Servers {
         let known = servers.into_iter().map(|server| {
             let peer = Peer { address: server.address, mark };
             let opener = Opener::new(&server, peer, &roots);
-            let opener = opener.map_err(|source| Error::Tls { server: server.clone(), source })?;
+            let opener = opener.map_err(|source| Error::Tls {
+                server: Box::new(server.clone()),
+                source: Box::new(source),
+            })?;
             let encrypted = opener.map(|opener| Encrypted::new(opener, limits));
             Ok(Known { server, peer, encrypted })
         });
@@ -213,7 +216,8 @@ impl Known {
         let asked = Name::from_labels(labels).map_err(|_never| Failure::Unreadable)?;
         let query = Query::query(asked, kind);
         let asking = async |extension| match (&self.encrypted, transport) {
-            (Some(encrypted), _) => encrypted.ask(&query, extension).await,
+            // Large, and most look-ups have none of it.
+            (Some(encrypted), _) => Box::pin(encrypted.ask(&query, extension)).await,
             (None, Transport::Udp) => exchange::over_udp(self.peer, &query, extension).await,
             (None, _) => exchange::over_tcp(self.peer, &query, extension).await,
         };

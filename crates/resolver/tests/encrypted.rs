@@ -135,7 +135,7 @@ async fn check_refused(
     };
     let server = TlsServer::start(serving, manner, does).await;
     let url = url(&server, manner, "dns.example");
-    let lookup = look_up(&resolver(roots, &[url.clone()], LONG)).await;
+    let lookup = look_up(&resolver(roots, std::slice::from_ref(&url), LONG)).await;
     let told = match &lookup.outcome {
         LookupOutcome::Unreachable(words) => {
             assert!(words.starts_with(&format!("{url}: ")), "{words}");
