@@ -11,6 +11,7 @@ pub mod forwarder;
 pub mod h2;
 pub mod landfall;
 pub mod mirror;
+pub mod mmdb;
 pub mod nameserver;
 pub mod network;
 pub mod origin;

@@ -369,13 +369,39 @@ pub enum Caveat {
     ProbeSaysNothing { record: RecordSeq, address: IpAddr, why: NoStatement },
     /// Databases were not asked about so many of its addresses: nothing is said of the whole.
     NotAsked(usize),
-    /// Newer databases were asked later and answer differently.
-    LaterOpinionDiffers {
-        address: IpAddr,
-        then: Option<Country>,
-        later: Option<Country>,
-        built: Option<String>,
-    },
+    /// Other databases were asked later and answer differently; the newest location database among
+    /// them that answered is of this date.
+    LaterOpinionDiffers { address: IpAddr, change: OpinionChange, built: Option<String> },
+}
+
+/// In which respect databases that were asked later say something else of an address. What nobody
+/// says anything of is empty.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum OpinionChange {
+    /// The countries that the location sources answer, in alphabetical order.
+    Location { then: Vec<Country>, later: Vec<Country> },
+    /// The group that runs it, and where that has its headquarters.
+    Operator { then: Option<OperatedBy>, later: Option<OperatedBy> },
+    /// Where the address is registered.
+    AddressRegistered { then: Option<Country>, later: Option<Country> },
+    /// Where the AS is registered.
+    AsRegistered { then: Option<Country>, later: Option<Country> },
+}
+
+/// A group by its name, with the country of its headquarters.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OperatedBy {
+    pub group: String,
+    pub headquarters: Option<Country>,
+}
+
+impl fmt::Display for OperatedBy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.headquarters {
+            Some(headquarters) => write!(f, "{} ({headquarters})", self.group),
+            None => f.write_str(&self.group),
+        }
+    }
 }
 
 /// A statement under test, as somebody made it, and what it claims in terms that can be tested.

@@ -20,14 +20,7 @@ pub struct Sources {
 impl Sources {
     /// Asks these databases.
     pub fn new(databases: Arc<geoip::Databases>) -> Self {
-        let shape = |status: geoip::DatabaseStatus| SourceShape {
-            attribution: status.attribution,
-            built: status.built,
-            licence: status.licence,
-            name: status.name,
-            sha256: Some(status.sha256),
-        };
-        let shapes = databases.status().into_iter().map(shape).collect();
+        let shapes = databases.status().into_iter().map(SourceShape::from).collect();
         let by_port = databases.policies().by_port();
         let ask =
             Box::new(move |address, names: &_, port| databases.annotate(address, names, port));

@@ -52,6 +52,8 @@ pub enum ReviewFault {
     Policies,
     /// The probe in this record is not one that can have been imported.
     Probe(u64),
+    /// An opinion in it is not understood.
+    Opinion,
 }
 
 impl fmt::Display for ReviewFault {
@@ -65,6 +67,7 @@ impl fmt::Display for ReviewFault {
             Self::TooLarge { limit } => write!(f, "it has more than {}", size(*limit)),
             Self::Policies => f.write_str("its newest flag policies are not understood"),
             Self::Probe(seq) => write!(f, "the probe in its record {seq} is none"),
+            Self::Opinion => f.write_str("an opinion in it is not understood"),
         }
     }
 }
@@ -112,7 +115,7 @@ impl Error {
                  for a new key",
             ),
             Self::ReviewBusy(_) => Some("try again when the other command is done"),
-            Self::BadReview { fault: ReviewFault::Policies, .. } => {
+            Self::BadReview { fault: ReviewFault::Policies | ReviewFault::Opinion, .. } => {
                 Some("read it with the version of Landfall that wrote it")
             }
             Self::RolledBack { .. } | Self::BadReview { .. } => {

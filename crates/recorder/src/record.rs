@@ -13,6 +13,7 @@ pub mod exchange;
 pub mod flag;
 pub mod message;
 pub mod network;
+pub mod opinion;
 pub mod probe;
 pub mod review;
 pub mod session;

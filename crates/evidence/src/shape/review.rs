@@ -9,6 +9,7 @@ use recorder::record::review::{ReviewBody, ReviewRecord, ReviewVerdict, Sentence
 use recorder::record::value::Wall;
 use recorder::review::Difference;
 use serde::Serialize;
+use std::borrow::Cow;
 
 /// Where a destination stands in review.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,7 +79,7 @@ pub struct ReviewRecordShape<'a> {
     seq: u64,
     at: Wall,
     kind: &'static str,
-    body: &'a ReviewBody,
+    body: Cow<'a, ReviewBody>,
 }
 
 impl<'a> ReviewShape<'a> {
@@ -118,11 +119,12 @@ impl<'a> ReviewShape<'a> {
 
     /// The same with everything that was said of it.
     pub fn with_history(self, records: impl Iterator<Item = &'a ReviewRecord>) -> Self {
+        let host = self.host.0;
         let history = records.map(|record| ReviewRecordShape {
             seq: record.seq,
             at: Wall(record.at.wall),
             kind: record.body.kind(),
-            body: &record.body,
+            body: record.body.about(host),
         });
         Self { history: Some(history.collect()), ..self }
     }

@@ -3,9 +3,11 @@
 use super::facts::{AddressFacts, Facts};
 use super::place::{Place, place};
 use super::round_trip::{middlebox, silence, silence_of};
-use super::words::moved;
+use super::words::places;
 use flow::annotation::{Annotation, Location};
-use flow::assessment::{Caveat, CountryExclusion, MeasuredFrom, Probe, ProbedWhen};
+use flow::assessment::{
+    Caveat, CountryExclusion, MeasuredFrom, OperatedBy, OpinionChange, Probe, ProbedWhen,
+};
 use flow::claim::{Confidence, Statement};
 use std::time::Duration;
 
@@ -35,13 +37,11 @@ pub(super) fn caveats(facts: &Facts, exclusions: &[CountryExclusion]) -> Vec<Cav
         if !address.looked_up && facts.host.name().is_some() {
             say(Caveat::DialledWithoutLookup(annotation.address));
         }
-        for later in address.later.iter().filter(|later| moved(annotation, &later.annotation)) {
-            say(Caveat::LaterOpinionDiffers {
-                address: annotation.address,
-                then: annotation.location.country(),
-                later: later.annotation.location.country(),
-                built: built(&later.annotation),
-            });
+        for later in &address.later {
+            for change in changes(annotation, &later.annotation) {
+                let (address, built) = (annotation.address, built(&later.annotation));
+                say(Caveat::LaterOpinionDiffers { address, change, built });
+            }
         }
         for (signature, connect) in address.round_trips.iter().filter_map(middlebox) {
             say(Caveat::PossibleMiddlebox { address: annotation.address, signature, connect });
@@ -110,6 +110,33 @@ fn operators(annotation: &Annotation) -> impl Iterator<Item = Caveat> + '_ {
         _ => None,
     });
     named.chain(possible)
+}
+
+/// In what a later opinion differs. One source more or less that says the same is no difference.
+fn changes(then: &Annotation, later: &Annotation) -> Vec<OpinionChange> {
+    let countries = |annotation| places(annotation).into_iter().collect::<Vec<_>>();
+    let operator = |annotation: &Annotation| {
+        let operator = annotation.operator.as_ref()?;
+        Some(OperatedBy { group: operator.group.clone(), headquarters: operator.headquarters })
+    };
+    let mut changes = Vec::new();
+    if countries(then) != countries(later) {
+        let (then, later) = (countries(then), countries(later));
+        changes.push(OpinionChange::Location { then, later });
+    }
+    if operator(then) != operator(later) {
+        let (then, later) = (operator(then), operator(later));
+        changes.push(OpinionChange::Operator { then, later });
+    }
+    if then.address_registered != later.address_registered {
+        let (then, later) = (then.address_registered, later.address_registered);
+        changes.push(OpinionChange::AddressRegistered { then, later });
+    }
+    if then.as_registered != later.as_registered {
+        let (then, later) = (then.as_registered, later.as_registered);
+        changes.push(OpinionChange::AsRegistered { then, later });
+    }
+    changes
 }
 
 /// The date of the newest location database that answered.

@@ -3,7 +3,7 @@
 
 use flow::assessment::{
     Answered, Assessment, Caveat, Contact, ContentLevel, CountryExclusion, Deciding, KeyStanding,
-    LocationLevel, MeasuredFrom, OperatorLevel, ProbedWhen, Stay, Word,
+    LocationLevel, MeasuredFrom, OperatedBy, OperatorLevel, OpinionChange, ProbedWhen, Stay, Word,
 };
 use flow::claim::{Confidence, Country};
 use flow::id::RecordSeq;
@@ -387,12 +387,34 @@ fn caveat(caveat: &Caveat) -> String {
         Caveat::ProbeSaysNothing { record, address, why } => {
             format!("the probe in review record {} says nothing of {address}: {why}", record.0)
         }
-        Caveat::LaterOpinionDiffers { address, then, later, built } => {
-            let place = |country: &Option<Country>| {
-                country.map_or_else(|| "no one country".to_owned(), |country| country.to_string())
-            };
+        Caveat::LaterOpinionDiffers { address, change, built } => {
             let built = built.as_ref().map_or_else(String::new, |date| format!(" of {date}"));
-            format!("{address}: databases{built} later said {}, not {}", place(later), place(then))
+            format!("{address}: databases{built} later said {}", differs(change))
+        }
+    }
+}
+
+/// What was said later, and what had been said.
+fn differs(change: &OpinionChange) -> String {
+    let text = |value: Option<String>| value.unwrap_or_else(|| "nothing".to_owned());
+    let country = |country: &Option<Country>| text(country.map(|country| country.to_string()));
+    let places = |countries: &[Country]| {
+        let countries: Vec<String> = countries.iter().map(Country::to_string).collect();
+        text((!countries.is_empty()).then(|| countries.join(" and ")))
+    };
+    let group = |operator: &Option<OperatedBy>| text(operator.as_ref().map(OperatedBy::to_string));
+    match change {
+        OpinionChange::Location { then, later } => {
+            format!("{}, not {}", places(later), places(then))
+        }
+        OpinionChange::Operator { then, later } => {
+            format!("operator {}, not {}", group(later), group(then))
+        }
+        OpinionChange::AddressRegistered { then, later } => {
+            format!("address registered in {}, not {}", country(later), country(then))
+        }
+        OpinionChange::AsRegistered { then, later } => {
+            format!("AS registered in {}, not {}", country(later), country(then))
         }
     }
 }

@@ -372,6 +372,32 @@ fn a_later_opinion_stands_beside_the_first() {
     says(&assessment, "203.0.113.7: databases of 2026-08-22 later said CN, not SG");
 }
 
+#[test]
+fn a_later_opinion_that_says_the_same_says_nothing_and_each_change_is_said_apart() {
+    let check = |change: fn(&mut Annotation), expected: &[&str]| {
+        let mut facts = dispute(Vec::new());
+        let mut annotation = (*facts.addresses[0].annotation).clone();
+        change(&mut annotation);
+        let annotation = Arc::new(annotation);
+        facts.addresses[0].later.push(Opinion { annotation, records: Vec::new() });
+        let said: Vec<String> = sentences(&assess(&facts, &SHAPES))
+            .into_iter()
+            .filter_map(|said| Some(said.text.split_once(" later said ")?.1.to_owned()))
+            .collect();
+        assert_eq!(said, expected);
+    };
+    check(|_| {}, &[]);
+    check(|annotation| annotation.location = Location::Unknown, &["nothing, not SG"]);
+    check(|annotation| annotation.operator = None, &["operator nothing, not Baishan Cloud (CN)"]);
+    check(
+        |annotation| {
+            annotation.address_registered = Some(country("HK"));
+            annotation.as_registered = Some(country("MO"));
+        },
+        &["address registered in HK, not US", "AS registered in MO, not nothing"],
+    );
+}
+
 fn sighting(first: u64, last: u64, places: &[&str]) -> Sighting {
     let second = |seconds| WallNanos(seconds * 1_000_000_000);
     let at = |place: &&str| Arc::new(edge("203.0.113.7", place));

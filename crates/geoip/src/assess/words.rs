@@ -48,15 +48,17 @@ pub(super) fn words(facts: &Facts, refuted: &Refuted<'_>) -> Vec<Word> {
 }
 
 /// Both name countries for an address, and not the same ones.
-pub(super) fn moved(then: &Annotation, later: &Annotation) -> bool {
-    let places = |annotation: &Annotation| -> BTreeSet<Country> {
-        match &annotation.location {
-            Location::Disagreed { answers, .. } => answers.iter().map(|(_, c)| *c).collect(),
-            location => location.country().into_iter().collect(),
-        }
-    };
+fn moved(then: &Annotation, later: &Annotation) -> bool {
     let (then, later) = (places(then), places(later));
     !then.is_empty() && !later.is_empty() && then != later
+}
+
+/// The countries that the location sources name.
+pub(super) fn places(annotation: &Annotation) -> BTreeSet<Country> {
+    match &annotation.location {
+        Location::Disagreed { answers, .. } => answers.iter().map(|(_, c)| *c).collect(),
+        location => location.country().into_iter().collect(),
+    }
 }
 
 /// The operators of all addresses; `None` unless each is known.

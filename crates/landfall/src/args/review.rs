@@ -1,6 +1,7 @@
 //! What `landfall review` takes.
 
 use super::OutputArgs;
+use geoip::SetChoice;
 use recorder::record::review::Verdict;
 
 #[derive(Debug, clap::Subcommand)]
@@ -46,6 +47,21 @@ pub(crate) enum ReviewVerb {
     /// Evaluate the flag policies of the configuration over the recorded session, and record which
     /// destinations gained or lost which flags. Flags at capture stay as they are.
     Reflag {
+        /// Who asks for it [default: `reviewer` of the configuration, else the user of this machine].
+        #[arg(long, value_name = "NAME")]
+        reviewer: Option<String>,
+        #[command(flatten)]
+        output: OutputArgs,
+    },
+    /// Ask other databases about the addresses of the recorded destinations, and store what they say,
+    /// dated and beside what the session's own said. Lists in what they differ.
+    Opinion {
+        /// Which destinations, such as: host:*.example.com [default: all].
+        filter: Vec<String>,
+        /// The set of databases to ask: active, embedded or the beginning of a set's name (see
+        /// `landfall geo status --sets`).
+        #[arg(long, value_name = "SET")]
+        with: SetChoice,
         /// Who asks for it [default: `reviewer` of the configuration, else the user of this machine].
         #[arg(long, value_name = "NAME")]
         reviewer: Option<String>,

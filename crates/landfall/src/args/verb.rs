@@ -333,7 +333,7 @@ pub(crate) enum GeoVerb {
         output: OutputArgs,
     },
     /// Remove sets of databases that nobody needs. Those stay that are active, came with the program, are
-    /// named by the configuration, or were asked by a session in the data directory.
+    /// named by the configuration, or were asked by a session in the data directory or an opinion on it.
     Prune {
         /// How many of the others stay, the newest first.
         #[arg(long, value_name = "NUMBER", default_value_t = 2)]

@@ -2,7 +2,7 @@
 
 use super::flow::{filter, take_sort};
 use super::review::{self, Desk, Standing};
-use super::second_opinion::{Opinion, WithOpinion};
+use super::second_opinion::{Opinion, Other, WithOpinions};
 use super::{dest_names, levels, lookup, session};
 use crate::args::OutputArgs;
 use crate::clock;
@@ -105,7 +105,14 @@ pub(crate) fn show(
         .with_history(history.as_ref())
         .with_times(&times);
     let standing = desk.standing(&row)?;
-    let page_of = |page: &mut Page| {
+    let policies = desk.in_effect();
+    let stored = Opinion::all_stored(&desk.reviews, &row, policies);
+    let also = match also_with {
+        Some(set) => Some(Other::open(&context.settings.geoip, set, policies)?.ask(&row)),
+        None => None,
+    };
+    let shape = WithOpinions::new(shape, &row, &stored, also.as_ref());
+    context.output(output).one(&shape, |page| {
         fill(page, &row, assessment.as_ref(), &desk, &standing);
         if let Some(history) = &history {
             dest_names::fill(page, history);
@@ -113,18 +120,8 @@ pub(crate) fn show(
         for seen in &row.addresses {
             address(page, seen, &times);
         }
-    };
-    let output = context.output(output);
-    match also_with {
-        None => output.one(&shape, page_of)?,
-        Some(set) => {
-            let opinion = Opinion::ask(&context.settings.geoip, set, &row)?;
-            output.one(&WithOpinion::new(shape, &row, &opinion), |page| {
-                page_of(page);
-                opinion.fill(page);
-            })?;
-        }
-    }
+        stored.iter().chain(&also).for_each(|opinion| opinion.fill(page));
+    })?;
     Ok(Exit::Ok)
 }
 

@@ -9,6 +9,7 @@ use crate::output::row::{Column, Kind, Row};
 use evidence::shape::SCHEMA;
 use geoip::{Keep, Pruned, Pruning, SetStatus};
 use recorder::read::Sessions;
+use recorder::review::Reviews;
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -20,7 +21,13 @@ pub(crate) fn run(
     output: OutputArgs,
 ) -> Result<Exit, Error> {
     let settings = &context.settings;
-    let named = Sessions::at(settings.data.path()).databases()?;
+    let sessions = Sessions::at(settings.data.path());
+    let mut named = sessions.databases()?;
+    for (directory, session) in sessions.directories()? {
+        // What an opinion rests on can be checked for as long as the opinion is kept.
+        let reviews = Reviews::read(&directory, session)?;
+        named.extend(reviews.databases().map(str::to_owned));
+    }
     let output = context.output(output);
     let mut rows = output.rows::<PrunedRow<'_>>()?;
     let pruned = geoip::prune(&settings.geoip, Keep { newest, named: &named }, pruning)?;

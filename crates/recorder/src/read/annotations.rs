@@ -69,7 +69,7 @@ fn read(records: &Records<'_>, number: i64) -> Result<Option<Assessed>, ReadErro
 }
 
 /// `None` when a confidence is no letter that is known.
-fn annotation(assessment: &Assessment, claims: Vec<ClaimShape>) -> Option<Annotation> {
+pub(crate) fn annotation(assessment: &Assessment, claims: Vec<ClaimShape>) -> Option<Annotation> {
     Some(Annotation {
         address: assessment.address.0,
         claims: claims.into_iter().map(claim).collect::<Option<_>>()?,

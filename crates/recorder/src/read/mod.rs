@@ -1,7 +1,7 @@
 //! Reads sessions back: running ones, closed ones, and those whose process is gone. Everything is
 //! typed; what is not known is absent. It writes nothing but the index, which is derived.
 
-mod annotations;
+pub(crate) mod annotations;
 mod bytes;
 mod compare;
 mod condition;

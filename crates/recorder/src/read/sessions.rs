@@ -99,6 +99,12 @@ impl Sessions {
         Ok(all)
     }
 
+    /// Where each session lies, and its id; none of those whose first record is damaged.
+    pub fn directories(&self) -> Result<Vec<(SessionDir, SessionId)>, ReadError> {
+        let known = |head: Head| Some((SessionDir::new(&head.directory), head.first.ok()?.id));
+        Ok(self.heads()?.into_iter().filter_map(known).collect())
+    }
+
     /// The first records, in the order of their times.
     fn heads(&self) -> Result<Vec<Head>, ReadError> {
         let failed = |source| ReadError::File { doing: "list", path: self.below.clone(), source };

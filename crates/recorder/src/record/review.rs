@@ -3,6 +3,7 @@
 //! log takes the records of the other.
 
 use super::flag::FlagShape;
+use super::opinion::ReviewOpinion;
 use super::probe::ReviewProbe;
 use super::session::Tool;
 use super::value::{Base64, Count, Spelled};
@@ -12,6 +13,7 @@ use flow::id::SessionId;
 use flow::time::Stamp;
 use geoip::policy::{Policies, Policy};
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 
 /// One record of the review log.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,6 +57,7 @@ pub enum ReviewBody {
     Policy(ReviewPolicy),
     Note(ReviewNote),
     Probe(ReviewProbe),
+    Opinion(ReviewOpinion),
 }
 
 impl ReviewBody {
@@ -67,15 +70,25 @@ impl ReviewBody {
             Self::Policy(_) => "review.policy",
             Self::Note(_) => "review.note",
             Self::Probe(_) => "review.probe",
+            Self::Opinion(_) => "review.opinion",
         }
     }
 
-    /// The destination that it is about, where it is about one.
-    pub fn destination(&self) -> Option<&Host> {
+    /// Whether it says something of this destination.
+    pub fn is_about(&self, host: &Host) -> bool {
         match self {
-            Self::Verdict(verdict) => Some(&verdict.destination.0),
-            Self::Note(note) => note.destination.as_ref().map(|host| &host.0),
-            Self::Open(_) | Self::Key(_) | Self::Policy(_) | Self::Probe(_) => None,
+            Self::Verdict(verdict) => verdict.destination.0 == *host,
+            Self::Note(note) => note.destination.as_ref().is_some_and(|about| about.0 == *host),
+            Self::Opinion(given) => given.addresses.iter().any(|one| one.destination.0 == *host),
+            Self::Open(_) | Self::Key(_) | Self::Policy(_) | Self::Probe(_) => false,
+        }
+    }
+
+    /// What it says of this destination, where it is about several.
+    pub fn about(&self, host: &Host) -> Cow<'_, Self> {
+        match self {
+            Self::Opinion(given) => Cow::Owned(Self::Opinion(given.of(host))),
+            body => Cow::Borrowed(body),
         }
     }
 
@@ -87,6 +100,7 @@ impl ReviewBody {
             "review.policy" => Self::Policy(shape(json)?),
             "review.note" => Self::Note(shape(json)?),
             "review.probe" => Self::Probe(shape(json)?),
+            "review.opinion" => Self::Opinion(shape(json)?),
             other => return Err(RecordError::Kind(other.to_owned())),
         })
     }
@@ -250,7 +264,9 @@ pub(crate) mod tests {
     use super::*;
     use crate::fixture::at;
     use crate::record::Record;
+    use crate::record::opinion::OpinionShape;
     use crate::record::probe::Standing;
+    use crate::record::session::SourceShape;
     use bytes::Bytes;
 
     fn bodies() -> Vec<ReviewBody> {
@@ -309,7 +325,36 @@ pub(crate) mod tests {
                 sha256: "00".repeat(32),
                 standing: Standing::Unknown,
             }),
+            ReviewBody::Opinion(opinion()),
         ]
+    }
+
+    fn opinion() -> ReviewOpinion {
+        let annotation = flow::annotation::Annotation::unknown("8.136.0.1".parse().unwrap());
+        let of = |host: &str| OpinionShape::new(&host.parse().unwrap(), 7, &[], &annotation);
+        let source = SourceShape {
+            attribution: None,
+            built: Some("2026-06-01".into()),
+            licence: "CC BY 4.0".into(),
+            name: "dbip-country".into(),
+            sha256: Some("00".repeat(32)),
+        };
+        ReviewOpinion {
+            addresses: vec![of("a.example"), of("b.example")],
+            databases: vec![source],
+            reviewer: "m".into(),
+            set: "11".repeat(32),
+        }
+    }
+
+    #[test]
+    fn of_several_destinations_each_is_told_its_own() {
+        let [a, c] = ["a.example", "c.example"].map(|host| host.parse().unwrap());
+        let body = ReviewBody::Opinion(opinion());
+        assert!(body.is_about(&a) && !body.is_about(&c));
+        let ReviewBody::Opinion(of_a) = body.about(&a).into_owned() else { panic!() };
+        let hosts: Vec<_> = of_a.addresses.iter().map(|one| one.destination.0.clone()).collect();
+        assert_eq!(hosts, [a]);
     }
 
     #[test]

@@ -7,6 +7,7 @@ use flow::assessment::{Says, Statement};
 use flow::claim::Source;
 use flow::id::{ConnectionId, SessionId};
 use flow::physics::{Kilometres, Position, Vantage};
+use geoip::DatabaseStatus;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -152,7 +153,7 @@ pub struct Tool {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SourceShape {
-    /// The notice that the licence asks for wherever results are shown. Only in `session.open`.
+    /// The notice that the licence asks for wherever results are shown. Only in lists of databases.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub attribution: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -172,6 +173,18 @@ impl From<&Source> for SourceShape {
             licence: source.licence.clone(),
             name: source.name.clone(),
             sha256: source.sha256.clone(),
+        }
+    }
+}
+
+impl From<DatabaseStatus> for SourceShape {
+    fn from(status: DatabaseStatus) -> Self {
+        Self {
+            attribution: status.attribution,
+            built: status.built,
+            licence: status.licence,
+            name: status.name,
+            sha256: Some(status.sha256),
         }
     }
 }

@@ -3,11 +3,13 @@
 
 mod append;
 mod capture;
+mod opinions;
 mod probes;
 mod scan;
 mod seen;
 
 pub use append::ReviewWriter;
+pub use opinions::{AddressOpinion, Opinion};
 pub use probes::ImportedProbe;
 pub use seen::{Difference, Seen};
 
@@ -19,6 +21,7 @@ use flow::address::Host;
 use flow::id::SessionId;
 use geoip::assess::Facts;
 use geoip::policy::Policies;
+use opinions::Opinions;
 use scan::Scan;
 use std::collections::BTreeSet;
 
@@ -28,6 +31,7 @@ pub struct Reviews {
     records: Vec<ReviewRecord>,
     policies: Option<Policies>,
     probes: Vec<ImportedProbe>,
+    opinions: Opinions,
 }
 
 impl Reviews {
@@ -51,7 +55,9 @@ impl Reviews {
         let policies = newest.map(understood).transpose()?;
         let probes =
             probes::imported(&records).map_err(|fault| Error::BadReview { path: path(), fault })?;
-        Ok(Self { records, policies, probes })
+        let opinions = Opinions::of(&records)
+            .ok_or_else(|| Error::BadReview { path: path(), fault: ReviewFault::Opinion })?;
+        Ok(Self { records, policies, probes, opinions })
     }
 
     pub fn records(&self) -> &[ReviewRecord] {
@@ -60,7 +66,7 @@ impl Reviews {
 
     /// Everything said of a destination.
     pub fn of_destination(&self, host: &Host) -> impl Iterator<Item = &ReviewRecord> {
-        self.records.iter().filter(move |record| record.body.destination() == Some(host))
+        self.records.iter().filter(move |record| record.body.is_about(host))
     }
 
     /// The verdict that holds: the last one.
@@ -70,6 +76,27 @@ impl Reviews {
             ReviewBody::Verdict(verdict) => Some((record, verdict)),
             _ => None,
         })
+    }
+
+    /// What other databases said of a destination's addresses, in the order in which they were asked.
+    pub fn opinions<'a>(&'a self, host: &'a Host) -> impl Iterator<Item = Opinion<'a>> {
+        self.opinions.about(&self.records, host)
+    }
+
+    /// SHA-256, hex, of every file that was asked for an opinion.
+    pub fn databases(&self) -> impl Iterator<Item = &str> {
+        self.records
+            .iter()
+            .flat_map(|record| match &record.body {
+                ReviewBody::Opinion(given) => given.databases.as_slice(),
+                _ => &[],
+            })
+            .filter_map(|source| source.sha256.as_deref())
+    }
+
+    /// The facts with what other databases said later.
+    pub fn with_opinions(&self, facts: Facts) -> Facts {
+        self.opinions.beside(facts)
     }
 
     /// The hosts that somebody judged.

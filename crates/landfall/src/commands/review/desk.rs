@@ -64,7 +64,7 @@ impl<'a> Desk<'a> {
     }
 
     /// The policies whose flags hold today.
-    pub(super) fn in_effect(&self) -> &Policies {
+    pub(in crate::commands) fn in_effect(&self) -> &Policies {
         self.reviews.policies().unwrap_or(&self.captured)
     }
 
@@ -86,7 +86,8 @@ impl<'a> Desk<'a> {
         let countries = self.in_effect().countries();
         let questions = Questions { statements: statements.to_vec(), countries };
         let facts = self.session.facts(row, &questions)?;
-        let Some(mut facts) = facts else { return Ok(None) };
+        let Some(facts) = facts else { return Ok(None) };
+        let mut facts = self.reviews.with_opinions(facts);
         if !self.reviews.probes().is_empty() {
             let ports = self.session.ports(&facts.host)?;
             self.reviews.add_probes(&mut facts, row, &ports);

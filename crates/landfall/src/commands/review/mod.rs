@@ -2,6 +2,7 @@
 //! session's review log; the record log is only read.
 
 mod desk;
+mod opinion;
 pub(super) mod page;
 mod reflag;
 mod reviewer;
@@ -34,6 +35,9 @@ pub(super) fn run(context: &Context, verb: ReviewVerb) -> Result<Exit, Error> {
         }
         ReviewVerb::Note { name, text, reviewer } => note(context, &name, &text, reviewer),
         ReviewVerb::Reflag { reviewer, output } => reflag::run(context, reviewer, output),
+        ReviewVerb::Opinion { filter, with, reviewer, output } => {
+            opinion::run(context, &filter, with, reviewer, output)
+        }
     }
 }
 

@@ -77,6 +77,11 @@ fn said(page: &mut Page, record: &ReviewRecord) {
         ReviewBody::Note(note) => {
             page.line(&label, format_args!("{at}, {}: note: {}", note.reviewer, note.text));
         }
+        ReviewBody::Opinion(given) => {
+            let set = given.set.get(..12).unwrap_or(&given.set);
+            let text = format!("{at}, {}: opinion of the databases of set {set}", given.reviewer);
+            page.line(&label, text);
+        }
         ReviewBody::Open(_) | ReviewBody::Key(_) | ReviewBody::Policy(_) | ReviewBody::Probe(_) => {
         }
     }
