@@ -137,6 +137,30 @@ fn the_databases_say_what_they_are() {
         "{text}"
     );
     assert!(text.contains("CC BY 4.0") || text.contains("CC-BY-4.0"), "{text}");
+    let rows = case.rows(&["geo", "status"]);
+    let shapes = rows.iter().find(|row| row["name"] == "country-shapes").unwrap();
+    assert_eq!(
+        (&shapes["kind"], &shapes["licence"]),
+        (&"country shapes".into(), &"public domain".into())
+    );
+    assert!(shapes["built"].is_string() && shapes["sha256"].is_string(), "{shapes:#}");
+}
+
+#[test]
+fn every_claim_of_a_look_up_can_be_checked_from_its_line_alone() {
+    let case = Case::new();
+    for row in case.rows(&["lookup", "8.136.0.1", "8.8.8.8"]) {
+        assert!(row["asked"].as_str().unwrap().ends_with('Z'), "{row:#}");
+        let claims = row["claims"].as_array().unwrap();
+        assert!(claims.len() > 3, "{row:#}");
+        for claim in claims {
+            for key in ["source", "built", "licence", "sha256", "about", "matched"] {
+                assert!(claim[key].is_string(), "{key}: {claim:#}");
+            }
+        }
+    }
+    let private = &case.rows(&["lookup", "10.0.0.1"])[0]["claims"][0];
+    assert!(private["licence"].is_string() && private.get("sha256").is_none(), "{private:#}");
 }
 
 #[test]

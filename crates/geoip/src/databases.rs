@@ -13,10 +13,10 @@ use crate::operators::Operators;
 use crate::overrides::Overrides;
 use crate::policy::Policies;
 use crate::registry::Registry;
-use crate::set::{Set, SetId, is_bundled};
+use crate::set::{Set, SetId};
 use crate::source_name;
 use crate::special::SpecialRanges;
-use crate::status::{DatabaseKind, DatabaseOrigin, DatabaseStatus};
+use crate::status::DatabaseStatus;
 use crate::store;
 use crate::user_files;
 use crate::verification::unpacked_entry;
@@ -213,29 +213,7 @@ impl Opening<'_> {
     }
 
     fn note(&mut self, entry: &Entry, path: Option<PathBuf>) {
-        let kind = match entry.kind {
-            Kind::Location => DatabaseKind::Location,
-            Kind::AsRegistration => DatabaseKind::AsRegistration,
-            Kind::Operators => DatabaseKind::Operators,
-            Kind::CnameSuffixes => DatabaseKind::CnameSuffixes,
-            Kind::Shapes => DatabaseKind::Shapes,
-        };
-        let origin = match &path {
-            None => DatabaseOrigin::Program,
-            Some(_) if is_bundled(entry) => DatabaseOrigin::Embedded,
-            Some(_) => DatabaseOrigin::Updated,
-        };
-        self.status.push(DatabaseStatus {
-            origin,
-            name: entry.name.clone(),
-            kind,
-            path,
-            licence: entry.licence.clone(),
-            attribution: Some(entry.attribution.clone()).filter(|notice| !notice.is_empty()),
-            built: Some(entry.built.clone()),
-            sha256: entry.sha256.clone(),
-            networks: Some(entry.networks),
-        });
+        self.status.push(DatabaseStatus::of(entry, path));
     }
 }
 

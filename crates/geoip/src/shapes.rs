@@ -12,6 +12,7 @@ use crate::manifest::{Kind, Manifest};
 use crate::shape_file::{self, HALF_TURN, Point, ShapeFault, ShapeFile, UNITS_PER_DEGREE};
 use crate::source_name;
 use crate::sphere::{Cap, Vector, nearest_on_arc};
+use crate::status::DatabaseStatus;
 use crate::store;
 use flow::claim::{Country, Source};
 use flow::physics::{Kilometres, LandKind, NearestLand, Position};
@@ -50,6 +51,15 @@ impl Shapes {
             fault: fault.to_string(),
         })?;
         Ok((entry.source(), shapes))
+    }
+
+    /// What the built-in file of shapes is. No source of claims: it says nothing of any address.
+    ///
+    /// # Errors
+    /// [`Error::Bundle`] in a broken build.
+    pub fn status() -> Result<DatabaseStatus, Error> {
+        let manifest = Manifest::parse(bundle::MANIFEST)?;
+        Ok(DatabaseStatus::of(manifest.entry(source_name::SHAPES, Kind::Shapes)?, None))
     }
 
     /// Reads a file of shapes, uncompressed.

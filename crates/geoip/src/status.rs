@@ -1,5 +1,7 @@
 //! What a set of databases consists of, for `geo status`, for records and for exports.
 
+use crate::manifest::{Entry, Kind};
+use crate::set::is_bundled;
 use std::path::PathBuf;
 
 /// One database of the set.
@@ -20,6 +22,35 @@ pub struct DatabaseStatus {
     /// Number of networks or rows, where it is known.
     pub networks: Option<u64>,
     pub origin: DatabaseOrigin,
+}
+
+impl DatabaseStatus {
+    /// What the manifest says of a file; without a path it is used as it lies in the program.
+    pub(crate) fn of(entry: &Entry, path: Option<PathBuf>) -> Self {
+        let kind = match entry.kind {
+            Kind::Location => DatabaseKind::Location,
+            Kind::AsRegistration => DatabaseKind::AsRegistration,
+            Kind::Operators => DatabaseKind::Operators,
+            Kind::CnameSuffixes => DatabaseKind::CnameSuffixes,
+            Kind::Shapes => DatabaseKind::Shapes,
+        };
+        let origin = match &path {
+            None => DatabaseOrigin::Program,
+            Some(_) if is_bundled(entry) => DatabaseOrigin::Embedded,
+            Some(_) => DatabaseOrigin::Updated,
+        };
+        Self {
+            origin,
+            name: entry.name.clone(),
+            kind,
+            path,
+            licence: entry.licence.clone(),
+            attribution: Some(entry.attribution.clone()).filter(|notice| !notice.is_empty()),
+            built: Some(entry.built.clone()),
+            sha256: entry.sha256.clone(),
+            networks: Some(entry.networks),
+        }
+    }
 }
 
 /// How a database came here.

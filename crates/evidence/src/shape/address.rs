@@ -6,7 +6,9 @@ use flow::address::DnsName;
 use flow::annotation::Annotation;
 use flow::assessment::{LocationLevel, OperatorLevel};
 use flow::physics::RoundTrip;
+use flow::time::WallNanos;
 use geoip::assess::{location_level, operator_level};
+use recorder::record::value::Wall;
 use serde::Serialize;
 use std::net::IpAddr;
 use std::time::Duration;
@@ -31,6 +33,9 @@ pub struct AddressShape<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     location_level: Option<&'static str>,
     claims: Vec<ClaimShape<'a>>,
+    /// When the databases were asked, where that is now.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    asked: Option<Wall>,
     /// The shortest of the handshakes.
     #[serde(skip_serializing_if = "Option::is_none")]
     rtt: Option<Shown<RoundTrip>>,
@@ -59,10 +64,16 @@ impl<'a> AddressShape<'a> {
                 .map(OperatorLevel::code),
             location_level: location_level(Some(annotation)).map(LocationLevel::code),
             claims: annotation.claims.iter().map(ClaimShape::new).collect(),
+            asked: None,
             rtt: None,
             round_trips: None,
             simulated,
         }
+    }
+
+    /// With the time at which the databases were asked.
+    pub fn asked(self, at: WallNanos) -> Self {
+        Self { asked: Some(Wall(at)), ..self }
     }
 
     /// With what was measured of it.

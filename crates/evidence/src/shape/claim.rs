@@ -3,12 +3,18 @@
 use flow::claim::{Claim, Statement};
 use serde::Serialize;
 
-/// One claim: `{"source":"dbip-country","built":"2026-06-01","about":"located","value":"CN",…}`.
+/// One claim, with all that it takes to check it:
+/// `{"source":"dbip-country","built":"2026-06-01","licence":"CC BY 4.0","sha256":"4e7f…",
+/// "about":"located","value":"CN","matched":"8.136.0.0/13"}`.
 #[derive(Clone, Debug, Serialize)]
 pub struct ClaimShape<'a> {
     source: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     built: Option<&'a str>,
+    licence: &'a str,
+    /// Of the file as published; absent where the source is no file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sha256: Option<&'a str>,
     /// The axis: `located`, `address-registered`, `as-registered`, `origin-as`, `operator`,
     /// `anycast` or `special-range`.
     about: &'static str,
@@ -38,6 +44,8 @@ impl<'a> ClaimShape<'a> {
         Self {
             source: &claim.source.name,
             built: claim.source.built.as_deref(),
+            licence: &claim.source.licence,
+            sha256: claim.source.sha256.as_deref(),
             about,
             value,
             matched: &claim.matched,

@@ -7,20 +7,23 @@ use crate::output::Format;
 use crate::output::colour::Ink;
 use crate::output::row::{Column, Kind, Row};
 use evidence::shape::SCHEMA;
-use geoip::{DatabaseOrigin, DatabaseStatus, Databases, SetFile, SetId, SetOrigin, SetStatus};
+use geoip::{
+    DatabaseOrigin, DatabaseStatus, Databases, SetFile, SetId, SetOrigin, SetStatus, Shapes,
+};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use time::macros::format_description;
 use time::{Date, OffsetDateTime};
 
-/// Lists the databases, and the notices that their licences ask for. When strict, a stale database
+/// Lists the databases and the shapes of countries, and the notices that their licences ask for. When strict, a stale database
 /// of the set makes the exit code 5.
 pub(crate) fn status(context: &Context, strict: bool, output: OutputArgs) -> Result<Exit, Error> {
     let databases = Databases::open(&context.settings.geoip)?;
     let output = context.output(output);
     let today = OffsetDateTime::now_utc().date();
     let mut rows = output.rows::<DatabaseRow<'_>>()?;
-    let all = databases.status();
+    let mut all = databases.status();
+    all.push(Shapes::status()?);
     for status in &all {
         if !rows.push(&DatabaseRow::new(status, databases.set(), today))? {
             break;

@@ -4,7 +4,7 @@
 use super::lookup_rtt::{self, Ruler};
 use super::measuring::Asked;
 use crate::args::OutputArgs;
-use crate::clock::SystemClock;
+use crate::clock::{self, SystemClock};
 use crate::context::Context;
 use crate::error::{Error, Exit};
 use crate::names;
@@ -23,6 +23,7 @@ use resolver::NameResolver;
 use std::io::{BufRead, BufReader, Read, StdoutLock, Write};
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::SystemTime;
 use tokio::runtime::Runtime;
 
 /// Looks up what is named, and what stdin names where `-` is among it.
@@ -165,8 +166,10 @@ impl Asker<'_> {
         simulated: bool,
     ) -> Result<bool, Error> {
         let annotation = self.databases.annotate(address, chain, None);
+        let now = clock::wall(SystemTime::now());
         let measured = self.ruler.as_ref().map(|ruler| ruler.measure(asked, &annotation));
-        self.rows.push(&AddressShape::new(&annotation, chain, simulated).measured(measured))
+        let shape = AddressShape::new(&annotation, chain, simulated).asked(now);
+        self.rows.push(&shape.measured(measured))
     }
 
     /// One bad line of many does not end the others; the exit code tells.
@@ -337,6 +340,7 @@ impl Row for AddressShape<'_> {
         Column::hidden("flag_reasons", Kind::Text),
         Column::shown("severity", "severity", Kind::Text).spare(4),
         Column::hidden("claims", Kind::Text),
+        Column::hidden("asked", Kind::Time),
         Column::hidden("round_trips", Kind::Text),
         Column::hidden("simulated", Kind::Text),
     ];
