@@ -140,6 +140,60 @@ async fn later_policies_stand_beside_those_at_capture() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn listings_filters_and_exports_have_the_verdict_and_the_flags_of_now() {
+    let (mut case, _origins) = case().await;
+    let landfall = case.start();
+    get(&landfall, HOST).await;
+    get(&landfall, OTHER).await;
+    assert!(landfall.stop().status.success());
+    let rows = case.flows("host:*");
+    assert!(rows.iter().all(|row| row.get("verdict").is_none() && row.get("flags_now").is_none()));
+    // Until the policies are put anew, the flags of now are those at capture.
+    assert_eq!(case.flows("flag-now:mainland-china").len(), 1);
+    set(&case, HOST, "concern", "known");
+    case.setting("flag = [{ name = \"anycast\", when = \"anycast:yes\" }]");
+    case.cli(&["review", "reflag"]).expect_success();
+
+    let flow = case.flow("verdict:concern");
+    assert_eq!((&flow["host"], &flow["reviewer"]), (&HOST.into(), &"M. Reviewer".into()));
+    assert!(flow["reviewed_at"].is_string(), "{flow:#}");
+    assert_eq!(flow["flags"], serde_json::json!(["mainland-china"]));
+    assert_eq!(flow["flags_now"], serde_json::json!([]));
+    assert_eq!(case.flow("not(has:verdict)")["host"], OTHER);
+    assert_eq!(case.flow("flag-now:any*")["host"], OTHER);
+    assert_eq!(case.flow("flag:mainland-china not(flag-now:*)")["host"], HOST);
+    assert!(case.flows("verdict:unclear,needs-more").is_empty());
+    for (filter, host) in [("verdict:concern", HOST), ("flag-now:anycast", OTHER)] {
+        for list in ["dest", "review"] {
+            let rows = case.rows(&[list, "list", filter]);
+            assert_eq!((rows.len(), &rows[0]["host"]), (1, &host.into()), "{list} {filter}");
+        }
+    }
+    let refused = case.cli(&["flow", "list", "verdict:guilty"]);
+    assert!(refused.error_text().contains("no-concern"), "{}", refused.error_text());
+
+    let export = |format: &str| {
+        let words = ["export", "--format", format, "-o", "-"];
+        case.cli(&words).expect_success().text()
+    };
+    let lines: Vec<Value> =
+        export("jsonl").lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!((&lines[0]["verdict"], lines[1].get("verdict")), (&"concern".into(), None));
+    assert_eq!(lines[1]["flags_now"], serde_json::json!(["anycast"]));
+    let table = export("csv");
+    let mut reader = table.lines();
+    let keys: Vec<&str> = reader.next().unwrap().split(',').collect();
+    let place = keys.iter().position(|key| *key == "verdict").unwrap();
+    assert_eq!(keys[place..place + 3], ["verdict", "reviewer", "reviewed_at"]);
+    assert!(reader.next().unwrap().contains(",concern,M. Reviewer,20"), "{table}");
+    let har: Value = serde_json::from_str(&export("har")).unwrap();
+    let entries = &har["log"]["entries"];
+    assert_eq!((&entries[0]["_verdict"], entries[1].get("_verdict")), (&"concern".into(), None));
+    assert_eq!(entries[1]["_flagsNow"], serde_json::json!(["anycast"]));
+    assert!(entries[0]["_reviewer"].is_string() && entries[0]["_reviewedAt"].is_string());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_changed_review_log_is_refused_and_hides_no_facts() {
     let (case, _origins) = case().await;
     let landfall = case.start();

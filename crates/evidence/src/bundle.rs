@@ -11,10 +11,12 @@ use crate::{attributions, destinations, flows, har};
 use bag::{Bag, Sink};
 use case::CaseShape;
 use recorder::Signer;
-use recorder::read::{Session, SessionState};
+use recorder::read::{Reviewed, Session, SessionState};
+use recorder::review::Reviews;
 use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Writes the bundle of a closed session, signed by `signer`.
 ///
@@ -30,9 +32,10 @@ pub fn write(session: &Session, signer: &Signer, sink: Sink) -> Result<(), Error
         ("External-Identifier", summary.id.to_string()),
         ("Source-Organization", "see data/case.json".to_owned()),
     ];
+    let reviewed = Arc::new(Reviews::read(session.directory(), session.id()?)?.reviewed());
     let mut bag = Bag::begin(sink, &info)?;
     for (name, part) in parts(session)? {
-        bag.add(&name, |out| part.write(session, out))?;
+        bag.add(&name, |out| part.write(session, &reviewed, out))?;
     }
     bag.finish(|tags| {
         let sign = |message: &[u8]| {
@@ -51,17 +54,23 @@ pub(crate) enum Part {
     Derived(Derive),
 }
 
-type Derive = fn(&Session, &mut dyn Write) -> Result<(), Error>;
+/// Of the session and what people made of it, which its review log says.
+type Derive = fn(&Session, &Arc<Reviewed>, &mut dyn Write) -> Result<(), Error>;
 
 impl Part {
-    pub(crate) fn write(&self, session: &Session, out: &mut dyn Write) -> Result<(), Error> {
+    pub(crate) fn write(
+        &self,
+        session: &Session,
+        reviewed: &Arc<Reviewed>,
+        out: &mut dyn Write,
+    ) -> Result<(), Error> {
         match self {
             Self::Copied(path) => {
                 let mut file = File::open(path).map_err(Error::Opening)?;
                 io::copy(&mut file, out)?;
                 Ok(())
             }
-            Self::Derived(derive) => derive(session, out),
+            Self::Derived(derive) => derive(session, reviewed, out),
         }
     }
 }
@@ -88,7 +97,7 @@ fn names_in(directory: &Path) -> Result<Vec<String>, Error> {
     Ok(names)
 }
 
-fn readme(_: &Session, out: &mut dyn Write) -> Result<(), Error> {
+fn readme(out: &mut dyn Write) -> Result<(), Error> {
     Ok(out.write_all(include_bytes!("bundle/README.md"))?)
 }
 
@@ -110,13 +119,13 @@ const OWN: [&str; 3] = ["log", "secrets", "streams"];
 
 /// What is made of a session, by name.
 const DERIVED: &[(&str, Derive)] = &[
-    ("README.md", readme),
-    ("case.json", case_json),
-    ("datapackage.json", package::write),
+    ("README.md", |_, _, out| readme(out)),
+    ("case.json", |session, _, out| case_json(session, out)),
+    ("datapackage.json", |session, _, out| package::write(session, out)),
     ("destinations.csv", destinations::write_csv),
     ("flows.csv", flows::write_csv),
     ("flows.jsonl", flows::write_jsonl),
-    ("geo/attributions.txt", notices),
+    ("geo/attributions.txt", |session, _, out| notices(session, out)),
     ("har/capture.har", har::write),
 ];
 

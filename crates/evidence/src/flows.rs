@@ -5,16 +5,21 @@ use crate::error::Error;
 use crate::shape::{FLOW_KEYS, FlowShape};
 use flow::filter::Filter;
 use flow::time::WallNanos;
-use recorder::read::{FlowQuery, FlowRow, Session};
+use recorder::read::{FlowQuery, FlowRow, Reviewed, Session};
 use std::io::Write;
 use std::ops::ControlFlow;
+use std::sync::Arc;
 
 /// One JSON object per flow, in the order of time.
 ///
 /// # Errors
 /// [`Error`] of the session or the writer.
-pub fn write_jsonl(session: &Session, out: &mut dyn Write) -> Result<(), Error> {
-    each(session, |row| {
+pub fn write_jsonl(
+    session: &Session,
+    reviewed: &Arc<Reviewed>,
+    out: &mut dyn Write,
+) -> Result<(), Error> {
+    each(session, reviewed, |row| {
         serde_json::to_writer(&mut *out, &FlowShape::from(row))?;
         out.write_all(b"\n").map_err(Error::Output)
     })
@@ -24,9 +29,13 @@ pub fn write_jsonl(session: &Session, out: &mut dyn Write) -> Result<(), Error> 
 ///
 /// # Errors
 /// [`Error`] of the session or the writer.
-pub fn write_csv(session: &Session, mut out: &mut dyn Write) -> Result<(), Error> {
+pub fn write_csv(
+    session: &Session,
+    reviewed: &Arc<Reviewed>,
+    mut out: &mut dyn Write,
+) -> Result<(), Error> {
     csv::write_record(&mut out, FLOW_KEYS).map_err(Error::Output)?;
-    each(session, |row| {
+    each(session, reviewed, |row| {
         let object = serde_json::to_value(FlowShape::from(row))?;
         let cells = FLOW_KEYS.iter().map(|key| csv::cell(object.get(key)));
         csv::write_record(&mut out, cells).map_err(Error::Output)
@@ -36,11 +45,13 @@ pub fn write_csv(session: &Session, mut out: &mut dyn Write) -> Result<(), Error
 /// Hands over every flow, the oldest first, until one fails.
 pub(crate) fn each(
     session: &Session,
+    reviewed: &Arc<Reviewed>,
     mut one: impl FnMut(&FlowRow) -> Result<(), Error>,
 ) -> Result<(), Error> {
     let mut result = Ok(());
     // No condition, so that no relative time can be in it.
-    let everything = FlowQuery::all(Filter::All, WallNanos(0));
+    let reviewed = Arc::clone(reviewed);
+    let everything = FlowQuery { reviewed, ..FlowQuery::all(Filter::All, WallNanos(0)) };
     session.for_each_flow(&everything, |row| {
         result = one(&row);
         if result.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }

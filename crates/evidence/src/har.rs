@@ -14,16 +14,21 @@ use crate::error::Error;
 use crate::flows::each;
 use crate::opening::{notices, opening};
 use entry::Entry;
-use recorder::read::{Session, SessionState, SessionSummary};
+use recorder::read::{Reviewed, Session, SessionState, SessionSummary};
 use recorder::record::value::Wall;
 use serde::Serialize;
 use std::io::Write;
+use std::sync::Arc;
 
 /// Writes the archive, with the notices that the licences of the session's databases ask for.
 ///
 /// # Errors
 /// [`Error`] of the session or the writer.
-pub fn write(session: &Session, out: &mut dyn Write) -> Result<(), Error> {
+pub fn write(
+    session: &Session,
+    reviewed: &Arc<Reviewed>,
+    out: &mut dyn Write,
+) -> Result<(), Error> {
     let summary = session.summary()?;
     let open = opening(session)?;
     let head = Head {
@@ -51,7 +56,7 @@ pub fn write(session: &Session, out: &mut dyn Write) -> Result<(), Error> {
     text(out, fields)?;
     text(out, b",\"entries\":[")?;
     let mut separator: &[u8] = b"\n";
-    each(session, |row| {
+    each(session, reviewed, |row| {
         let entry = Entry::read(session, row)?;
         text(out, separator)?;
         separator = b",\n";

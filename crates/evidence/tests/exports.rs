@@ -212,7 +212,7 @@ fn every_flow_is_in_every_export() {
     let session = recorded(data.path(), false);
 
     let mut har = Vec::new();
-    evidence::har::write(&session, &mut har).unwrap();
+    evidence::har::write(&session, &Arc::default(), &mut har).unwrap();
     let har: Value = serde_json::from_slice(&har).unwrap();
     assert_eq!(at(&har, "/log/version"), "1.2");
     let notices = evidence::attributions(&session).unwrap();
@@ -231,7 +231,7 @@ fn every_flow_is_in_every_export() {
     assert!(!at(&har, "/log/comment").as_str().unwrap().contains("State"));
 
     let mut lines = Vec::new();
-    evidence::flows::write_jsonl(&session, &mut lines).unwrap();
+    evidence::flows::write_jsonl(&session, &Arc::default(), &mut lines).unwrap();
     let lines = String::from_utf8(lines).unwrap();
     let first: Value = serde_json::from_str(lines.lines().next().unwrap()).unwrap();
     assert_eq!(lines.lines().count(), 9);
@@ -241,7 +241,7 @@ fn every_flow_is_in_every_export() {
     assert!(first.as_object().unwrap().values().all(|value| !value.is_null()));
 
     let mut table = Vec::new();
-    evidence::flows::write_csv(&session, &mut table).unwrap();
+    evidence::flows::write_csv(&session, &Arc::default(), &mut table).unwrap();
     let mut reader = csv::Reader::from_reader(table.as_slice());
     assert_eq!(reader.headers().unwrap(), evidence::shape::FLOW_KEYS.as_slice());
     assert_eq!(reader.records().map(Result::unwrap).count(), 9);
@@ -253,20 +253,20 @@ fn rows_of_a_simulated_session_that_were_not_dialled_looked_real() {
     let session = recorded(data.path(), true);
 
     let mut har = Vec::new();
-    evidence::har::write(&session, &mut har).unwrap();
+    evidence::har::write(&session, &Arc::default(), &mut har).unwrap();
     let har: Value = serde_json::from_slice(&har).unwrap();
     let entries = at(&har, "/log/entries").as_array().unwrap();
     assert!(entries.iter().all(|entry| at(entry, "/_simulated") == true));
 
     let mut lines = Vec::new();
-    evidence::flows::write_jsonl(&session, &mut lines).unwrap();
+    evidence::flows::write_jsonl(&session, &Arc::default(), &mut lines).unwrap();
     for line in String::from_utf8(lines).unwrap().lines() {
         let line: Value = serde_json::from_str(line).unwrap();
         assert_eq!(at(&line, "/simulated"), true);
     }
 
     let mut table = Vec::new();
-    evidence::flows::write_csv(&session, &mut table).unwrap();
+    evidence::flows::write_csv(&session, &Arc::default(), &mut table).unwrap();
     let mut reader = csv::Reader::from_reader(table.as_slice());
     let column = evidence::shape::FLOW_KEYS.iter().position(|key| *key == "simulated").unwrap();
     assert!(reader.records().all(|record| &record.unwrap()[column] == "yes"));

@@ -47,3 +47,4 @@ pub mod time;
 pub mod tls;
 pub mod treatment;
 pub mod uplink;
+pub mod verdict;

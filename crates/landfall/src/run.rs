@@ -28,6 +28,7 @@ use geoip::Databases;
 use live::Live;
 use proxy::{Epochs, Listener, Outgoing, Watch};
 use recorder::read::{FlowQuery, Session};
+use recorder::review::Reviews;
 use recorder::{Entropy, Recording, Sources, Summary, ToolFacts};
 use signals::Signals;
 use stage::Stage;
@@ -360,9 +361,12 @@ fn not_bound(listen: SocketAddr, error: &io::Error) -> Error {
 /// Whether a recorded flow meets the condition; if so, which one is told.
 fn fail_on(context: &Context, directory: &Path) -> Result<Exit, Error> {
     let Some(condition) = &context.settings.fail_on else { return Ok(Exit::Ok) };
-    let query = FlowQuery::all(condition.clone(), clock::wall(SystemTime::now()));
+    let session = Session::open(directory)?;
+    // Somebody may have reviewed while it was recorded.
+    let reviewed = Arc::new(Reviews::read(session.directory(), session.id()?)?.reviewed());
+    let all = FlowQuery::all(condition.clone(), clock::wall(SystemTime::now()));
     let (mut first, mut flows) = (None, 0_u64);
-    Session::open(directory)?.for_each_flow(&query, |row| {
+    session.for_each_flow(&FlowQuery { reviewed, ..all }, |row| {
         first.get_or_insert(row.id);
         flows += 1;
         ControlFlow::Continue(())

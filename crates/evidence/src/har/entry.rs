@@ -5,7 +5,7 @@ use super::message::{Request, Response};
 use super::messages::{self, WebSocketMessage};
 use super::timings::Timings;
 use crate::error::Error;
-use crate::shape::{Countries, Shown};
+use crate::shape::{Countries, Shown, policies};
 use flow::address::Host;
 use flow::claim::Country;
 use flow::filter::TreatmentKind;
@@ -45,6 +45,14 @@ pub(super) struct Entry<'a> {
     operator: Option<String>,
     #[serde(rename = "_flags", skip_serializing_if = "Vec::is_empty")]
     flags: Vec<String>,
+    #[serde(rename = "_flagsNow", skip_serializing_if = "Option::is_none")]
+    flags_now: Option<Vec<&'a str>>,
+    #[serde(rename = "_verdict", skip_serializing_if = "Option::is_none")]
+    verdict: Option<&'static str>,
+    #[serde(rename = "_reviewer", skip_serializing_if = "Option::is_none")]
+    reviewer: Option<&'a str>,
+    #[serde(rename = "_reviewedAt", skip_serializing_if = "Option::is_none")]
+    reviewed_at: Option<Wall>,
     #[serde(rename = "_bytesUp", skip_serializing_if = "Option::is_none")]
     bytes_up: Option<u64>,
     #[serde(rename = "_bytesDown", skip_serializing_if = "Option::is_none")]
@@ -82,6 +90,7 @@ impl<'a> Entry<'a> {
         };
         let web_socket_messages = messages::of(session, &detail)?;
         let annotation = row.annotation.as_deref();
+        let judged = row.judged.as_deref();
         let of_connection = matches!(row.id, FlowId::Connection(_));
         Ok(Self {
             started_date_time: Wall(row.time),
@@ -102,6 +111,10 @@ impl<'a> Entry<'a> {
             flags: annotation
                 .map(|a| a.flags.iter().map(|flag| flag.policy.clone()).collect())
                 .unwrap_or_default(),
+            flags_now: row.flags_now.as_deref().map(policies),
+            verdict: judged.map(|judged| judged.verdict.word()),
+            reviewer: judged.map(|judged| judged.reviewer.as_str()),
+            reviewed_at: judged.map(|judged| Wall(judged.at)),
             bytes_up: row.request_bytes.filter(|_| of_connection),
             bytes_down: row.response_bytes.filter(|_| of_connection),
             simulated: row.simulated,

@@ -1,13 +1,13 @@
 //! One destination: a line of `landfall dest list` and of `destinations.csv`.
 
 use super::flag::{self, FlagReasons};
+use super::judged::JudgedShape;
 use super::round_trip::LeastTimesShape;
 use super::{AssessmentShape, NameHistoryShape, SCHEMA, Shown, is_false};
 use flow::address::{DnsName, Host};
 use flow::assessment::{Assessment, LocationLevel, OperatorLevel};
 use flow::claim::{Asn, Country, Operator};
 use recorder::read::{DestinationKey, DestinationRow, Held, LeastTimes, NameHistory};
-use recorder::record::review::Verdict;
 use recorder::record::value::Wall;
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
@@ -66,8 +66,8 @@ pub struct DestinationShape<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     flags_now: Option<Vec<&'a str>>,
     /// A person's, where there is one.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    verdict: Option<&'static str>,
+    #[serde(flatten)]
+    judged: Option<JudgedShape<'a>>,
     first_seen: Wall,
     last_seen: Wall,
     flows: u64,
@@ -94,11 +94,6 @@ impl<'a> DestinationShape<'a> {
     /// The destination with what all that is known of it adds up to.
     pub fn assessed(row: &'a DestinationRow, assessment: Option<&Assessment>) -> Self {
         Self { assessment: assessment.map(AssessmentShape::new), ..Self::from(row) }
-    }
-
-    /// The same with the verdict that a person gave.
-    pub fn judged(self, verdict: Option<Verdict>) -> Self {
-        Self { verdict: verdict.map(Verdict::word), ..self }
     }
 
     /// With what look-ups of its name answered.
@@ -145,7 +140,7 @@ impl<'a> From<&'a DestinationRow> for DestinationShape<'a> {
             flag_reasons: FlagReasons(&row.flags),
             severity: flag::severity(row.flags_now.as_ref().unwrap_or(&row.flags)),
             flags_now: row.flags_now.as_deref().map(flag::policies),
-            verdict: None,
+            judged: row.judged.as_deref().map(JudgedShape::new),
             first_seen: Wall(row.first_seen),
             last_seen: Wall(row.last_seen),
             flows: row.flows,
@@ -196,7 +191,7 @@ impl Serialize for Sources<'_> {
 }
 
 /// The keys of a row that is one host, in their order: the columns of `destinations.csv`.
-pub const DESTINATION_KEYS: [&str; 33] = [
+pub const DESTINATION_KEYS: [&str; 35] = [
     "schema",
     "host",
     "addresses",
@@ -221,6 +216,8 @@ pub const DESTINATION_KEYS: [&str; 33] = [
     "severity",
     "flags_now",
     "verdict",
+    "reviewer",
+    "reviewed_at",
     "first_seen",
     "last_seen",
     "flows",

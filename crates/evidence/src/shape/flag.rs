@@ -51,6 +51,6 @@ pub(super) fn severity(flags: &[Flag]) -> Option<&'static str> {
 }
 
 /// The policies' names.
-pub(super) fn policies(flags: &[Flag]) -> Vec<&str> {
+pub(crate) fn policies(flags: &[Flag]) -> Vec<&str> {
     flags.iter().map(|flag| flag.policy.as_str()).collect()
 }

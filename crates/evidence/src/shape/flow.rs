@@ -1,7 +1,8 @@
 //! One flow: a line of `landfall flow list` and of `flows.jsonl`.
 
+use super::judged::JudgedShape;
 use super::known::Known;
-use super::{SCHEMA, Shown, is_false};
+use super::{SCHEMA, Shown, flag, is_false};
 use flow::address::Host;
 use flow::id::FlowId;
 use recorder::read::FlowRow;
@@ -77,9 +78,15 @@ pub struct FlowShape<'a> {
     receive_ms: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     ja4: Option<&'a str>,
-    /// Absent as a whole when the databases were not asked.
+    /// Absent as a whole when the databases were not asked. Its flags are those at capture.
     #[serde(flatten)]
     known: Option<Known<'a>>,
+    /// By the policies of the newest `landfall review reflag`, where there was one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    flags_now: Option<Vec<&'a str>>,
+    /// A person's, on the host, where there is one.
+    #[serde(flatten)]
+    judged: Option<JudgedShape<'a>>,
     /// No answer of a look-up holds the address: hard-coded, or come by in another way.
     #[serde(skip_serializing_if = "is_false")]
     dialled_without_lookup: bool,
@@ -121,6 +128,8 @@ impl<'a> From<&'a FlowRow> for FlowShape<'a> {
             receive_ms: row.phases.and_then(|phases| phases.receive).map(millis),
             ja4: row.ja4.as_deref(),
             known: row.annotation.as_deref().map(Known::new),
+            flags_now: row.flags_now.as_deref().map(flag::policies),
+            judged: row.judged.as_deref().map(JudgedShape::new),
             dialled_without_lookup: row.address.is_some() && !row.looked_up,
             simulated: row.simulated,
         }
@@ -133,7 +142,7 @@ fn millis(duration: Duration) -> f64 {
 }
 
 /// Every key of a flow, in the order of CSV files.
-pub const FLOW_KEYS: [&str; 45] = [
+pub const FLOW_KEYS: [&str; 49] = [
     "schema",
     "id",
     "time",
@@ -177,6 +186,10 @@ pub const FLOW_KEYS: [&str; 45] = [
     "flags",
     "flag_reasons",
     "severity",
+    "flags_now",
+    "verdict",
+    "reviewer",
+    "reviewed_at",
     "dialled_without_lookup",
     "simulated",
 ];

@@ -45,7 +45,7 @@ pub struct ReviewShape<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    reviewed: Option<Wall>,
+    reviewed_at: Option<Wall>,
     /// Those at capture.
     flags: Vec<&'a str>,
     /// By the policies of the newest `landfall review reflag`, where there was one.
@@ -98,10 +98,10 @@ impl<'a> ReviewShape<'a> {
             schema: SCHEMA,
             host: Shown(host),
             state: state.word(),
-            verdict: given.map(|given| given.verdict.word()),
+            verdict: given.map(|given| given.verdict.0.word()),
             reviewer: given.map(|given| given.reviewer.as_str()),
             reason: given.map(|given| given.reason.as_str()),
-            reviewed: verdict.map(|(record, _verdict)| Wall(record.at.wall)),
+            reviewed_at: verdict.map(|(record, _verdict)| Wall(record.at.wall)),
             flags: flag::policies(&row.flags),
             flags_now: flags_now.map(flag::policies),
             flag_reasons: FlagReasons(in_effect),

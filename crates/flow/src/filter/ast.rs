@@ -10,6 +10,7 @@ use crate::distrust::DistrustClass;
 use crate::id::{ConnectionId, FlowId};
 use crate::network::Network;
 use crate::treatment::Treatment;
+use crate::verdict::Verdict;
 use std::fmt;
 use std::net::IpAddr;
 
@@ -47,8 +48,12 @@ pub enum Term {
     Outcome(Vec<Pattern>),
     /// How the connection of an exchange ended.
     ConnectionOutcome(Vec<Pattern>),
-    /// The name of a flag's policy.
+    /// The name of a policy that flagged it at capture.
     Flag(Vec<Pattern>),
+    /// The name of a policy that flags it now, after the policies were put anew.
+    FlagNow(Vec<Pattern>),
+    /// A person's judgement of the host.
+    Verdict(Vec<Verdict>),
     Operator(Vec<Pattern>),
     /// The country on which nothing disagrees.
     Country(Vec<Country>),
@@ -137,7 +142,10 @@ impl From<&Treatment> for TreatmentKind {
 pub enum Has {
     /// A planted or recognised identifier in its content.
     Identifier,
+    /// At capture.
     Flag,
+    /// A person's judgement of the host.
+    Verdict,
     /// A look-up that gave the address.
     Lookup,
     /// A look-up that was made for its sake, whatever it gave.
@@ -156,9 +164,10 @@ pub enum Has {
 }
 
 impl Has {
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Identifier,
         Self::Flag,
+        Self::Verdict,
         Self::Lookup,
         Self::Asked,
         Self::Upstream,
@@ -174,6 +183,7 @@ impl Has {
         match self {
             Self::Identifier => "identifier",
             Self::Flag => "flag",
+            Self::Verdict => "verdict",
             Self::Lookup => "lookup",
             Self::Asked => "asked",
             Self::Upstream => "upstream",
@@ -226,6 +236,8 @@ impl fmt::Display for Term {
             Self::Outcome(values) => write_term(f, Key::Outcome, values),
             Self::ConnectionOutcome(values) => write_term(f, Key::ConnectionOutcome, values),
             Self::Flag(values) => write_term(f, Key::Flag, values),
+            Self::FlagNow(values) => write_term(f, Key::FlagNow, values),
+            Self::Verdict(values) => write_term(f, Key::Verdict, values),
             Self::Operator(values) => write_term(f, Key::Operator, values),
             Self::Country(values) => write_term(f, Key::Country, values),
             Self::OperatorCountry(values) => write_term(f, Key::OperatorCountry, values),

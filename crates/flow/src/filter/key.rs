@@ -14,6 +14,8 @@ pub enum Key {
     Outcome,
     ConnectionOutcome,
     Flag,
+    FlagNow,
+    Verdict,
     Operator,
     Country,
     OperatorCountry,
@@ -49,7 +51,7 @@ impl Key {
     }
 
     /// All keys, in the order in which completion offers them.
-    pub const ALL: [Self; 34] = [
+    pub const ALL: [Self; 36] = [
         Self::Host,
         Self::Path,
         Self::Type,
@@ -61,6 +63,8 @@ impl Key {
         Self::Outcome,
         Self::ConnectionOutcome,
         Self::Flag,
+        Self::FlagNow,
+        Self::Verdict,
         Self::Operator,
         Self::Country,
         Self::OperatorCountry,
@@ -99,6 +103,8 @@ impl Key {
             Self::Outcome => "outcome",
             Self::ConnectionOutcome => "connection-outcome",
             Self::Flag => "flag",
+            Self::FlagNow => "flag-now",
+            Self::Verdict => "verdict",
             Self::Operator => "operator",
             Self::Country => "country",
             Self::OperatorCountry => "operator-country",

@@ -14,7 +14,7 @@
 //!
 //! # Texts
 //! `*` stands for any characters, none among them. Case is ignored (ASCII). `host`, `device`,
-//! `app`, `method`, `protocol` and `flag` compare the whole text. `path`, `type`, `operator`, `why` and
+//! `app`, `method`, `protocol`, `flag` and `flag-now` compare the whole text. `path`, `type`, `operator`, `why` and
 //! terms without a key find the text anywhere; once they hold a `*`, all but the last of these
 //! compare the whole text.
 
@@ -51,6 +51,7 @@ mod tests {
     use crate::id::{ConnectionId, ExchangeId, FlowId};
     use crate::network::Network;
     use crate::time::WallNanos;
+    use crate::verdict::Verdict;
     use proptest::collection::vec;
     use proptest::prelude::*;
     use std::net::IpAddr;
@@ -97,6 +98,8 @@ mod tests {
         check("time:2026-05-01T10:00:00Z..-1h", "time:2026-05-01T10:00:00Z..-1h");
         check("device:10.0.0.* why:pinned path:/v1/*", "device:10.0.0.* why:pinned path:/v1/*");
         check("HOST:x Protocol:h2", "host:x protocol:h2");
+        check("flag-now:mainland* has:verdict", "flag-now:mainland* has:verdict");
+        check("verdict:Concern,needs-more", "verdict:concern,needs-more");
     }
 
     #[test]
@@ -130,6 +133,7 @@ mod tests {
         refused("a contry:CN", 2, "did you mean \"country\"?");
         refused("http://x", 0, "quote a text that holds a colon");
         refused("treatment:pasthrough", 10, "did you mean \"passthrough\"?");
+        refused("verdict:no-concerns", 8, "did you mean \"no-concern\"?");
         refused("country:China", 8, "two-letter country code");
         refused("country:CN,", 11, "expected a value");
         refused("host:", 5, "expected a value");
@@ -217,6 +221,8 @@ mod tests {
             patterns().prop_map(Term::Host),
             patterns().prop_map(Term::Path),
             patterns().prop_map(Term::Flag),
+            patterns().prop_map(Term::FlagNow),
+            Just(Term::Verdict(vec![Verdict::Unclear, Verdict::NoConcern])),
             countries().prop_map(Term::Country),
             countries().prop_map(|c| Term::Location(c.into_iter().map(Place::Says).collect())),
             Just(Term::Location(vec![Place::Agreed, Place::Disagreed, Place::Unknown])),

@@ -11,6 +11,7 @@ use crate::claim::{Asn, Confidence, Country};
 use crate::distrust::DistrustClass;
 use crate::id::{ConnectionId, FlowId};
 use crate::network::Network;
+use crate::verdict::Verdict;
 use std::net::IpAddr;
 
 /// Understands one term that begins at `position`.
@@ -42,6 +43,8 @@ pub(super) fn term(position: usize, raw: RawTerm) -> Result<Term, FilterError> {
         Key::Outcome => Term::Outcome(patterns(values)?),
         Key::ConnectionOutcome => Term::ConnectionOutcome(patterns(values)?),
         Key::Flag => Term::Flag(patterns(values)?),
+        Key::FlagNow => Term::FlagNow(patterns(values)?),
+        Key::Verdict => Term::Verdict(verdicts(values)?),
         Key::Operator => Term::Operator(patterns(values)?),
         Key::Country => Term::Country(each(key, values, COUNTRY, country)?),
         Key::OperatorCountry => Term::OperatorCountry(each(key, values, COUNTRY, country)?),
@@ -155,8 +158,14 @@ fn distrusts(values: Vec<RawValue>) -> Result<Vec<DistrustClass>, FilterError> {
     })
 }
 
+fn verdicts(values: Vec<RawValue>) -> Result<Vec<Verdict>, FilterError> {
+    let expected = "concern, no-concern, unclear or needs-more";
+    let words = Verdict::ALL.map(Verdict::word);
+    each_word(Key::Verdict, values, expected, &words, |text| text.to_ascii_lowercase().parse().ok())
+}
+
 fn things(values: Vec<RawValue>) -> Result<Vec<Has>, FilterError> {
-    let expected = "flag, lookup, operator, country, anycast, exchange, response or body";
+    let expected = "flag, verdict, lookup, operator, country, anycast, exchange, response or body";
     // Nothing looks for identifiers yet, so that none is offered.
     let offered = Has::ALL.into_iter().filter(|has| *has != Has::Identifier);
     let offered: Vec<_> = offered.map(Has::word).collect();

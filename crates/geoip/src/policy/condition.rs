@@ -58,6 +58,8 @@ pub enum ConditionError {
     Confidence,
     /// One policy cannot rest on others.
     OfFlags,
+    /// A verdict is given on what policies flag, not the other way round.
+    OfVerdicts,
     /// `has:`, whose things have keys of their own here.
     Has,
     /// `finding:`; there are no findings but flags yet.
@@ -83,6 +85,7 @@ impl ConditionError {
                     .to_owned()
             }
             Self::OfFlags => "write the condition of that policy in its place".to_owned(),
+            Self::OfVerdicts => "name the hosts with host: in its place".to_owned(),
             Self::Has => "write anycast:yes, location:unknown or not(…) in its place".to_owned(),
             Self::FindingsNotYet => {
                 "leave it out: policies look at destinations, not yet at findings".to_owned()
@@ -104,6 +107,9 @@ impl fmt::Display for ConditionError {
             ),
             Self::Confidence => f.write_str("a policy does not take \"confidence\""),
             Self::OfFlags => f.write_str("a policy cannot rest on the flags of others"),
+            Self::OfVerdicts => {
+                f.write_str("a policy cannot rest on verdicts, which come after it")
+            }
             Self::Has => f.write_str("a policy does not take \"has\""),
             Self::FindingsNotYet => f.write_str("there are no findings to look for yet"),
         }
@@ -137,7 +143,8 @@ fn check_term(term: &Term) -> Result<(), ConditionError> {
         | Term::Port(_)
         | Term::Anycast(_) => Ok(()),
         Term::Word(_) => Err(ConditionError::Word),
-        Term::Flag(_) => Err(ConditionError::OfFlags),
+        Term::Flag(_) | Term::FlagNow(_) => Err(ConditionError::OfFlags),
+        Term::Verdict(_) => Err(ConditionError::OfVerdicts),
         Term::Has(_) => Err(ConditionError::Has),
         Term::Confidence(_) => Err(ConditionError::Confidence),
         Term::Path(_) => of_flows(Key::Path),

@@ -1,8 +1,8 @@
 //! What `landfall review` takes.
 
 use super::OutputArgs;
+use flow::verdict::Verdict;
 use geoip::SetChoice;
-use recorder::record::review::Verdict;
 
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum ReviewVerb {

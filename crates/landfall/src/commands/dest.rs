@@ -21,7 +21,6 @@ use recorder::read::{
     AddressSeen, DestinationColumn, DestinationKey, DestinationQuery, DestinationRow, GroupBy,
     LeastTimes,
 };
-use recorder::record::review::Verdict;
 use std::time::{Duration, SystemTime};
 
 /// The destinations of the flows that match.
@@ -43,8 +42,7 @@ pub(crate) fn list(
     let desk = Desk::or_without(context, &session)?;
     let mut rows = output.rows::<DestinationShape<'_>>()?;
     for row in desk.destinations(query)? {
-        let verdict = verdict(&desk, &row);
-        if !rows.push(&DestinationShape::from(&row).judged(verdict))? {
+        if !rows.push(&DestinationShape::from(&row))? {
             break;
         }
     }
@@ -101,7 +99,6 @@ pub(crate) fn show(
         _ => Vec::new(),
     };
     let shape = DestinationShape::assessed(&row, assessment.as_ref())
-        .judged(verdict(&desk, &row))
         .with_history(history.as_ref())
         .with_times(&times);
     let standing = desk.standing(&row)?;
@@ -146,7 +143,7 @@ fn fill(
     }
     review::page::flags(page, row, desk.reviews.newest_policy());
     if let Some((_record, given)) = standing.verdict {
-        let (word, by) = (given.verdict.word(), &given.reviewer);
+        let (word, by) = (given.verdict.0.word(), &given.reviewer);
         let state = standing.state.word();
         page.line("verdict", format_args!("{word}, by {by} ({state}): {}", given.reason));
     }
@@ -194,12 +191,6 @@ fn address(page: &mut Page, seen: &AddressSeen, times: &[LeastTimes]) {
     }
 }
 
-/// The verdict that holds, of one host.
-fn verdict(desk: &Desk<'_>, row: &DestinationRow) -> Option<Verdict> {
-    let DestinationKey::Host(Some(host)) = &row.key else { return None };
-    desk.reviews.verdict(host).map(|(_record, given)| given.verdict)
-}
-
 /// The index's column of a key. What the rows are grouped by has the key of its own name.
 fn column(by: GroupBy, key: &str) -> Option<DestinationColumn> {
     if key == "group" || key == by.word() {
@@ -236,6 +227,8 @@ impl Row for DestinationShape<'_> {
         Column::shown("severity", "severity", Kind::Text).spare(6),
         Column::shown("flags_now", "flags now", Kind::Flags).spare(7),
         Column::shown("verdict", "verdict", Kind::Word).spare(1),
+        Column::hidden("reviewer", Kind::Text),
+        Column::hidden("reviewed_at", Kind::Time),
         Column::shown("flows", "flows", Kind::Number).spare(2),
         Column::hidden("connections", Kind::Number),
         Column::shown("bytes_up", "sent", Kind::Bytes).spare(4),

@@ -1,5 +1,6 @@
 //! `landfall export`: a session in a form that other programs read.
 
+use super::review::Desk;
 use crate::args::{ExportArgs, ExportFormat};
 use crate::context::Context;
 use crate::error::{Error, Exit};
@@ -25,7 +26,8 @@ pub(crate) fn run(context: &Context, args: &ExportArgs) -> Result<Exit, Error> {
     if args.dir {
         return Err(Error::usage("only a bundle can be a directory").hint("say --format bundle"));
     }
-    let write = |out: &mut dyn Write| -> Result<(), Error> { Ok(form(&session, out)?) };
+    let reviewed = Desk::or_without(context, &session)?.reviewed();
+    let write = |out: &mut dyn Write| -> Result<(), Error> { Ok(form(&session, &reviewed, out)?) };
     if args.out == Path::new("-") {
         to_stdout(write)?;
     } else {

@@ -1,6 +1,7 @@
 //! `landfall flow list` and `flow show`, whose page is in [`super::flow_page`].
 
 use super::flow_page;
+use super::review::Desk;
 use crate::args::OutputArgs;
 use crate::clock;
 use crate::context::Context;
@@ -25,6 +26,7 @@ pub(crate) fn list(context: &Context, words: &[String], output: OutputArgs) -> R
         query.limit = output.limit.map(|limit| limit as u64);
     }
     let session = context.session(None)?;
+    query.reviewed = Desk::or_without(context, &session)?.reviewed();
     let mut rows = output.rows::<FlowShape<'_>>()?;
     let mut failed = None;
     session.for_each_flow(&query, |row| match rows.push(&FlowShape::from(&row)) {
@@ -100,7 +102,7 @@ impl Row for FlowDetailShape<'_> {
     const COLUMNS: &'static [Column] = &DETAIL_COLUMNS;
 }
 
-const FLOW_COLUMNS: [Column; 45] = [
+const FLOW_COLUMNS: [Column; 49] = [
     Column::hidden("schema", Kind::Number),
     Column::shown("id", "id", Kind::Text).whole(),
     Column::shown("time", "time", Kind::Time).spare(5),
@@ -143,14 +145,18 @@ const FLOW_COLUMNS: [Column; 45] = [
     Column::shown("flags", "flags", Kind::Flags),
     Column::hidden("flag_reasons", Kind::Text),
     Column::hidden("severity", Kind::Text),
+    Column::hidden("flags_now", Kind::Flags),
+    Column::hidden("verdict", Kind::Word),
+    Column::hidden("reviewer", Kind::Text),
+    Column::hidden("reviewed_at", Kind::Time),
     Column::hidden("special_range", Kind::Text),
     Column::hidden("dialled_without_lookup", Kind::Text),
     Column::hidden("simulated", Kind::Text),
 ];
 
 /// The columns of a flow, and those of its details.
-const DETAIL_COLUMNS: [Column; 48] = {
-    let mut columns = [Column::hidden("claims", Kind::Text); 48];
+const DETAIL_COLUMNS: [Column; 52] = {
+    let mut columns = [Column::hidden("claims", Kind::Text); 52];
     let (flow, details) = columns.split_at_mut(FLOW_COLUMNS.len());
     flow.copy_from_slice(&FLOW_COLUMNS);
     details.copy_from_slice(&[

@@ -1,6 +1,7 @@
 //! `landfall session compare`: the destinations of two sessions side by side.
 
 use super::flow::filter;
+use super::review::Desk;
 use crate::args::OutputArgs;
 use crate::clock;
 use crate::context::Context;
@@ -24,7 +25,9 @@ pub(crate) fn run(
 ) -> Result<Exit, Error> {
     let query = DestinationQuery::all(filter(words)?, clock::wall(SystemTime::now()));
     let (a, b) = (context.session_at(a)?, context.session_at(b)?);
-    let (of_a, of_b) = (a.destinations(&query)?, b.destinations(&query)?);
+    let [of_a, of_b] =
+        [&a, &b].map(|session| Desk::or_without(context, session)?.destinations(query.clone()));
+    let (of_a, of_b) = (of_a?, of_b?);
     let differences = compare(&of_a, &of_b, respects);
     let output = context.output(output);
     let mut rows = output.rows::<DifferenceShape<'_>>()?;

@@ -2,6 +2,7 @@
 //! everything that a user wrote becomes a bound value.
 
 use super::error::ReadError;
+use super::reviewed::{FlagsNow, PLACE, Reviewed};
 use crate::index::cell::{address_key, number};
 use flow::address::DnsName;
 use flow::claim::Country;
@@ -19,34 +20,42 @@ pub(super) struct Condition {
     pub(super) values: Vec<Value>,
 }
 
+/// What a condition depends on beside the tables.
+pub(super) struct Known<'a> {
+    /// Relative times are before it.
+    pub(super) now: WallNanos,
+    pub(super) reviewed: &'a Reviewed,
+    /// Where flags of now are asked for and are not those at capture.
+    pub(super) flags_now: Option<FlagsNow>,
+}
+
 impl Condition {
-    /// Compiles `filter`; relative times are before `now`.
-    pub(super) fn compile(filter: &Filter, now: WallNanos) -> Result<Self, ReadError> {
+    pub(super) fn compile(filter: &Filter, known: &Known<'_>) -> Result<Self, ReadError> {
         let mut condition = Self { sql: String::new(), values: Vec::new() };
-        condition.filter(filter, now)?;
+        condition.filter(filter, known)?;
         Ok(condition)
     }
 
-    fn filter(&mut self, filter: &Filter, now: WallNanos) -> Result<(), ReadError> {
+    fn filter(&mut self, filter: &Filter, known: &Known<'_>) -> Result<(), ReadError> {
         match filter {
             Filter::All => self.sql.push('1'),
-            Filter::And(parts) => self.joined(parts, " AND ", |c, part| c.filter(part, now))?,
-            Filter::Or(parts) => self.joined(parts, " OR ", |c, part| c.filter(part, now))?,
+            Filter::And(parts) => self.joined(parts, " AND ", |c, part| c.filter(part, known))?,
+            Filter::Or(parts) => self.joined(parts, " OR ", |c, part| c.filter(part, known))?,
             Filter::Not(inner) => {
                 self.sql.push_str("NOT ");
-                self.joined(std::slice::from_ref(&**inner), "", |c, part| c.filter(part, now))?;
+                self.joined(std::slice::from_ref(&**inner), "", |c, part| c.filter(part, known))?;
             }
             Filter::Term(term) => {
                 // A column without a value does not match, so that its negation does.
                 self.sql.push_str("coalesce(");
-                self.term(term, now)?;
+                self.term(term, known)?;
                 self.sql.push_str(", 0)");
             }
         }
         Ok(())
     }
 
-    fn term(&mut self, term: &Term, now: WallNanos) -> Result<(), ReadError> {
+    fn term(&mut self, term: &Term, known: &Known<'_>) -> Result<(), ReadError> {
         match term {
             Term::Word(patterns) => self.each(patterns, |c, pattern| {
                 c.each(&["host", "path", "operator"], |c, column| c.contains(column, pattern));
@@ -70,13 +79,14 @@ impl Condition {
                 c.sql.push_str("))");
             }),
             Term::App(patterns) => self.each(patterns, |c, p| c.whole("app", p)),
-            Term::Flag(patterns) => self.each(patterns, |c, pattern| {
-                c.sql.push_str(
-                    "EXISTS (SELECT 1 FROM flags WHERE flags.assessment = listing.assessment AND ",
-                );
-                c.whole("policy", pattern);
-                c.sql.push(')');
-            }),
+            Term::Flag(patterns) => self.each(patterns, Self::flag),
+            Term::FlagNow(patterns) => match &known.flags_now {
+                Some(flags) => self.each(patterns, |c, p| c.listed(PLACE, flags.places(p))),
+                None => self.each(patterns, Self::flag),
+            },
+            Term::Verdict(verdicts) => {
+                self.listed("host", known.reviewed.hosts(|verdict| verdicts.contains(&verdict)));
+            }
             Term::Country(countries) => self.countries("country", countries),
             Term::OperatorCountry(countries) => self.countries("operator_country", countries),
             Term::Registered(countries) => self.countries("registered", countries),
@@ -104,8 +114,10 @@ impl Condition {
             Term::Size(spans) => self.each(spans, |c, span| c.span(BOTH_BYTES, *span)),
             Term::Up(spans) => self.each(spans, |c, span| c.span("request_bytes", *span)),
             Term::Down(spans) => self.each(spans, |c, span| c.span("response_bytes", *span)),
-            Term::Time(periods) => self.each(periods, |c, period| c.period(*period, now)),
-            Term::Has(things) => return self.joined(things, " OR ", |c, has| c.has(*has)),
+            Term::Time(periods) => self.each(periods, |c, period| c.period(*period, known.now)),
+            Term::Has(things) => {
+                return self.joined(things, " OR ", |c, has| c.has(*has, known));
+            }
             Term::Connection(ids) => {
                 self.among("connection", ids.iter().map(|id| identity(id.0)));
             }
@@ -179,6 +191,22 @@ impl Condition {
         self.among(column, countries.iter().map(|country| text(country.as_str())));
     }
 
+    /// Flagged at capture.
+    fn flag(&mut self, pattern: &Pattern) {
+        self.sql.push_str(
+            "EXISTS (SELECT 1 FROM flags WHERE flags.assessment = listing.assessment AND ",
+        );
+        self.whole("policy", pattern);
+        self.sql.push(')');
+    }
+
+    /// The expression is in a JSON list of texts, which may be longer than SQLite binds values.
+    fn listed(&mut self, expression: &str, list: String) {
+        self.sql.push_str(expression);
+        self.sql.push_str(" IN (SELECT value FROM json_each(?))");
+        self.values.push(Value::Text(list));
+    }
+
     fn place(&mut self, place: &Place) {
         match place {
             Place::Agreed => self.sql.push_str("location IN ('agreed', 'overridden')"),
@@ -226,8 +254,12 @@ impl Condition {
         self.values.extend([Value::Integer(from), Value::Integer(until)]);
     }
 
-    fn has(&mut self, has: Has) -> Result<(), ReadError> {
+    fn has(&mut self, has: Has, known: &Known<'_>) -> Result<(), ReadError> {
         self.sql.push_str(match has {
+            Has::Verdict => {
+                self.listed("host", known.reviewed.hosts(|_any| true));
+                return Ok(());
+            }
             Has::Identifier => return Err(ReadError::NotLookedFor("identifiers")),
             Has::Flag => "flagged",
             Has::Lookup => "looked_up",

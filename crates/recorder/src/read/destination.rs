@@ -1,6 +1,7 @@
 //! Destinations: the hosts that were asked for and the addresses behind them, or the same grouped
 //! by who runs them and where they are. Disagreement between addresses or sources stays visible.
 
+use super::reviewed::Judged;
 use flow::address::{DnsName, Host};
 use flow::annotation::{Annotation, Flag};
 use flow::assessment::{Contact, ContentLevel, LocationLevel, OperatorLevel};
@@ -43,6 +44,8 @@ pub struct DestinationRow {
     pub flags: Vec<Flag>,
     /// The same by the policies of the query, where it has some.
     pub flags_now: Option<Vec<Flag>>,
+    /// The verdict on the host, where the row is one and the query has one.
+    pub judged: Option<Arc<Judged>>,
     pub first_seen: WallNanos,
     pub last_seen: WallNanos,
     pub flows: u64,

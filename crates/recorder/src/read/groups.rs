@@ -2,12 +2,13 @@
 //! then one row per group. Memory grows with the destinations, not with the flows.
 
 use super::annotations::{Annotations, Assessed};
-use super::condition::Condition;
+use super::condition::{Condition, Known};
 use super::destination::{AddressSeen, DestinationKey, DestinationRow, Held};
 use super::error::ReadError;
 use super::listing::{count, parsed, treatment_kind};
 use super::query::{DestinationQuery, GroupBy};
 use super::records::Records;
+use super::reviewed::{FlagsNow, Reviewed};
 use super::rows::located;
 use flow::address::{DnsName, Host};
 use flow::annotation::{Annotation, Flag, Location};
@@ -17,7 +18,6 @@ use flow::filter::TreatmentKind;
 use flow::id::ConnectionId;
 use flow::time::WallNanos;
 use geoip::assess::{self, ConnectionFacts};
-use geoip::policy::Policies;
 use rusqlite::{Row, params_from_iter};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -30,7 +30,10 @@ pub(super) fn collect(
     query: &DestinationQuery,
 ) -> Result<Vec<DestinationRow>, ReadError> {
     let failed = |source| records.failed(source);
-    let Condition { sql, values } = Condition::compile(&query.filter, query.now)?;
+    let reviewed = &*query.reviewed;
+    let flags_now = FlagsNow::asked(&query.filter, records, annotations, reviewed)?;
+    let known = Known { now: query.now, reviewed, flags_now };
+    let Condition { sql, values } = Condition::compile(&query.filter, &known)?;
     // Landfall's own pages are no destination.
     let sql = format!(
         "SELECT host, address, treatment, client_tls, exchanges, connection_up, connection_down,
@@ -50,10 +53,7 @@ pub(super) fn collect(
         let key = connection.key(query.by, assessed.as_ref().map(|(_, assessed)| &**assessed));
         groups.entry(key).or_default().add(connection, assessed);
     }
-    groups
-        .into_iter()
-        .map(|(key, group)| group.row(records, key, query.policies.as_ref()))
-        .collect()
+    groups.into_iter().map(|(key, group)| group.row(records, key, reviewed)).collect()
 }
 
 /// One connection with the flows of it that count.
@@ -186,7 +186,7 @@ impl Group {
         self,
         records: &Records<'_>,
         key: DestinationKey,
-        policies: Option<&Policies>,
+        reviewed: &Reviewed,
     ) -> Result<DestinationRow, ReadError> {
         let all = || self.assessed.values().map(|assessed| &*assessed.annotation);
         let operator_level = self.assessed.values().map(|assessed| self.operator(assessed)).min();
@@ -198,6 +198,10 @@ impl Group {
             }
         };
         let (first_seen, last_seen) = self.seen.unwrap_or((WallNanos(0), WallNanos(0)));
+        let judged = match &key {
+            DestinationKey::Host(host) => reviewed.judged(host.as_ref()),
+            _ => None,
+        };
         let row = DestinationRow {
             key,
             cnames: cnames(records, &self.hosts)?,
@@ -216,7 +220,8 @@ impl Group {
             content_level: self.content.map_or(ContentLevel::Opaque, |(level, _)| level),
             shown_by: [self.contact.and_then(|(_, id)| id), self.content.and_then(|(_, id)| id)],
             flags: merged(all().flat_map(|annotation| annotation.flags.iter().cloned())),
-            flags_now: policies.map(|policies| self.flags_by(policies)),
+            flags_now: self.flags_by(reviewed),
+            judged,
             first_seen,
             last_seen,
             flows: self.flows,
@@ -232,11 +237,12 @@ impl Group {
     }
 
     /// The flags by other policies than those at capture.
-    fn flags_by(&self, policies: &Policies) -> Vec<Flag> {
-        merged(self.ports.iter().flat_map(|(number, port)| {
+    fn flags_by(&self, reviewed: &Reviewed) -> Option<Vec<Flag>> {
+        reviewed.policies.as_ref()?;
+        Some(merged(self.ports.iter().flat_map(|(number, port)| {
             let assessed = self.assessed.get(number);
-            assessed.map(|a| policies.flags(&a.annotation, &a.names, *port)).unwrap_or_default()
-        }))
+            assessed.and_then(|assessed| reviewed.flags(assessed, *port)).unwrap_or_default()
+        })))
     }
 
     fn operator(&self, assessed: &Assessed) -> Option<OperatorLevel> {

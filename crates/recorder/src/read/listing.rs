@@ -1,10 +1,11 @@
 //! Listings of flows: the query, and rows of the index as rows of the API.
 
 use super::annotations::Annotations;
-use super::condition::Condition;
+use super::condition::{Condition, Known};
 use super::error::ReadError;
 use super::query::{FlowColumn, FlowQuery, Order};
 use super::records::Records;
+use super::reviewed::{FlagsNow, Reviewed};
 use super::rows::FlowRow;
 use crate::index::cell::number;
 use flow::address::Host;
@@ -28,7 +29,10 @@ pub(super) fn for_each(
     query: &FlowQuery,
     each: &mut dyn FnMut(FlowRow) -> ControlFlow<()>,
 ) -> Result<(), ReadError> {
-    let Condition { sql: condition, mut values } = Condition::compile(&query.filter, query.now)?;
+    let reviewed = &*query.reviewed;
+    let flags_now = FlagsNow::asked(&query.filter, records, annotations, reviewed)?;
+    let known = Known { now: query.now, reviewed, flags_now };
+    let Condition { sql: condition, mut values } = Condition::compile(&query.filter, &known)?;
     let mut sql = format!("SELECT {COLUMNS} FROM listing WHERE {condition} ORDER BY ");
     for (column, order) in &query.sort {
         let (expression, direction) = (expression(*column), direction(*order));
@@ -46,7 +50,8 @@ pub(super) fn for_each(
         statement.query(params_from_iter(values)).map_err(|source| records.failed(source))?;
     while let Some(row) = rows.next().map_err(|source| records.failed(source))? {
         let (flow, assessment) = flow_row(row).map_err(|source| records.failed(source))?;
-        if each(annotated(records, annotations, flow, assessment)?).is_break() {
+        let flow = annotated(records, annotations, flow, assessment, reviewed)?;
+        if each(flow).is_break() {
             break;
         }
     }
@@ -74,7 +79,7 @@ pub(super) fn one(
     };
     let found = found.optional().map_err(|source| records.failed(source))?;
     let Some((flow, assessment)) = found.filter(|(flow, _)| flow.id == id) else { return Ok(None) };
-    annotated(records, annotations, flow, assessment).map(Some)
+    annotated(records, annotations, flow, assessment, &Reviewed::default()).map(Some)
 }
 
 fn annotated(
@@ -82,11 +87,15 @@ fn annotated(
     annotations: &Annotations,
     mut flow: FlowRow,
     assessment: Option<i64>,
+    reviewed: &Reviewed,
 ) -> Result<FlowRow, ReadError> {
-    if let Some(assessment) = assessment {
-        let assessed = annotations.get(records, assessment)?;
-        flow.annotation = assessed.map(|assessed| assessed.annotation.clone());
+    if let Some(assessment) = assessment
+        && let Some(assessed) = annotations.get(records, assessment)?
+    {
+        flow.flags_now = reviewed.flags(&assessed, flow.port);
+        flow.annotation = Some(assessed.annotation.clone());
     }
+    flow.judged = reviewed.judged(flow.host.as_ref());
     Ok(flow)
 }
 
@@ -125,6 +134,8 @@ fn flow_row(row: &Row<'_>) -> rusqlite::Result<(FlowRow, Option<i64>)> {
         app: row.get(21)?,
         distrust: row.get::<_, Option<String>>(22)?.as_deref().and_then(distrust_class),
         annotation: None,
+        flags_now: None,
+        judged: None,
         connection_outcome: row.get(24)?,
         steps: Timings {
             dns: nanos(row, 25)?,

@@ -1,8 +1,9 @@
 //! What can be asked of a session: which rows, in which order, how many.
 
+use super::reviewed::Reviewed;
 use flow::filter::Filter;
 use flow::time::WallNanos;
-use geoip::policy::Policies;
+use std::sync::Arc;
 
 /// A listing of flows.
 #[derive(Clone, Debug)]
@@ -14,13 +15,16 @@ pub struct FlowQuery {
     pub offset: u64,
     /// What relative times in the filter are relative to.
     pub now: WallNanos,
+    /// What people made of the session, for the rows and for the filter.
+    pub reviewed: Arc<Reviewed>,
 }
 
 impl FlowQuery {
     /// Everything that matches, oldest first.
     pub fn all(filter: Filter, now: WallNanos) -> Self {
         let sort = vec![(FlowColumn::Time, Order::Ascending)];
-        Self { filter, sort, limit: None, offset: 0, now }
+        let reviewed = Arc::default();
+        Self { filter, sort, limit: None, offset: 0, now, reviewed }
     }
 }
 
@@ -34,16 +38,16 @@ pub struct DestinationQuery {
     pub limit: Option<u64>,
     pub offset: u64,
     pub now: WallNanos,
-    /// Policies to be evaluated again, beside those at capture.
-    pub policies: Option<Policies>,
+    /// What people made of the session, for the rows and for the filter.
+    pub reviewed: Arc<Reviewed>,
 }
 
 impl DestinationQuery {
     /// Everything that matches, by host, the host's name in order.
     pub fn all(filter: Filter, now: WallNanos) -> Self {
         let sort = vec![(DestinationColumn::Key, Order::Ascending)];
-        let by = GroupBy::Host;
-        Self { by, filter, sort, limit: None, offset: 0, now, policies: None }
+        let (by, reviewed) = (GroupBy::Host, Arc::default());
+        Self { by, filter, sort, limit: None, offset: 0, now, reviewed }
     }
 }
 

@@ -1,9 +1,10 @@
 //! What listings are made of: a session's totals and one row per flow. Rows hold facts and what
 //! the databases of the session said; a value that is not known is absent, never 0 or "".
 
+use super::reviewed::Judged;
 use crate::record::session::CloseWhy;
 use flow::address::Host;
-use flow::annotation::Annotation;
+use flow::annotation::{Annotation, Flag};
 use flow::claim::{Country, Statement};
 use flow::distrust::DistrustClass;
 use flow::event::Timings;
@@ -168,8 +169,12 @@ pub struct FlowRow {
     pub simulated: bool,
     /// An answer of a look-up of this session holds the address.
     pub looked_up: bool,
-    /// What the databases say of the address, flags included.
+    /// What the databases say of the address, flags at capture included.
     pub annotation: Option<Arc<Annotation>>,
+    /// The flags by the policies of the query, where it has some.
+    pub flags_now: Option<Vec<Flag>>,
+    /// The verdict on the host, where the query has one.
+    pub judged: Option<Arc<Judged>>,
 }
 
 impl FlowRow {

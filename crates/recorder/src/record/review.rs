@@ -11,6 +11,7 @@ use super::{Envelope, RecordError, shape, write_envelope};
 use flow::address::Host;
 use flow::id::SessionId;
 use flow::time::Stamp;
+use flow::verdict::Verdict;
 use geoip::policy::{Policies, Policy};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
@@ -144,32 +145,7 @@ pub struct ReviewVerdict {
     pub destination: Spelled<Host>,
     pub reason: String,
     pub reviewer: String,
-    pub verdict: Verdict,
-}
-
-/// The judgements, of which there are few.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Verdict {
-    /// It is what it was flagged for, and that matters.
-    Concern,
-    /// It was looked at and does not matter.
-    NoConcern,
-    /// What is held decides neither, and more is not to be had.
-    Unclear,
-    /// Something is still to be done before it can be judged.
-    NeedsMore,
-}
-
-impl Verdict {
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Concern => "concern",
-            Self::NoConcern => "no-concern",
-            Self::Unclear => "unclear",
-            Self::NeedsMore => "needs-more",
-        }
-    }
+    pub verdict: Spelled<Verdict>,
 }
 
 /// An assessment as a person saw it.
@@ -296,7 +272,7 @@ pub(crate) mod tests {
                 destination: destination(),
                 reason: "measured \u{7}".into(),
                 reviewer: "m".into(),
-                verdict: Verdict::NoConcern,
+                verdict: Spelled(Verdict::NoConcern),
             }),
             ReviewBody::Policy(ReviewPolicy {
                 changed: Count(1),

@@ -15,7 +15,7 @@ pub use seen::{Difference, Seen};
 
 use crate::directory::SessionDir;
 use crate::error::{Error, ReviewFault};
-use crate::read::DestinationRow;
+use crate::read::{DestinationRow, Judged, Reviewed};
 use crate::record::review::{ReviewBody, ReviewPolicy, ReviewRecord, ReviewVerdict};
 use flow::address::Host;
 use flow::id::SessionId;
@@ -24,6 +24,7 @@ use geoip::policy::Policies;
 use opinions::Opinions;
 use scan::Scan;
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 /// The reviews of one session, in the order in which they were made.
 #[derive(Clone, Debug, Default)]
@@ -81,6 +82,19 @@ impl Reviews {
     /// What other databases said of a destination's addresses, in the order in which they were asked.
     pub fn opinions<'a>(&'a self, host: &'a Host) -> impl Iterator<Item = Opinion<'a>> {
         self.opinions.about(&self.records, host)
+    }
+
+    /// What listings show of it.
+    pub fn reviewed(&self) -> Reviewed {
+        let verdicts = self.records.iter().filter_map(|record| match &record.body {
+            ReviewBody::Verdict(given) => {
+                let (verdict, reviewer) = (given.verdict.0, given.reviewer.clone());
+                let judged = Judged { verdict, reviewer, at: record.at.wall };
+                Some((given.destination.0.clone(), Arc::new(judged)))
+            }
+            _ => None,
+        });
+        Reviewed { verdicts: verdicts.collect(), policies: self.policies.clone() }
     }
 
     /// SHA-256, hex, of every file that was asked for an opinion.

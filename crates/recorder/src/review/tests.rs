@@ -4,10 +4,11 @@ use super::*;
 use crate::checkpoint::Checkpoint;
 use crate::fixture::{Ticking, exchange, tool, writer};
 use crate::merkle::{Hash, Tree};
-use crate::record::review::{ReviewNote, SeenShape, Verdict};
+use crate::record::review::{ReviewNote, SeenShape};
 use crate::record::session::CloseWhy;
 use crate::record::value::Spelled;
 use crate::signer::Signer;
+use flow::verdict::Verdict;
 use std::sync::Arc;
 use tempfile::TempDir;
 
@@ -88,7 +89,7 @@ fn verdict(host: &str, verdict: Verdict) -> ReviewBody {
         destination: Spelled(host.parse().unwrap()),
         reason: "because".to_owned(),
         reviewer: "m".to_owned(),
-        verdict,
+        verdict: Spelled(verdict),
     })
 }
 
@@ -156,7 +157,7 @@ fn the_last_verdict_holds_and_all_are_kept() {
         log.append(verdict(host, word)).unwrap();
     }
     let reviews = made.read().unwrap();
-    let holds = |host: &str| reviews.verdict(&host.parse().unwrap()).map(|(_, v)| v.verdict);
+    let holds = |host: &str| reviews.verdict(&host.parse().unwrap()).map(|(_, v)| v.verdict.0);
     assert_eq!(holds("a.example"), Some(Verdict::NoConcern));
     assert_eq!(holds("b.example"), Some(Verdict::Unclear));
     assert_eq!(holds("c.example"), None);

@@ -11,16 +11,20 @@ use flow::filter::Filter;
 use geoip::Shapes;
 use geoip::assess::assess;
 use geoip::policy::{Policies, Policy};
-use recorder::read::{DestinationKey, DestinationQuery, DestinationRow, Questions, Session};
+use recorder::read::{
+    DestinationKey, DestinationQuery, DestinationRow, Questions, Reviewed, Session,
+};
 use recorder::record::review::{ReviewRecord, ReviewVerdict};
 use recorder::review::{Difference, Reviews, Seen};
 use std::cell::OnceCell;
+use std::sync::Arc;
 use std::time::SystemTime;
 
 /// The session and what people made of it.
 pub(in crate::commands) struct Desk<'a> {
     session: &'a Session,
     pub(in crate::commands) reviews: Reviews,
+    reviewed: Arc<Reviewed>,
     /// Those at capture, as far as the recorded configuration tells.
     captured: Policies,
     /// Read when something is assessed for the first time: listings mostly do without.
@@ -60,7 +64,8 @@ impl<'a> Desk<'a> {
     pub(super) fn with(session: &'a Session, reviews: Reviews) -> Result<Self, Error> {
         let captured = session.configuration()?.as_deref().and_then(policies_of);
         let captured = captured.unwrap_or_default();
-        Ok(Self { session, reviews, captured, shapes: OnceCell::new() })
+        let reviewed = Arc::new(reviews.reviewed());
+        Ok(Self { session, reviews, reviewed, captured, shapes: OnceCell::new() })
     }
 
     /// The policies whose flags hold today.
@@ -68,13 +73,19 @@ impl<'a> Desk<'a> {
         self.reviews.policies().unwrap_or(&self.captured)
     }
 
-    /// The destinations of a query with their flags by the newest policies, where there are some.
+    /// What people made of the session, for queries.
+    pub(in crate::commands) fn reviewed(&self) -> Arc<Reviewed> {
+        Arc::clone(&self.reviewed)
+    }
+
+    /// The destinations of a query with verdicts, and with flags by the newest policies, where there
+    /// are some.
     pub(in crate::commands) fn destinations(
         &self,
         query: DestinationQuery,
     ) -> Result<Vec<DestinationRow>, Error> {
-        let policies = self.reviews.policies().cloned();
-        Ok(self.session.destinations(&DestinationQuery { policies, ..query })?)
+        let reviewed = self.reviewed();
+        Ok(self.session.destinations(&DestinationQuery { reviewed, ..query })?)
     }
 
     /// What all that is known of a destination adds up to; `None` when it is no host.

@@ -20,8 +20,9 @@ use crate::output::row::{Column, Kind, Row};
 use desk::query;
 use evidence::shape::ReviewShape;
 use flow::address::Host;
+use flow::verdict::Verdict;
 use recorder::read::DestinationRow;
-use recorder::record::review::{ReviewBody, ReviewNote, ReviewVerdict, Verdict};
+use recorder::record::review::{ReviewBody, ReviewNote, ReviewVerdict};
 use recorder::record::value::Spelled;
 use reviewer::text;
 use std::collections::BTreeSet;
@@ -101,7 +102,7 @@ fn set(
         destination: Spelled(host.clone()),
         reason,
         reviewer: reviewer.clone(),
-        verdict,
+        verdict: Spelled(verdict),
     }))?;
     context.say(&format!("{host}: {} by {reviewer}, review record {}", verdict.word(), record.seq));
     Ok(Exit::Ok)
@@ -163,7 +164,7 @@ impl Row for ReviewShape<'_> {
         Column::shown("location_level", "G", Kind::Text),
         Column::shown("content_level", "P", Kind::Text),
         Column::shown("reviewer", "reviewer", Kind::Text).spare(1),
-        Column::shown("reviewed", "time", Kind::Time).spare(2),
+        Column::shown("reviewed_at", "time", Kind::Time).spare(2),
         Column::hidden("reason", Kind::Text),
         Column::hidden("new", Kind::Text),
         Column::hidden("gone", Kind::Text),

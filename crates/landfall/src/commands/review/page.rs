@@ -24,7 +24,7 @@ pub(super) fn fill(
     };
     page.inked_line("state", standing.state.word(), ink);
     if let Some((record, given)) = standing.verdict {
-        page.line("verdict", given.verdict.word());
+        page.line("verdict", given.verdict.0.word());
         page.line("reviewer", &given.reviewer);
         page.line("time", session::time(record.at.wall));
         page.line("reason", &given.reason);
@@ -71,7 +71,7 @@ fn said(page: &mut Page, record: &ReviewRecord) {
     let at = session::time(record.at.wall);
     match &record.body {
         ReviewBody::Verdict(given) => {
-            let word = given.verdict.word();
+            let word = given.verdict.0.word();
             page.line(&label, format_args!("{at}, {}: {word}: {}", given.reviewer, given.reason));
         }
         ReviewBody::Note(note) => {

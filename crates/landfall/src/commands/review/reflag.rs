@@ -9,11 +9,12 @@ use crate::error::{Error, Exit};
 use crate::output::row::{Column, Kind, Row};
 use flow::annotation::Flag;
 use flow::filter::Filter;
-use recorder::read::{DestinationQuery, DestinationRow};
+use recorder::read::{DestinationQuery, DestinationRow, Reviewed};
 use recorder::record::flag::FlagShape;
 use recorder::record::review::{Change, PolicyShape, ReviewBody, ReviewPolicy};
 use recorder::record::value::{Count, Spelled};
 use serde::Serialize;
+use std::sync::Arc;
 
 /// Evaluates, records, and lists what changed.
 pub(super) fn run(
@@ -34,7 +35,8 @@ pub(super) fn run(
         return Ok(Exit::Ok);
     }
     let before = desk.destinations(query(Filter::All))?;
-    let by_new = DestinationQuery { policies: Some(policies.clone()), ..query(Filter::All) };
+    let reviewed = Reviewed { policies: Some(policies.clone()), ..Reviewed::default() };
+    let by_new = DestinationQuery { reviewed: Arc::new(reviewed), ..query(Filter::All) };
     let after = session.destinations(&by_new)?;
     let mut changes: Vec<Change> =
         before.iter().zip(&after).filter_map(|(before, after)| change(before, after)).collect();
