@@ -8,7 +8,7 @@ use crate::message::{Message, MessageKind};
 use crate::round_trip::RoundTripSample;
 use crate::stream::{Chunk, Extent, StreamKey};
 use crate::time::Stamp;
-use crate::tls::{Agreed, ClientHello, Secret, UpstreamTls};
+use crate::tls::{Agreed, ClientHello, RelayedTls, Secret, UpstreamTls};
 use crate::treatment::{Outcome, Treatment};
 use crate::uplink::Epoch;
 use std::net::SocketAddr;
@@ -49,6 +49,12 @@ pub enum Event {
         connection: ConnectionId,
         at: Stamp,
         agreed: Agreed,
+    },
+    /// What the records of relayed TLS show, as soon as they do; at most once for each.
+    RelayedTls {
+        connection: ConnectionId,
+        at: Stamp,
+        tls: RelayedTls,
     },
     Secret {
         connection: ConnectionId,

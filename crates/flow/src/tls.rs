@@ -43,6 +43,33 @@ pub struct Agreed {
     pub alpn: Option<Vec<u8>>,
 }
 
+/// What the records of TLS that is relayed unopened show of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RelayedTls {
+    /// As the server chose them.
+    pub version: u16,
+    pub cipher_suite: u16,
+    pub shows: Shown,
+}
+
+/// How far the device demonstrably came; the weaker first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Shown {
+    /// Its handshake with the server is complete.
+    Completed,
+    /// And it sent application data.
+    DataSent,
+}
+
+impl Shown {
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Completed => "completed",
+            Self::DataSent => "data-sent",
+        }
+    }
+}
+
 /// Whether the upstream's chain verified, and what followed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verification {

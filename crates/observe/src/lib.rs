@@ -17,6 +17,7 @@ pub mod http2;
 mod messages;
 pub mod observer;
 pub mod proxy_protocol;
+pub mod relayed_tls;
 pub mod sniff;
 pub mod socks5;
 pub mod socks5_reply;

@@ -3,6 +3,7 @@
 use crate::http1::message_body::Ending;
 use crate::http1::observer::Http1Observer;
 use crate::http2::Http2Observer;
+use crate::relayed_tls::{Offers, TlsRecords};
 use crate::undecided::{Decision, Held, Undecided};
 use flow::event::Event;
 use flow::id::ConnectionId;
@@ -20,6 +21,8 @@ pub enum Observer {
     Http2(Box<Http2Observer>),
     /// Becomes one of the others with the first bytes.
     Undecided(Box<Beginning>),
+    /// TLS that is not opened: its record headers.
+    RelayedTls(Box<TlsRecords>),
     /// Not HTTP: bytes are not looked at.
     Opaque,
 }
@@ -51,6 +54,11 @@ impl Observer {
         Self::Undecided(Box::new(Beginning { connection, limits, undecided }))
     }
 
+    /// For TLS that is relayed unopened, from the ClientHello on.
+    pub fn relayed_tls(connection: ConnectionId, offers: Offers) -> Self {
+        Self::RelayedTls(Box::new(TlsRecords::new(connection, offers)))
+    }
+
     /// Whether it reads the connection as HTTP, by what it has seen so far.
     pub fn reads(&self) -> bool {
         matches!(self, Self::Http1(_) | Self::Http2(_))
@@ -67,6 +75,7 @@ impl Observer {
                     self.feed(direction, at, bytes, events);
                 }
             }
+            Self::RelayedTls(records) => records.feed(direction, at, bytes, events),
             Self::Opaque => {}
         }
     }
@@ -78,7 +87,7 @@ impl Observer {
             Self::Http1(observer) => observer.end(direction, Ending::Orderly, at, events),
             Self::Http2(observer) => observer.end(direction, at, events),
             Self::Undecided(beginning) => beginning.undecided.end(direction, at),
-            Self::Opaque => {}
+            Self::RelayedTls(_) | Self::Opaque => {}
         }
     }
 
@@ -89,7 +98,7 @@ impl Observer {
             Self::Http1(observer) => observer.end(direction, Ending::Cut, at, events),
             Self::Http2(observer) => observer.end(direction, at, events),
             Self::Undecided(beginning) => beginning.undecided.cut(direction, at),
-            Self::Opaque => {}
+            Self::RelayedTls(_) | Self::Opaque => {}
         }
     }
 
@@ -100,6 +109,7 @@ impl Observer {
             Self::Http1(observer) => observer.is_following(),
             Self::Http2(observer) => observer.is_following(),
             Self::Undecided(_) => true,
+            Self::RelayedTls(records) => records.is_following(),
             Self::Opaque => false,
         }
     }

@@ -116,7 +116,7 @@ mod tests {
                 Observer::Http1(_) => "HTTP/1",
                 Observer::Http2(_) => "HTTP/2",
                 Observer::Undecided(_) => "undecided",
-                Observer::Opaque => "opaque",
+                Observer::RelayedTls(_) | Observer::Opaque => "opaque",
             };
             assert_eq!(is, expected, "{pieces:?} in pieces of {size}");
         }

@@ -20,6 +20,7 @@ use flow::treatment::{
     BlockedWhy, Cause, Failure, Outcome, PassthroughWhy, Side, Stage, Treatment,
 };
 use observe::Observer;
+use observe::relayed_tls::Offers;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -64,7 +65,7 @@ impl Tunnel<'_> {
             Plan::Intercept { insisted } => self.intercept(hello, asked, insisted).await,
             Plan::Passthrough(why) => {
                 let Self { client, upstream, setup, journal, .. } = self;
-                splice(client, upstream, setup, journal, why).await
+                splice(client, upstream, (&*hello).into(), setup, journal, why).await
             }
             Plan::Block(why, alert) => {
                 self.journal.treated(Treatment::Blocked(why)).await?;
@@ -129,7 +130,8 @@ impl Tunnel<'_> {
                 // Some servers serve one connection at a time, and ours is over.
                 drop(upstream_socket);
                 let why = PassthroughWhy::UpstreamIncompatible(fact);
-                return Box::pin(redial(client, target, own, setup, journal, why)).await;
+                let redialling = redial(client, target, own, (&*hello).into(), setup, journal, why);
+                return Box::pin(redialling).await;
             }
             Err(Unsecured { failure, .. }) => {
                 let alert = tls_failure::alert_record(&failure.cause);
@@ -219,11 +221,13 @@ pub(crate) fn judged(failure: Failure, asked: &Asked, setup: &Setup, journal: &J
 async fn splice(
     client: Wire,
     upstream: Wire,
+    offers: Offers,
     setup: &Setup,
     journal: &Journal,
     why: PassthroughWhy,
 ) -> Result<Outcome, RecorderGone> {
     journal.treated(Treatment::Passthrough(why)).await?;
+    journal.observe(Observer::relayed_tls(journal.connection(), offers)).await;
     let (client, upstream) = (End::plain(client), End::plain(upstream));
     Box::pin(relay::run(journal, client, upstream, &setup.limits)).await
 }
@@ -233,12 +237,13 @@ async fn redial(
     mut client: Wire,
     target: &Target,
     own: &[SocketAddr],
+    offers: Offers,
     setup: &Setup,
     journal: &Journal,
     why: PassthroughWhy,
 ) -> Result<Outcome, RecorderGone> {
     match upstream::reach_again(setup, journal, target, own).await? {
-        Ok(upstream) => splice(client, upstream, setup, journal, why).await,
+        Ok(upstream) => splice(client, upstream, offers, setup, journal, why).await,
         Err(treatment) => {
             reply::alert(&mut client, tls_failure::INTERNAL_ERROR, &setup.limits).await;
             journal.not_relayed(treatment).await

@@ -35,7 +35,7 @@ use serde_json::value::RawValue;
 use session::{Gap, Marker, Phase, Recovery, SessionClose, SessionOpen};
 use std::fmt;
 use store::Frames;
-use tls::{TlsClient, TlsClientHello, TlsLeaf, TlsUpstream};
+use tls::{TlsClient, TlsClientHello, TlsLeaf, TlsRelayed, TlsUpstream};
 use value::{Base64, Count, Mono, Nonce, Wall};
 
 /// The format version that is written and read.
@@ -103,6 +103,7 @@ pub enum Body {
     TlsClientHello(Box<TlsClientHello>),
     TlsLeaf(TlsLeaf),
     TlsClient(TlsClient),
+    TlsRelayed(TlsRelayed),
     TlsUpstream(TlsUpstream),
     Rtt(Rtt),
     Network(Network),
@@ -141,6 +142,7 @@ impl Body {
             Self::TlsClientHello(_) => "tls.client.hello",
             Self::TlsLeaf(_) => "tls.leaf",
             Self::TlsClient(_) => "tls.client",
+            Self::TlsRelayed(_) => "tls.relayed",
             Self::TlsUpstream(_) => "tls.upstream",
             Self::Rtt(_) => "rtt",
             Self::Network(_) => "network",
@@ -177,6 +179,7 @@ impl Body {
             Self::TlsClientHello(hello) => hello.connection.0,
             Self::TlsLeaf(leaf) => leaf.connection.0,
             Self::TlsClient(client) => client.connection.0,
+            Self::TlsRelayed(relayed) => relayed.connection.0,
             Self::TlsUpstream(upstream) => upstream.connection.0,
             Self::Rtt(rtt) => rtt.connection.0,
             Self::LostSync(lost) => lost.connection.0,
@@ -213,6 +216,7 @@ impl Body {
             "tls.client.hello" => Self::TlsClientHello(shape(json)?),
             "tls.leaf" => Self::TlsLeaf(shape(json)?),
             "tls.client" => Self::TlsClient(shape(json)?),
+            "tls.relayed" => Self::TlsRelayed(shape(json)?),
             "tls.upstream" => Self::TlsUpstream(shape(json)?),
             "rtt" => Self::Rtt(shape(json)?),
             "network" => Self::Network(shape(json)?),

@@ -17,7 +17,7 @@ use crate::record::connection::{
 };
 use crate::record::destination::{Assessment, Claims};
 use crate::record::session::{CloseWhy, Gap, GapWhy, Marker, Phase, SessionClose};
-use crate::record::tls::{TlsClient, TlsClientHello, TlsLeaf, TlsUpstream};
+use crate::record::tls::{TlsClient, TlsClientHello, TlsLeaf, TlsRelayed, TlsUpstream};
 use crate::record::value::{Base64, Count, Spelled};
 use crate::signer::Signer;
 use crate::store::StreamStore;
@@ -108,6 +108,9 @@ impl SessionWriter {
             Event::ClientTls { connection, at, agreed } => {
                 let tls = TlsClient { agreed: (&agreed).into(), connection: Spelled(connection) };
                 self.append(at, Body::TlsClient(tls));
+            }
+            Event::RelayedTls { connection, at, tls } => {
+                self.append(at, Body::TlsRelayed(TlsRelayed::new(connection, tls)));
             }
             Event::Secret { secret, .. } => self.keep_secret(&secret),
             Event::Treated { connection, at, treatment } => {

@@ -47,6 +47,7 @@ impl Serialize for ConnectionShape<'_> {
         one(&mut map, "leaf", it.leaf.as_ref())?;
         one(&mut map, "round_trip", it.round_trip.as_ref())?;
         one(&mut map, "client_tls", it.client_tls.as_ref())?;
+        one(&mut map, "relayed_tls", it.relayed_tls.as_ref())?;
         several(&mut map, "treatments", &it.treatments)?;
         several(&mut map, "lost_sync", &it.lost_sync)?;
         one(&mut map, "datagrams_dropped", it.datagrams_dropped.as_ref())?;

@@ -77,6 +77,8 @@ pub struct ConnectionFacts {
     pub treatment: Option<flow::filter::TreatmentKind>,
     /// The handshake with the device is complete: ours, or one that was relayed.
     pub client_tls: bool,
+    /// Inside TLS that was relayed unopened, records from the device hold application data.
+    pub tls_data_sent: bool,
     /// Bytes relayed from the device.
     pub bytes_up: u64,
     pub bytes_down: u64,

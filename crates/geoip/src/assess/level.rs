@@ -11,8 +11,8 @@ use flow::id::RecordSeq;
 
 /// The contact level of one connection; of a destination, it is the highest of them.
 ///
-/// Bytes of a passed-through TLS connection do not count as application bytes: from outside, the
-/// end of a handshake, an alert and data cannot always be told apart.
+/// Of a passed-through TLS connection those bytes alone count that can be nothing else: from outside, the
+/// end of a handshake, an alert and data often look alike (`docs/decisions/0009-…`).
 pub fn contact_level(facts: ConnectionFacts) -> Contact {
     let relayed_plain = match facts.treatment {
         Some(TreatmentKind::Intercepted | TreatmentKind::Plaintext) => facts.bytes_up > 0,
@@ -20,7 +20,7 @@ pub fn contact_level(facts: ConnectionFacts) -> Contact {
     };
     if facts.exchanges {
         Contact::PlaintextSeen
-    } else if relayed_plain {
+    } else if relayed_plain || facts.tls_data_sent {
         Contact::BytesSent
     } else if facts.client_tls {
         Contact::TlsCompleted
@@ -142,6 +142,7 @@ mod tests {
         ConnectionFacts {
             treatment: Some(treatment),
             client_tls: false,
+            tls_data_sent: false,
             bytes_up,
             bytes_down: 0,
             exchanges: false,
@@ -155,6 +156,9 @@ mod tests {
         check(facts(TreatmentKind::Failed, 0), "C2");
         // Half a megabyte through a tunnel that we did not open proves no handshake.
         check(facts(TreatmentKind::Passthrough, 500_000), "C2");
+        let passed = facts(TreatmentKind::Passthrough, 500_000);
+        check(ConnectionFacts { client_tls: true, ..passed }, "C3");
+        check(ConnectionFacts { client_tls: true, tls_data_sent: true, ..passed }, "C4");
         check(ConnectionFacts { client_tls: true, ..facts(TreatmentKind::Intercepted, 0) }, "C3");
         check(ConnectionFacts { client_tls: true, ..facts(TreatmentKind::Intercepted, 9) }, "C4");
         check(facts(TreatmentKind::Plaintext, 9), "C4");

@@ -11,7 +11,7 @@ use flow::physics::RoundTrip;
 use flow::time::WallNanos;
 use recorder::read::ConnectionDetail;
 use recorder::record::network::Rtt;
-use recorder::record::tls::{Agreed, TlsClientHello, TlsUpstream};
+use recorder::record::tls::{Agreed, TlsClientHello, TlsRelayed, TlsUpstream};
 use recorder::record::value::{Count, Text};
 use rustls::{CipherSuite, NamedGroup, ProtocolVersion};
 use std::net::IpAddr;
@@ -29,6 +29,16 @@ pub(super) fn fill(page: &mut Page, connection: &ConnectionDetail) {
     }
     if let Some(client) = &connection.client_tls {
         page.line("agreed", agreed(&client.body.agreed));
+    }
+    if let Some(relayed) = &connection.relayed_tls {
+        let TlsRelayed { version, cipher_suite, shows, .. } = &relayed.body;
+        let chosen =
+            Agreed { version: *version, cipher_suite: *cipher_suite, alpn: None, group: None };
+        let shown = match shows.as_str() {
+            "data-sent" => "completed with the server, and application data sent",
+            _ => "completed with the server",
+        };
+        page.line("relayed", format_args!("{}: {shown}, by its record headers", agreed(&chosen)));
     }
     if let Some(leaf) = &connection.leaf {
         leaf_shown(page, &leaf.body.certificate.0);

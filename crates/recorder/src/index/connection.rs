@@ -6,11 +6,12 @@ use crate::record::connection::{
     StreamClose,
 };
 use crate::record::store::{Direction, Frames, Leg};
-use crate::record::tls::{TlsClient, TlsClientHello};
+use crate::record::tls::{TlsClient, TlsClientHello, TlsRelayed};
 use crate::record::value::Count;
 use flow::address::Host;
 use flow::event::Ingress;
 use flow::id::ConnectionId;
+use flow::tls::Shown;
 use rusqlite::{Connection, params};
 
 pub(super) fn open(
@@ -174,6 +175,16 @@ pub(super) fn tls_client(db: &Connection, client: &TlsClient) -> Result<(), Inse
         db,
         "UPDATE connections SET client_tls = 1, protocol = coalesce(?2, protocol) WHERE id = ?1",
         params![id(client.connection.0)?, alpn],
+    )
+}
+
+/// The handshake was the device's own with the server.
+pub(super) fn tls_relayed(db: &Connection, relayed: &TlsRelayed) -> Result<(), InsertError> {
+    let sent = relayed.shows == Shown::DataSent.word();
+    execute(
+        db,
+        "UPDATE connections SET client_tls = 1, tls_data_sent = max(tls_data_sent, ?2) WHERE id = ?1",
+        params![id(relayed.connection.0)?, sent],
     )
 }
 

@@ -75,6 +75,7 @@ fn other(
         Body::ConnectionClose(close) => connection::close(db, close, mono),
         Body::TlsClientHello(hello) => connection::tls_client_hello(db, hello),
         Body::TlsClient(client) => connection::tls_client(db, client),
+        Body::TlsRelayed(relayed) => connection::tls_relayed(db, relayed),
         Body::StreamClose(close) => connection::stream_close(db, close),
         Body::Dns(dns) => destination::lookup(db, dns, seq, at),
         Body::Claims(claims) => destination::claims(db, claims, seq),

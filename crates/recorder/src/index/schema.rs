@@ -56,7 +56,10 @@ CREATE TABLE connections (
     distrust TEXT,
     protocol TEXT,
     ja4 TEXT,
+    -- The handshake with the device is complete: ours, or one that was relayed.
     client_tls INTEGER NOT NULL DEFAULT 0,
+    -- Inside TLS that was relayed unopened the device sent application data.
+    tls_data_sent INTEGER NOT NULL DEFAULT 0,
     exchanges INTEGER NOT NULL DEFAULT 0,
     bytes_up INTEGER NOT NULL DEFAULT 0,
     bytes_down INTEGER NOT NULL DEFAULT 0,
@@ -236,6 +239,7 @@ SELECT
     c.simulated OR EXISTS (SELECT 1 FROM session WHERE session.simulated) AS simulated,
     EXISTS (SELECT 1 FROM answers WHERE answers.address = c.address) AS looked_up,
     c.client_tls AS client_tls,
+    c.tls_data_sent AS tls_data_sent,
     c.exchanges AS exchanges,
     c.bytes_up AS connection_up,
     c.bytes_down AS connection_down,

@@ -10,7 +10,7 @@ use crate::record::dns::Dns;
 use crate::record::exchange::{ExchangeClose, ExchangeRequest, ExchangeResponse, LostSync};
 use crate::record::network::Rtt;
 use crate::record::session::Gap;
-use crate::record::tls::{TlsClient, TlsClientHello, TlsLeaf, TlsUpstream};
+use crate::record::tls::{TlsClient, TlsClientHello, TlsLeaf, TlsRelayed, TlsUpstream};
 use crate::record::{Body, Record};
 use flow::event::Ingress;
 use flow::time::Stamp;
@@ -49,6 +49,8 @@ pub struct ConnectionDetail {
     pub leaf: Option<Recorded<TlsLeaf>>,
     pub round_trip: Option<Recorded<Rtt>>,
     pub client_tls: Option<Recorded<TlsClient>>,
+    /// The last one counts.
+    pub relayed_tls: Option<Recorded<TlsRelayed>>,
     /// The last one counts.
     pub treatments: Vec<Recorded<ConnectionTreatment>>,
     pub lost_sync: Vec<Recorded<LostSync>>,
@@ -95,6 +97,7 @@ impl ConnectionDetail {
                 Body::TlsLeaf(body) => detail.leaf = Some(Recorded { seq, at, body }),
                 Body::Rtt(body) => detail.round_trip = Some(Recorded { seq, at, body }),
                 Body::TlsClient(body) => detail.client_tls = Some(Recorded { seq, at, body }),
+                Body::TlsRelayed(body) => detail.relayed_tls = Some(Recorded { seq, at, body }),
                 Body::ConnectionTreatment(body) => {
                     detail.treatments.push(Recorded { seq, at, body });
                 }

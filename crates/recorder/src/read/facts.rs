@@ -66,9 +66,12 @@ pub(super) fn of(
             records: match row.contact {
                 Contact::NameOnly | Contact::NameAsked => records_of(records, contact, &["dns"])?,
                 Contact::ConnectionAsked => records_of(records, contact, &["connection.target"])?,
-                Contact::TlsCompleted => records_of(records, contact, &["tls.client"])?,
+                Contact::TlsCompleted => {
+                    records_of(records, contact, &["tls.client", "tls.relayed"])?
+                }
                 Contact::BytesSent => {
-                    records_of(records, contact, &["connection.treatment", "stream.close"])?
+                    let kinds = ["connection.treatment", "tls.relayed", "stream.close"];
+                    records_of(records, contact, &kinds)?
                 }
                 Contact::PlaintextSeen | Contact::PlantedValueSeen => {
                     first_request(records, contact)?

@@ -37,7 +37,8 @@ pub(super) fn collect(
     // Landfall's own pages are no destination.
     let sql = format!(
         "SELECT host, address, treatment, client_tls, exchanges, connection_up, connection_down,
-             simulated, looked_up, assessment, count(*), min(time), max(time), connection, port
+             simulated, looked_up, assessment, count(*), min(time), max(time), connection, port,
+             tls_data_sent
          FROM listing WHERE {sql} AND host IS NOT NULL AND ingress <> 'onboarding'
          GROUP BY connection ORDER BY connection"
     );
@@ -82,6 +83,7 @@ impl Counted {
             facts: ConnectionFacts {
                 treatment: treatment.as_deref().and_then(treatment_kind),
                 client_tls: row.get(3)?,
+                tls_data_sent: row.get(15)?,
                 exchanges: count(row, 4)?.unwrap_or(0) > 0,
                 bytes_up: count(row, 5)?.unwrap_or(0),
                 bytes_down: count(row, 6)?.unwrap_or(0),

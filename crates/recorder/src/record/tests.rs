@@ -362,6 +362,12 @@ fn tls_records_are_canonical() {
     })));
     check(Body::TlsLeaf(TlsLeaf { certificate: Base64(b"0\x82"[..].into()), connection: c1() }));
     check(Body::TlsClient(TlsClient { agreed: agreed.clone(), connection: c1() }));
+    check(Body::TlsRelayed(TlsRelayed {
+        cipher_suite: 0x1301,
+        connection: c1(),
+        shows: "data-sent".to_owned(),
+        version: 0x0304,
+    }));
     check(Body::TlsUpstream(TlsUpstream {
         agreed: Some(agreed),
         asked_for_certificate: true,

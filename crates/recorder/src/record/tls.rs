@@ -66,6 +66,30 @@ pub struct TlsClient {
     pub connection: Spelled<ConnectionId>,
 }
 
+/// `tls.relayed`: what the records of TLS that is relayed unopened show; the last one counts.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TlsRelayed {
+    /// As the server chose it, and the version.
+    pub cipher_suite: u16,
+    pub connection: Spelled<ConnectionId>,
+    /// `completed`: the device's handshake with the server is; `data-sent`: and it sent application
+    /// data.
+    pub shows: String,
+    pub version: u16,
+}
+
+impl TlsRelayed {
+    pub(crate) fn new(connection: ConnectionId, tls: tls::RelayedTls) -> Self {
+        Self {
+            cipher_suite: tls.cipher_suite,
+            connection: Spelled(connection),
+            shows: tls.shows.word().to_owned(),
+            version: tls.version,
+        }
+    }
+}
+
 /// `tls.leaf`: the certificate that the device was shown in the upstream's place.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
