@@ -23,7 +23,7 @@ async fn passed_through() -> (Case, Origin, Landfall) {
             stream.write_all(answer).await.ok();
         }
         stream.shutdown().await.ok();
-        stream.read(&mut [0; 64]).await.ok();
+        stream.read_to_end(&mut Vec::new()).await.ok();
     })
     .await;
     case.place(HOST, "8.136.0.1", origin.socket());

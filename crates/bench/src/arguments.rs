@@ -25,6 +25,8 @@ pub(crate) enum Verb {
     Suite,
     /// Parts of Landfall in isolation.
     Parts,
+    /// Those of them that are about destinations.
+    Destinations,
     Origin(PathBuf),
     Tunnel(SocketAddr),
     BareTap(PathBuf, SocketAddr),
@@ -62,6 +64,7 @@ impl Arguments {
                 },
                 "help" | "--help" | "-h" => read.verb = Verb::Help,
                 "parts" => read.verb = Verb::Parts,
+                "destinations" => read.verb = Verb::Destinations,
                 "origin" => read.verb = Verb::Origin(value()?.into()),
                 "tunnel" => read.verb = Verb::Tunnel(socket(&value()?)?),
                 "bare-tap" => read.verb = Verb::BareTap(value()?.into(), socket(&value()?)?),
@@ -92,9 +95,10 @@ pub(crate) fn usage() -> String {
 }
 
 const USAGE: &str = "\
-usage: cargo xtask bench [parts] [options]
+usage: cargo xtask bench [parts|destinations] [options]
 
-  parts                observers, record log, address look-ups and index in isolation
+  parts                destinations, observers, record log and index in isolation
+  destinations         of these, databases, addresses, distances and look-ups alone
   --quick              a tenth of the work, two rounds: to see that everything runs
   --rounds N           rounds of each work [default: 5]; the median is shown
   --work NAME,...      these works alone

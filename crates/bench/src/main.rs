@@ -54,7 +54,7 @@ fn main() -> ExitCode {
 
 fn run(arguments: Arguments) -> Result<(), Problem> {
     match arguments.verb {
-        Verb::Parts => return parts::run(&arguments),
+        Verb::Parts | Verb::Destinations => return parts::run(&arguments),
         Verb::Help => {
             println!("{}", arguments::usage());
             return Ok(());
@@ -64,7 +64,9 @@ fn run(arguments: Arguments) -> Result<(), Problem> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let done = runtime.block_on(async {
         match &arguments.verb {
-            Verb::Suite | Verb::Parts | Verb::Help => suite::run(&arguments).await,
+            Verb::Suite | Verb::Parts | Verb::Destinations | Verb::Help => {
+                suite::run(&arguments).await
+            }
             Verb::Origin(directory) => origin::serve(directory).await,
             Verb::Tunnel(upstream) => tunnel::serve(*upstream).await,
             Verb::BareTap(directory, upstream) => bare_tap::serve(directory, *upstream).await,

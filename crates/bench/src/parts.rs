@@ -1,17 +1,16 @@
-//! Parts of Landfall in isolation, on one core each: observers, record log with index, the index made
-//! anew, look-ups of addresses, and distances to countries. No sockets: a conversation is made once, in memory.
+//! Parts of Landfall in isolation, on one core each: what is known of destinations, observers, record log
+//! with index, the index made anew. No sockets: a conversation is made once, in memory.
 
 mod conversation;
+mod destinations;
 
-use crate::arguments::Arguments;
+use crate::arguments::{Arguments, Verb};
 use crate::problem::Problem;
 use crate::process::Cost;
 use conversation::{Passed, http1, http2};
-use flow::claim::Country;
 use flow::event::{Closed, Event, Ingress, Opened, Timings};
 use flow::id::ConnectionId;
 use flow::limits::Limits;
-use flow::physics::{RoundTrip, Vantage};
 use flow::stream::{Chunk, Leg, StreamKey};
 use flow::time::{Clock, MonoNanos, Stamp, WallNanos};
 use flow::treatment::{Outcome, PlaintextWhy, Treatment};
@@ -31,15 +30,20 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Problem> {
     let directory = tempfile::Builder::new().prefix("bench").tempdir_in(parent)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let exchanges = 20_000 / scale;
-    let http1 = http1(exchanges);
-    let http2 = runtime.block_on(http2(exchanges))?;
     let show = |what: &str, value: f64, unit: &str| {
         if arguments.json {
             println!("{}", json!({ "part": what, "value": value, "unit": unit }));
         } else {
-            println!("{what:<44} {value:>12.0} {unit}");
+            println!("{what:<52} {value:>12.0} {unit}");
         }
     };
+    // First, while nothing else is resident.
+    destinations::run(arguments, directory.path(), &show)?;
+    if matches!(arguments.verb, Verb::Destinations) {
+        return Ok(());
+    }
+    let http1 = http1(exchanges);
+    let http2 = runtime.block_on(http2(exchanges))?;
     for (name, passed, protocol) in
         [("http1", &http1, Protocol::Http1), ("http2", &http2, Protocol::Http2)]
     {
@@ -56,11 +60,6 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Problem> {
         policies: geoip::policy::Policies::default(),
     })?);
     show("address look-up, all sources", look_ups(&databases, 100_000 / scale), "ns");
-
-    let (load, all, decide) = shapes(if arguments.quick { 20 } else { 100 })?;
-    show("country shapes, loaded", load, "us");
-    show("distance of one vantage to all countries", all, "us");
-    show("one round trip judged against CN", decide, "us");
 
     let events: Vec<Event> = exchanged(&http1, 100_000 / scale);
     let recorded = runtime.block_on(record(directory.path(), databases, events))?;
@@ -118,32 +117,6 @@ fn look_ups(databases: &geoip::Databases, count: usize) -> f64 {
         std::hint::black_box(databases.annotate(address, &[], None));
     }
     begun.elapsed().as_secs_f64() * 1e9 / count as f64
-}
-
-/// Microseconds to load the shapes of countries, to measure from a place to all of them, and to judge
-/// a round trip; of places all over the globe.
-fn shapes(count: u32) -> Result<(f64, f64, f64), Problem> {
-    let begun = Instant::now();
-    let (_, shapes) = geoip::Shapes::bundled()?;
-    let load = begun.elapsed();
-    let rtt = RoundTrip(Duration::from_millis(4));
-    let (mut all, mut judged) = (Duration::ZERO, Duration::ZERO);
-    for turn in 0..count {
-        let turn = f64::from(turn);
-        let vantage =
-            Vantage::new((turn * 61.7) % 180.0 - 90.0, (turn * 137.5) % 360.0 - 180.0, 0.0)?;
-        let begun = Instant::now();
-        for country in shapes.countries() {
-            let land = shapes.nearest(vantage.position, country, geoip::Extent::HeldOrClaimed);
-            std::hint::black_box(land);
-        }
-        all += begun.elapsed();
-        let begun = Instant::now();
-        std::hint::black_box(geoip::decide(&shapes, vantage, Country::CN, rtt));
-        judged += begun.elapsed();
-    }
-    let micros = |time: Duration, count: u32| time.as_secs_f64() * 1e6 / f64::from(count);
-    Ok((micros(load, 1), micros(all, count), micros(judged, count)))
 }
 
 /// The events of a connection on which the conversation passes until there are enough exchanges.

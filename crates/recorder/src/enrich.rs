@@ -36,23 +36,23 @@ impl fmt::Debug for Sources {
 
 /// What the databases said about an address.
 #[derive(Debug)]
-pub(crate) struct Assessed {
+pub struct Assessed {
     /// From 1, in the order of asking.
-    pub(crate) number: u64,
-    pub(crate) names: Vec<DnsName>,
+    pub number: u64,
+    pub names: Vec<DnsName>,
     /// Where the answer depends on it.
-    pub(crate) port: Option<u16>,
-    pub(crate) annotation: Arc<Annotation>,
+    pub port: Option<u16>,
+    pub annotation: Arc<Annotation>,
 }
 
 /// An answer, and whether the databases were asked for it now.
-pub(crate) enum Answer {
+pub enum Answer {
     Fresh(Arc<Assessed>),
     Known(Arc<Assessed>),
 }
 
 /// The databases with a memory.
-pub(crate) struct Annotator {
+pub struct Annotator {
     ask: Ask,
     by_port: bool,
     known: HashMap<Question, Arc<Assessed>>,
@@ -76,12 +76,16 @@ impl fmt::Debug for Annotator {
 }
 
 impl Annotator {
-    pub(crate) fn new(ask: Ask, by_port: bool, most: usize) -> Self {
+    /// Remembers this many answers.
+    pub fn new(sources: Sources, most: usize) -> Self {
+        let Sources { ask, by_port, databases: _ } = sources;
         let (known, order) = (HashMap::new(), VecDeque::new());
         Self { ask, by_port, known, order, next_number: 1, most }
     }
 
-    pub(crate) fn assess(&mut self, address: IpAddr, names: &[DnsName], port: u16) -> Answer {
+    /// What the databases say of an address, asked with the host and its CNAME chain; from memory where
+    /// they were asked before.
+    pub fn assess(&mut self, address: IpAddr, names: &[DnsName], port: u16) -> Answer {
         let port = self.by_port.then_some(port);
         let question = (address.to_canonical(), names.to_vec(), port);
         if let Some(assessed) = self.known.get(&question) {
@@ -114,7 +118,7 @@ mod tests {
 
     fn by_port(by_port: bool) -> Annotator {
         let ask: Ask = Box::new(|address, _names, _port| Annotation::unknown(address));
-        Annotator::new(ask, by_port, KNOWN)
+        Annotator::new(Sources { ask, by_port, databases: Vec::new() }, KNOWN)
     }
 
     #[test]

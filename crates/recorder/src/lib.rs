@@ -30,7 +30,7 @@ mod store;
 mod summary;
 
 pub use checkpoint::Checkpoint;
-pub use enrich::Sources;
+pub use enrich::{Annotator, Answer, Assessed, Sources};
 pub use entropy::Entropy;
 pub use error::{Error, ReviewFault};
 pub use notice::{Exchanged, Moment, Notice};

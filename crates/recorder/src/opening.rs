@@ -61,7 +61,7 @@ pub struct ToolFacts {
 
 /// Creates the session's directory and writes its first record.
 pub(crate) fn begin(
-    setup: Setup,
+    mut setup: Setup,
     notices: broadcast::Sender<Notice>,
 ) -> Result<SessionWriter, Error> {
     let sessions = SessionDir::all_below(&setup.data_dir);
@@ -79,7 +79,7 @@ pub(crate) fn begin(
         boot_id: boot_id(),
         case: setup.case,
         config: setup.effective_config,
-        databases: setup.databases.databases,
+        databases: std::mem::take(&mut setup.databases.databases),
         device: setup.device,
         key: signer.public_key().into(),
         name: directory.name(),
@@ -100,11 +100,7 @@ pub(crate) fn begin(
         lock,
         log,
         store,
-        annotator: Annotator::new(
-            setup.databases.ask,
-            setup.databases.by_port,
-            setup.limits.assessment_cache_entries,
-        ),
+        annotator: Annotator::new(setup.databases, setup.limits.assessment_cache_entries),
         signer,
         limits: setup.limits,
         clock: setup.clock,

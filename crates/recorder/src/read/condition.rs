@@ -2,7 +2,8 @@
 //! everything that a user wrote becomes a bound value.
 
 use super::error::ReadError;
-use super::reviewed::{FlagsNow, PLACE, Reviewed};
+use super::flags_now::{FlagsNow, PLACE};
+use super::reviewed::Reviewed;
 use crate::index::cell::{address_key, number};
 use flow::address::DnsName;
 use flow::claim::Country;
@@ -80,10 +81,7 @@ impl Condition {
             }),
             Term::App(patterns) => self.each(patterns, |c, p| c.whole("app", p)),
             Term::Flag(patterns) => self.each(patterns, Self::flag),
-            Term::FlagNow(patterns) => match &known.flags_now {
-                Some(flags) => self.each(patterns, |c, p| c.listed(PLACE, flags.places(p))),
-                None => self.each(patterns, Self::flag),
-            },
+            Term::FlagNow(patterns) => self.each(patterns, |c, p| c.flag_now(p, known)),
             Term::Verdict(verdicts) => {
                 self.listed("host", known.reviewed.hosts(|verdict| verdicts.contains(&verdict)));
             }
@@ -198,6 +196,14 @@ impl Condition {
         );
         self.whole("policy", pattern);
         self.sql.push(')');
+    }
+
+    /// Flagged by the policies that hold now, which are those at capture where no others were put.
+    fn flag_now(&mut self, pattern: &Pattern, known: &Known<'_>) {
+        match &known.flags_now {
+            Some(flags) => self.listed(PLACE, flags.places(pattern)),
+            None => self.flag(pattern),
+        }
     }
 
     /// The expression is in a JSON list of texts, which may be longer than SQLite binds values.

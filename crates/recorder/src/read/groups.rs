@@ -5,10 +5,11 @@ use super::annotations::{Annotations, Assessed};
 use super::condition::{Condition, Known};
 use super::destination::{AddressSeen, DestinationKey, DestinationRow, Held};
 use super::error::ReadError;
+use super::flags_now::FlagsNow;
 use super::listing::{count, parsed, treatment_kind};
 use super::query::{DestinationQuery, GroupBy};
 use super::records::Records;
-use super::reviewed::{FlagsNow, Reviewed};
+use super::reviewed::Reviewed;
 use super::rows::located;
 use flow::address::{DnsName, Host};
 use flow::annotation::{Annotation, Flag, Location};
@@ -243,7 +244,8 @@ impl Group {
         reviewed.policies.as_ref()?;
         Some(merged(self.ports.iter().flat_map(|(number, port)| {
             let assessed = self.assessed.get(number);
-            assessed.and_then(|assessed| reviewed.flags(assessed, *port)).unwrap_or_default()
+            let flags = |a: &Arc<Assessed>| reviewed.flags(&a.annotation, &a.names, *port);
+            assessed.and_then(flags).unwrap_or_default()
         })))
     }
 

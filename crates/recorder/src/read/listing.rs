@@ -3,9 +3,10 @@
 use super::annotations::Annotations;
 use super::condition::{Condition, Known};
 use super::error::ReadError;
+use super::flags_now::FlagsNow;
 use super::query::{FlowColumn, FlowQuery, Order};
 use super::records::Records;
-use super::reviewed::{FlagsNow, Reviewed};
+use super::reviewed::Reviewed;
 use super::rows::FlowRow;
 use crate::index::cell::number;
 use flow::address::Host;
@@ -92,7 +93,7 @@ fn annotated(
     if let Some(assessment) = assessment
         && let Some(assessed) = annotations.get(records, assessment)?
     {
-        flow.flags_now = reviewed.flags(&assessed, flow.port);
+        flow.flags_now = reviewed.flags(&assessed.annotation, &assessed.names, flow.port);
         flow.annotation = Some(assessed.annotation.clone());
     }
     flow.judged = reviewed.judged(flow.host.as_ref());

@@ -9,6 +9,7 @@ mod destination;
 mod detail;
 mod error;
 mod facts;
+mod flags_now;
 mod groups;
 mod history;
 mod index_file;
