@@ -151,8 +151,9 @@ fn longest_until_synced(trace: &str) -> BTreeMap<String, Duration> {
             continue;
         };
         let Some((_, file)) = path.split_once("/sessions/") else { continue };
-        // The two files that are the truth; the index is derived and may lag.
-        if !(file.ends_with("/log/records.jsonl") || file.contains("/streams/")) {
+        // The files that are the truth; the index is derived and may lag.
+        let is_log = ["/log/records.jsonl", "/log/openings.jsonl"].map(|log| file.ends_with(log));
+        if !is_log.contains(&true) && !file.contains("/streams/") {
             continue;
         }
         last = time;

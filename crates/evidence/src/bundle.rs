@@ -66,7 +66,7 @@ impl Part {
     ) -> Result<(), Error> {
         match self {
             Self::Copied(path) => {
-                let mut file = File::open(path).map_err(Error::Opening)?;
+                let mut file = File::open(path).map_err(Error::File)?;
                 io::copy(&mut file, out)?;
                 Ok(())
             }
@@ -91,8 +91,8 @@ pub(crate) fn parts(session: &Session) -> Result<Vec<(String, Part)>, Error> {
 
 fn names_in(directory: &Path) -> Result<Vec<String>, Error> {
     let mut names = Vec::new();
-    for entry in std::fs::read_dir(directory).map_err(Error::Opening)? {
-        names.push(entry.map_err(Error::Opening)?.file_name().to_string_lossy().into_owned());
+    for entry in std::fs::read_dir(directory).map_err(Error::File)? {
+        names.push(entry.map_err(Error::File)?.file_name().to_string_lossy().into_owned());
     }
     Ok(names)
 }

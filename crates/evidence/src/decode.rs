@@ -6,6 +6,7 @@ use crate::inflate::Deflate;
 use brotli_decompressor::DecompressorWriter;
 use flate2::write::MultiGzDecoder;
 use recorder::read::{FlowDetail, Part};
+use recorder::record::sealed::Sealed;
 use recorder::record::value::Text;
 use std::fmt;
 use std::io::{self, Write};
@@ -76,13 +77,14 @@ impl Write for Decoder<'_> {
 
 /// The codings of a body, in the order in which they were applied; empty when there is none.
 pub fn content_encoding(detail: &FlowDetail, part: Part) -> String {
-    let named = |(name, _): &&(Text, Text)| name.0.eq_ignore_ascii_case(b"content-encoding");
+    let named =
+        |(name, _): &&(Text, Sealed<Text>)| name.0.eq_ignore_ascii_case(b"content-encoding");
     let values = fields(detail, part).iter().filter(named);
     values.map(|(_, value)| value.to_string_lossy()).collect::<Vec<_>>().join(",")
 }
 
 /// The fields of the message that carries the body: of the final response, not of interim ones.
-pub(crate) fn fields(detail: &FlowDetail, part: Part) -> &[(Text, Text)] {
+pub(crate) fn fields(detail: &FlowDetail, part: Part) -> &[(Text, Sealed<Text>)] {
     let Some(exchange) = &detail.exchange else { return &[] };
     let fields = match part {
         Part::Request => exchange.request.as_ref().map(|request| &request.body.fields),

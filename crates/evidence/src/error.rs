@@ -9,8 +9,8 @@ use std::io;
 pub enum Error {
     /// The session could not be read.
     Read(ReadError),
-    /// The log's first record could not be read.
-    Opening(io::Error),
+    /// A file of the session or the bundle could not be read.
+    File(io::Error),
     /// The export could not be written.
     Output(io::Error),
     /// A row could not be written as JSON.
@@ -21,21 +21,18 @@ pub enum Error {
     Unsigned,
     /// The session is still being recorded.
     Running,
-    /// Its review log could not be read.
-    Review(recorder::Error),
 }
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Read(_) => "the session cannot be read",
-            Self::Opening(_) => "the session's first record cannot be read",
+            Self::File(_) => "a file of it cannot be read",
             Self::Output(_) => "the export cannot be written",
             Self::Json(_) => "a row cannot be written as JSON",
             Self::Archive(_) => "the bundle cannot be written",
             Self::Unsigned => "the bundle cannot be signed",
             Self::Running => "the session is still being recorded",
-            Self::Review(_) => "the session's review log cannot be read",
         })
     }
 }
@@ -44,10 +41,9 @@ impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::Read(source) => Some(source),
-            Self::Opening(source) | Self::Output(source) => Some(source),
+            Self::File(source) | Self::Output(source) => Some(source),
             Self::Json(source) => Some(source),
             Self::Archive(source) => Some(source),
-            Self::Review(source) => Some(source),
             Self::Unsigned | Self::Running => None,
         }
     }
@@ -56,12 +52,6 @@ impl std::error::Error for Error {
 impl From<ReadError> for Error {
     fn from(source: ReadError) -> Self {
         Self::Read(source)
-    }
-}
-
-impl From<recorder::Error> for Error {
-    fn from(source: recorder::Error) -> Self {
-        Self::Review(source)
     }
 }
 

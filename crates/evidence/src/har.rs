@@ -12,7 +12,7 @@ mod url;
 
 use crate::error::Error;
 use crate::flows::each;
-use crate::opening::{notices, opening};
+use crate::opening::notices;
 use entry::Entry;
 use recorder::read::{Reviewed, Session, SessionState, SessionSummary};
 use recorder::record::value::Wall;
@@ -30,7 +30,7 @@ pub fn write(
     out: &mut dyn Write,
 ) -> Result<(), Error> {
     let summary = session.summary()?;
-    let open = opening(session)?;
+    let open = session.opening()?;
     let head = Head {
         version: "1.2",
         creator: Creator { name: "Landfall", version: env!("CARGO_PKG_VERSION") },

@@ -16,6 +16,7 @@ use observe::websocket::extension::{PerMessageDeflate, permessage_deflate};
 use payload::Kept;
 use recorder::read::{FlowDetail, Part, ReadError, Recorded, Session};
 use recorder::record::message::{ExchangeMessage, Protocol};
+use recorder::record::sealed::Sealed;
 use recorder::record::store::Direction;
 use recorder::record::value::Text;
 use std::io::{self, Write};
@@ -138,9 +139,9 @@ pub fn is_event_stream(detail: &FlowDetail) -> bool {
 fn takeover(detail: &FlowDetail, part: Part) -> websocket::Takeover {
     let fields: Vec<flow::http::Field> = fields(detail, Part::Response)
         .iter()
-        .map(|(Text(name), Text(value))| flow::http::Field {
-            name: name.clone(),
-            value: value.clone(),
+        .filter_map(|(Text(name), value)| {
+            let (name, Text(value)) = (name.clone(), value.open()?.clone());
+            Some(flow::http::Field { name, value })
         })
         .collect();
     let agreed: Option<PerMessageDeflate> = permessage_deflate(&fields);
@@ -156,7 +157,7 @@ fn grpc_encoding(detail: &FlowDetail, part: Part) -> String {
 }
 
 fn value(detail: &FlowDetail, part: Part, name: &str) -> Option<String> {
-    let named = |(own, _): &&(Text, Text)| own.0.eq_ignore_ascii_case(name.as_bytes());
+    let named = |(own, _): &&(Text, Sealed<Text>)| own.0.eq_ignore_ascii_case(name.as_bytes());
     let field = fields(detail, part).iter().find(named)?;
     Some(field.1.to_string_lossy().into_owned())
 }

@@ -186,7 +186,12 @@ fn recorded(data: &std::path::Path, simulated: bool) -> Session {
         limits: Limits { free_disk_bytes: 0, ..Limits::default() },
         clock: Arc::clone(&clock),
         databases: Sources::new(Arc::new(geoip::Databases::open(&config).unwrap())),
-        entropy: Entropy { session: [1; 16], frame_seed: [2; 32], nonce_seed: [3; 32] },
+        entropy: Entropy {
+            session: [1; 16],
+            frame_seed: [2; 32],
+            field_seed: [4; 32],
+            nonce_seed: [3; 32],
+        },
     };
     let (sender, receiver) = feed::channel(1 << 20);
     let recording = recorder::start(setup, receiver).unwrap();

@@ -43,6 +43,11 @@ impl SessionDir {
         self.path.join("log").join("records.jsonl")
     }
 
+    /// The values that the log commits to and does not hold.
+    pub fn openings_file(&self) -> PathBuf {
+        self.path.join("log").join("openings.jsonl")
+    }
+
     pub fn checkpoint_file(&self) -> PathBuf {
         self.path.join("log").join("checkpoint")
     }
@@ -50,6 +55,10 @@ impl SessionDir {
     /// The second log: what people made of the session.
     pub fn review_file(&self) -> PathBuf {
         self.path.join("log").join("review.jsonl")
+    }
+
+    pub fn review_openings_file(&self) -> PathBuf {
+        self.path.join("log").join("review.openings.jsonl")
     }
 
     pub fn review_checkpoint_file(&self) -> PathBuf {
@@ -69,6 +78,10 @@ impl SessionDir {
         self.path.join("streams")
     }
 
+    pub(crate) fn secrets_dir(&self) -> PathBuf {
+        self.path.join("secrets")
+    }
+
     /// What recovery cut off the other files.
     pub(crate) fn cut_dir(&self) -> PathBuf {
         self.path.join("cut")
@@ -76,6 +89,16 @@ impl SessionDir {
 
     pub fn seed_file(&self) -> PathBuf {
         self.path.join("secrets").join("frame.seed")
+    }
+
+    /// What the salts of the values are made of that the record log commits to.
+    pub fn field_seed_file(&self) -> PathBuf {
+        self.path.join("secrets").join("field.seed")
+    }
+
+    /// The same of the review log, which other installations may write.
+    pub fn review_seed_file(&self) -> PathBuf {
+        self.path.join("secrets").join("review.seed")
     }
 
     pub fn key_log_file(&self) -> PathBuf {

@@ -12,6 +12,8 @@ pub struct Entropy {
     pub session: [u8; 16],
     /// From which the frames' salts are derived; stored with the session's secrets.
     pub frame_seed: [u8; 32],
+    /// From which the salts of sealed values are derived; stored with the session's secrets.
+    pub field_seed: [u8; 32],
     /// From which the records' nonces are derived; never stored.
     pub nonce_seed: [u8; 32],
 }
@@ -22,8 +24,11 @@ impl Entropy {
     /// # Errors
     /// [`Error::Crypto`] when the system has none.
     pub fn draw() -> Result<Self, Error> {
-        let mut drawn = Self { session: [0; 16], frame_seed: [0; 32], nonce_seed: [0; 32] };
-        for part in [&mut drawn.session[..], &mut drawn.frame_seed, &mut drawn.nonce_seed] {
+        let zeros = [0; 32];
+        let mut drawn =
+            Self { session: [0; 16], frame_seed: zeros, field_seed: zeros, nonce_seed: zeros };
+        let Self { session, frame_seed, field_seed, nonce_seed } = &mut drawn;
+        for part in [&mut session[..], frame_seed, field_seed, nonce_seed] {
             rand::fill(part).map_err(|_unspecified| Error::Crypto("drawing random bytes"))?;
         }
         Ok(drawn)

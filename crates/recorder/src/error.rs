@@ -1,5 +1,7 @@
 //! What can go wrong with a session's files, each with what the operator can do about it.
 
+use crate::record::VERSION;
+use crate::record::sealed::OpeningFault;
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -27,6 +29,10 @@ pub enum Error {
     BadCheckpoint(PathBuf),
     /// The log is not the one of which a checkpoint was signed: it was shortened or changed.
     RolledBack { path: PathBuf, signed: u64, found: u64 },
+    /// The session was written in another format version.
+    OtherVersion { path: PathBuf, version: u64 },
+    /// The values of a record of the review log are not those that it commits to.
+    BadOpening { path: PathBuf, seq: u64, fault: OpeningFault },
     /// A mark, a phase or what the session's first record says is longer than one can be.
     TextTooLong { bytes: usize, limit: usize },
     /// Other processes write the session's review log all the time.
@@ -118,7 +124,10 @@ impl Error {
             Self::BadReview { fault: ReviewFault::Policies | ReviewFault::Opinion, .. } => {
                 Some("read it with the version of Landfall that wrote it")
             }
-            Self::RolledBack { .. } | Self::BadReview { .. } => {
+            Self::OtherVersion { .. } => {
+                Some("read it with the version of Landfall that wrote it; it was left as it is")
+            }
+            Self::RolledBack { .. } | Self::BadReview { .. } | Self::BadOpening { .. } => {
                 Some("restore the session from a copy; it was left as it is")
             }
             Self::Crypto(_) | Self::BadCheckpoint(_) | Self::TextTooLong { .. } | Self::Stopped => {
@@ -156,6 +165,14 @@ impl fmt::Display for Error {
                  there unchanged",
                 path.display()
             ),
+            Self::OtherVersion { path, version } => write!(
+                f,
+                "{} has format version {version}; this program knows version {VERSION}",
+                path.display()
+            ),
+            Self::BadOpening { path, seq, fault } => {
+                write!(f, "{}: of record {seq}: {fault}", path.display())
+            }
             Self::TextTooLong { bytes, limit } => {
                 write!(f, "the text has {bytes} bytes; the limit is {limit}")
             }

@@ -3,9 +3,12 @@
 
 pub(crate) mod sound;
 
+use crate::directory::SessionDir;
 use crate::enrich::Sources;
 use crate::entropy::Entropy;
 use crate::opening::{Setup, ToolFacts, begin};
+use crate::openings::Openings;
+use crate::record::Record;
 use crate::session::SessionWriter;
 use bytes::Bytes;
 use flow::address::{DeviceAddr, DnsName, Target, Upstream};
@@ -59,12 +62,31 @@ pub(crate) fn setup(data_dir: &Path) -> Setup {
         limits: Limits { free_disk_bytes: 0, ..Limits::default() },
         clock: Arc::new(Ticking::default()),
         databases: Sources { ask: Box::new(annotate), by_port: false, databases: Vec::new() },
-        entropy: Entropy { session: [1; 16], frame_seed: [2; 32], nonce_seed: [3; 32] },
+        entropy: Entropy {
+            session: [1; 16],
+            frame_seed: [2; 32],
+            field_seed: [4; 32],
+            nonce_seed: [3; 32],
+        },
     }
 }
 
 pub(crate) fn tool() -> ToolFacts {
     ToolFacts { version: "0.1.0".to_owned(), binary_sha256: None }
+}
+
+/// The records of a session, with their values.
+#[track_caller]
+pub(crate) fn records(directory: &SessionDir) -> Vec<Record> {
+    let log = std::fs::read(directory.log_file()).unwrap();
+    let mut openings = Openings::of_records(directory);
+    let whole = |line: &&[u8]| !line.is_empty();
+    let record = |line: &[u8]| {
+        let mut record = Record::parse(line).unwrap();
+        openings.open(record.seq, &record.nonce, &mut record.body).unwrap();
+        record
+    };
+    log.split(|byte| *byte == b'\n').filter(whole).map(record).collect()
 }
 
 /// A session without threads, in a new directory below `data_dir`.

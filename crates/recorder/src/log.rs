@@ -1,14 +1,16 @@
-//! Writing the record log: numbers the records, spells them, grows the tree over their lines and
-//! makes them durable. What the records say is decided elsewhere.
+//! Writing the record log: numbers the records, seals what they hold that may have to be withheld,
+//! spells them, grows the tree over their lines and makes them durable. What the records say is decided elsewhere.
 
 use crate::directory::{SessionDir, private_file, sync_dir};
 use crate::entropy::Nonces;
 use crate::error::{Error, Failed};
 use crate::index::Handed;
 use crate::merkle::{Hash, Tree};
+use crate::openings::OpeningsWriter;
 use crate::record::session::{Gap, GapWhy, SessionOpen};
 use crate::record::value::{Count, Spelled};
 use crate::record::{Body, MAX_LINE_BYTES, Record};
+use crate::seal::FieldSeed;
 use flow::time::Stamp;
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -26,6 +28,8 @@ pub(crate) struct RecordLog {
     /// Lines that are not written yet. They are held back until the frames that they point into
     /// are durable.
     pending: Vec<u8>,
+    /// The values that the lines commit to.
+    openings: OpeningsWriter,
     committed_bytes: u64,
     /// What the index need not read again.
     handed: Handed,
@@ -33,9 +37,14 @@ pub(crate) struct RecordLog {
 
 impl RecordLog {
     /// Creates the log of a new session.
-    pub(crate) fn create(directory: &SessionDir, nonces: Nonces) -> Result<Self, Error> {
+    pub(crate) fn create(
+        directory: &SessionDir,
+        nonces: Nonces,
+        seed: FieldSeed,
+    ) -> Result<Self, Error> {
         let path = directory.log_file();
         let file = private_file().create_new(true).open(&path).failed("create", &path)?;
+        let openings = OpeningsWriter::open(directory.openings_file(), seed, 0)?;
         sync_dir(&directory.log_dir()).failed("write", &path)?;
         Ok(Self {
             path,
@@ -44,6 +53,7 @@ impl RecordLog {
             tree: Tree::default(),
             counts: BTreeMap::new(),
             pending: Vec::new(),
+            openings,
             committed_bytes: 0,
             handed: Handed::default(),
         })
@@ -53,6 +63,7 @@ impl RecordLog {
     pub(crate) fn resume(
         directory: &SessionDir,
         nonces: Nonces,
+        openings: OpeningsWriter,
         bytes: u64,
         tree: Tree,
         counts: BTreeMap<&'static str, u64>,
@@ -62,7 +73,7 @@ impl RecordLog {
         file.seek(SeekFrom::Start(bytes)).failed("read", &path)?;
         let (pending, handed) = (Vec::new(), Handed::default());
         let committed_bytes = bytes;
-        Ok(Self { path, file, nonces, tree, counts, pending, committed_bytes, handed })
+        Ok(Self { path, file, nonces, tree, counts, pending, openings, committed_bytes, handed })
     }
 
     /// Appends a record; [`RecordLog::commit`] makes it durable. In place of a record whose line
@@ -91,31 +102,39 @@ impl RecordLog {
             .map_err(|bytes| Error::TextTooLong { bytes, limit })
     }
 
-    /// Spells a record into what is pending; gives back the bytes of a line that is too long, which
-    /// is left out.
+    /// Spells a record into what is pending; gives back the bytes of a line or an opening that is
+    /// too long, and the record is left out.
     fn push(&mut self, at: Stamp, body: Body) -> Result<(), usize> {
         let (kind, seq) = (body.kind(), self.tree.size());
         let begin = self.pending.len();
-        let record = Record { at, nonce: self.nonces.of(seq), seq, body };
+        let mut record = Record { at, nonce: self.nonces.of(seq), seq, body };
+        // The index takes the values from here, while they are there.
+        let entry = self.handed.entry(&record);
+        let opening = self.openings.seal(&record.nonce, seq, &mut record.body);
         record.write_line(&mut self.pending);
         let line = self.pending.get(begin..).unwrap_or_default();
-        if !fits(line) {
-            let bytes = line.len();
+        if !fits(line.len()) || !fits(opening.saturating_sub(1)) {
+            let bytes = line.len().max(opening);
             self.pending.truncate(begin);
+            self.openings.take_back(opening);
             return Err(bytes);
         }
         self.tree.push(Hash::of_leaf(line));
-        self.handed.add(&record, self.committed_bytes + begin as u64, line.len() as u64);
+        if let Some(entry) = entry {
+            let (offset, length) = (self.committed_bytes + begin as u64, line.len() as u64);
+            self.handed.add(entry, offset, length, opening as u64);
+        }
         self.pending.push(b'\n');
         *self.counts.entry(kind).or_default() += 1;
         Ok(())
     }
 
-    /// Writes what is pending and waits until it is durable.
+    /// Writes what is pending and waits until it is durable: first the openings that the lines need.
     pub(crate) fn commit(&mut self) -> Result<(), Error> {
         if self.pending.is_empty() {
             return Ok(());
         }
+        self.openings.commit()?;
         self.file.write_all(&self.pending).failed("write", &self.path)?;
         self.file.sync_data().failed("write", &self.path)?;
         self.committed_bytes += self.pending.len() as u64;
@@ -135,7 +154,7 @@ impl RecordLog {
     }
 
     pub(crate) fn pending_bytes(&self) -> usize {
-        self.pending.len()
+        self.pending.len() + self.openings.pending_bytes()
     }
 
     /// The tree over all records, pending ones included.
@@ -149,9 +168,9 @@ impl RecordLog {
     }
 }
 
-/// Whether a line, to which a newline comes, is not too long.
-fn fits(line: &[u8]) -> bool {
-    (line.len() as u64) < MAX_LINE_BYTES
+/// Whether a line of so many bytes, to which a newline comes, is not too long.
+fn fits(bytes: usize) -> bool {
+    (bytes as u64) < MAX_LINE_BYTES
 }
 
 const KEPT_CAPACITY_BYTES: usize = 1 << 20;

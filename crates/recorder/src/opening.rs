@@ -8,8 +8,10 @@ use crate::error::{Error, Failed};
 use crate::frame::FrameSeed;
 use crate::log::RecordLog;
 use crate::notice::Notice;
+use crate::record::sealed::Sealed;
 use crate::record::session::{Previous, SessionOpen, Tool};
 use crate::record::value::Spelled;
+use crate::seal::FieldSeed;
 use crate::session::{Parts, SessionWriter, check_free_space};
 use crate::signer::Signer;
 use crate::store::StreamStore;
@@ -74,16 +76,18 @@ pub(crate) fn begin(
     let name = setup.name.as_deref();
     let (directory, lock) = create_directory(&sessions, name, session, now.wall.0)?;
     replace_file(&directory.seed_file(), &setup.entropy.frame_seed)?;
-    let mut log = RecordLog::create(&directory, setup.entropy.nonces())?;
+    replace_file(&directory.field_seed_file(), &setup.entropy.field_seed)?;
+    let field_seed = FieldSeed::new(setup.entropy.field_seed);
+    let mut log = RecordLog::create(&directory, setup.entropy.nonces(), field_seed)?;
     let open = SessionOpen {
         boot_id: boot_id(),
         case: setup.case,
-        config: setup.effective_config,
+        config: Sealed::Open(setup.effective_config),
         databases: std::mem::take(&mut setup.databases.databases),
-        device: setup.device,
+        device: setup.device.map(Sealed::Open),
         key: signer.public_key().into(),
         name: directory.name(),
-        operator: setup.operator,
+        operator: setup.operator.map(Sealed::Open),
         previous,
         session: Spelled(session),
         simulated: setup.simulated,

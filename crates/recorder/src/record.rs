@@ -1,4 +1,4 @@
-//! Records: the lines of `log/records.jsonl`, format version 0 (`docs/FORMAT.md`). Each line is
+//! Records: the lines of `log/records.jsonl`, format version 1 (`docs/FORMAT.md`). Each line is
 //! one object in RFC 8785 (JCS) canonical form. The shapes below are the format: their fields
 //! are in the order of the canonical form, so that writing one needs no sorting; reading demands
 //! that the line is exactly the one that would be written.
@@ -16,6 +16,7 @@ pub mod network;
 pub mod opinion;
 pub mod probe;
 pub mod review;
+pub mod sealed;
 pub mod session;
 pub mod store;
 pub mod tls;
@@ -30,6 +31,7 @@ use flow::id::{ConnectionId, ExchangeId};
 use flow::time::Stamp;
 use message::ExchangeMessage;
 use network::{Network, Rtt};
+use sealed::{EachSealed, HasSealed};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use session::{Gap, Marker, Phase, Recovery, SessionClose, SessionOpen};
@@ -39,7 +41,7 @@ use tls::{TlsClient, TlsClientHello, TlsLeaf, TlsRelayed, TlsUpstream};
 use value::{Base64, Count, Mono, Nonce, Wall};
 
 /// The format version that is written and read.
-pub const VERSION: u64 = 0;
+pub const VERSION: u64 = 1;
 
 /// Bytes of the longest line, its newline included: nothing longer is written, and what is longer
 /// is taken for damage. The largest records hold a certificate chain of 64 KiB or a header block
@@ -238,6 +240,43 @@ impl Body {
             "session.close" => Self::SessionClose(shape(json)?),
             other => return Err(RecordError::Kind(other.to_owned())),
         })
+    }
+}
+
+impl HasSealed for Body {
+    fn each_sealed(&mut self, each: &mut impl EachSealed) {
+        match self {
+            Self::SessionOpen(open) => open.each_sealed(each),
+            Self::Dns(dns) => dns.each_sealed(each),
+            Self::ConnectionOpen(open) => open.each_sealed(each),
+            Self::TlsUpstream(upstream) => upstream.each_sealed(each),
+            Self::ExchangeRequest(request) => request.each_sealed(each),
+            Self::ExchangeResponse(response) => response.each_sealed(each),
+            Self::ExchangeMessage(message) => message.each_sealed(each),
+            Self::ExchangeClose(close) => close.each_sealed(each),
+            Self::Marker(marker) => each.value(&mut marker.text),
+            Self::Phase(phase) => each.value(&mut phase.name),
+            Self::ConnectionTarget(_)
+            | Self::ConnectionDial(_)
+            | Self::ConnectionTreatment(_)
+            | Self::ConnectionClose(_)
+            | Self::TlsClientHello(_)
+            | Self::TlsLeaf(_)
+            | Self::TlsClient(_)
+            | Self::TlsRelayed(_)
+            | Self::Rtt(_)
+            | Self::Network(_)
+            | Self::LostSync(_)
+            | Self::DatagramsDropped(_)
+            | Self::Frames(_)
+            | Self::StreamEnd(_)
+            | Self::StreamClose(_)
+            | Self::Claims(_)
+            | Self::Assessment(_)
+            | Self::Gap(_)
+            | Self::Recovery(_)
+            | Self::SessionClose(_) => {}
+        }
     }
 }
 

@@ -1,5 +1,5 @@
 //! Closing a session whose process stopped without doing so: torn tails of the log and of the
-//! stream store are cut off (and kept beside them), whole frames that no record had committed to
+//! stream store are cut off (and kept beside them), with openings of records that are not there, whole frames that no record had committed to
 //! are adopted, and the log says all of it before it is closed and signed.
 //!
 //! Each step can be interrupted and repeated. A log that was signed and is not as it was signed is
@@ -17,6 +17,7 @@ use crate::error::{Error, Failed};
 use crate::frame::FrameSeed;
 use crate::log::RecordLog;
 use crate::opening::ToolFacts;
+use crate::openings::{self, OpeningsWriter};
 use crate::record::Body;
 use crate::record::session::{CloseWhy, Recovery, SessionClose, Tool};
 use crate::record::value::{Count, Spelled};
@@ -108,6 +109,7 @@ pub fn recover(
     let entropy = Entropy::draw()?;
     let named = log.session.or_else(|| session_of_lock(directory));
     let session = named.unwrap_or(SessionId(entropy.session));
+    let opened = cut_openings(directory, &log)?;
     if log.closed {
         cut::cut(directory, &directory.log_file(), log.bytes)?;
         sign(directory, signer, session, &log)?;
@@ -122,6 +124,7 @@ pub fn recover(
     let recovery = Recovery {
         adopted_frames: Count(store.adopted.iter().map(|frames| frames.count.0).sum()),
         cut_log_bytes: Count(cuts.log_bytes),
+        cut_opening_bytes: Count(cuts.opening_bytes),
         cut_store_bytes: Count(cuts.store_bytes),
         missing_frames: store.missing,
         open_connections: Count(log.open.len() as u64),
@@ -130,7 +133,10 @@ pub fn recover(
         tool: Tool { sha256: tool.binary_sha256.clone(), version: tool.version.clone() },
     };
     let LogScan { bytes, tree, counts, .. } = log;
-    let mut log = RecordLog::resume(directory, entropy.nonces(), bytes, tree, counts)?;
+    let seed = openings::seed_or(&directory.field_seed_file(), entropy.field_seed)?;
+    let openings = OpeningsWriter::open(directory.openings_file(), seed, opened)?;
+    let nonces = entropy.nonces();
+    let mut log = RecordLog::resume(directory, nonces, openings, bytes, tree, counts)?;
     // The recovery comes first: if writing is cut short here, the next one still knows what this
     // one adopted, or adopts it again.
     log.append(clock.now(), Body::Recovery(recovery.clone()));
@@ -160,10 +166,19 @@ pub(crate) fn is_finished(directory: &SessionDir) -> Result<bool, Error> {
     log_scan::ends_with_close(directory)
 }
 
+/// Cuts off the openings that no record of the log needs; returns the bytes of the others.
+fn cut_openings(directory: &SessionDir, log: &LogScan) -> Result<u64, Error> {
+    let path = directory.openings_file();
+    let bytes = openings::bytes_of(&path, log.tree.size()).failed("read", &path)?;
+    cut::cut(directory, &path, bytes)?;
+    Ok(bytes)
+}
+
 /// The process may have stopped before it had created everything.
 fn complete_directory(directory: &SessionDir) -> Result<(), Error> {
-    let streams = directory.streams_dir();
-    private_dir().recursive(true).create(&streams).failed("create", &streams)?;
+    for part in [directory.streams_dir(), directory.secrets_dir()] {
+        private_dir().recursive(true).create(&part).failed("create", &part)?;
+    }
     sync_dir(directory.path()).failed("write", directory.path())
 }
 

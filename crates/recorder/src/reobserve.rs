@@ -21,6 +21,7 @@ use crate::directory::SessionDir;
 use crate::index::IndexError;
 use crate::index::build::log_length;
 use crate::index::log::LogLines;
+use crate::openings::Openings;
 use crate::read::ReadError;
 use crate::read::stretch::Stretch;
 use crate::record::session::{Gap, GapWhy};
@@ -46,6 +47,7 @@ pub fn reobserve(
     let path = directory.log_file();
     let committed = log_length(directory)?;
     let mut lines = LogLines::open(&path, 0)?;
+    let mut openings = Openings::of_records(directory);
     let mut pass = Pass {
         directory,
         limits,
@@ -56,11 +58,12 @@ pub fn reobserve(
     };
     let mut line = Vec::new();
     while let Some(offset) = lines.next(committed, &mut line)? {
-        let record = Record::parse(&line).map_err(|source| IndexError::Record {
+        let mut record = Record::parse(&line).map_err(|source| IndexError::Record {
             path: path.clone(),
             offset,
             source,
         })?;
+        openings.open(record.seq, &record.nonce, &mut record.body).map_err(IndexError::from)?;
         pass.record(record)?;
     }
     pass.finish()

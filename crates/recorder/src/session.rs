@@ -16,6 +16,7 @@ use crate::record::connection::{
     StreamClose,
 };
 use crate::record::destination::{Assessment, Claims};
+use crate::record::sealed::Sealed;
 use crate::record::session::{CloseWhy, Gap, GapWhy, Marker, Phase, SessionClose};
 use crate::record::tls::{TlsClient, TlsClientHello, TlsLeaf, TlsRelayed, TlsUpstream};
 use crate::record::value::{Base64, Count, Spelled};
@@ -154,13 +155,13 @@ impl SessionWriter {
 
     /// Records a person's remark and makes it durable.
     pub(crate) fn mark(&mut self, text: String) -> Result<(), Error> {
-        self.append(self.parts.clock.now(), Body::Marker(Marker { text }));
+        self.append(self.parts.clock.now(), Body::Marker(Marker { text: Sealed::Open(text) }));
         self.commit()
     }
 
     /// Records that the session is in this phase from now on, and makes it durable.
     pub(crate) fn phase(&mut self, name: String) -> Result<(), Error> {
-        self.append(self.parts.clock.now(), Body::Phase(Phase { name }));
+        self.append(self.parts.clock.now(), Body::Phase(Phase { name: Sealed::Open(name) }));
         self.commit()
     }
 

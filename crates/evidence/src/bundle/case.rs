@@ -1,7 +1,6 @@
 //! `case.json`: what the session is, in a page that a person reads first.
 
 use crate::error::Error;
-use crate::opening::opening;
 use recorder::read::Session;
 use recorder::record::session::{CloseWhy, SourceShape};
 use recorder::record::value::Wall;
@@ -37,7 +36,7 @@ pub(super) struct CaseShape {
 impl CaseShape {
     pub(super) fn of(session: &Session) -> Result<Self, Error> {
         let summary = session.summary()?;
-        let open = opening(session)?;
+        let open = session.opening()?;
         let tool = open.as_ref().map(|open| open.tool.clone());
         Ok(Self {
             session: summary.id.to_string(),
@@ -62,5 +61,5 @@ impl CaseShape {
 
 /// The version of the program that recorded.
 pub(super) fn tool_version(session: &Session) -> Result<String, Error> {
-    Ok(opening(session)?.map_or_else(|| "unknown".to_owned(), |open| open.tool.version))
+    Ok(session.opening()?.map_or_else(|| "unknown".to_owned(), |open| open.tool.version))
 }

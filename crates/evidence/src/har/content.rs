@@ -7,6 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use flow::id::ExchangeId;
 use recorder::read::{FlowDetail, Part, ReadError, Session};
 use recorder::record::exchange::BodyShape;
+use recorder::record::sealed::Sealed;
 use recorder::record::value::Text;
 use serde::Serialize;
 
@@ -134,7 +135,7 @@ impl BodyText {
 }
 
 /// The first value of a field, for people.
-pub(super) fn field(fields: &[(Text, Text)], name: &str) -> Option<String> {
+pub(super) fn field(fields: &[(Text, Sealed<Text>)], name: &str) -> Option<String> {
     let named = fields.iter().find(|(own, _)| own.0.eq_ignore_ascii_case(name.as_bytes()));
     named.map(|(_, value)| value.to_string_lossy().into_owned())
 }

@@ -3,6 +3,7 @@
 use super::content::{BodyText, Content, field};
 use super::url;
 use recorder::read::FlowDetail;
+use recorder::record::sealed::Sealed;
 use recorder::record::value::Text;
 use serde::Serialize;
 
@@ -183,8 +184,8 @@ fn post_data(content: Content) -> Option<PostData> {
     })
 }
 
-fn pairs(fields: &[(Text, Text)]) -> Vec<Pair> {
-    let pair = |(name, value): &(Text, Text)| Pair {
+fn pairs(fields: &[(Text, Sealed<Text>)]) -> Vec<Pair> {
+    let pair = |(name, value): &(Text, Sealed<Text>)| Pair {
         name: name.to_string_lossy().into_owned(),
         value: value.to_string_lossy().into_owned(),
     };
@@ -203,20 +204,23 @@ fn query(url: &str) -> Vec<Pair> {
 }
 
 /// Cookies of a request (RFC 6265 section 4.2).
-fn cookies(fields: &[(Text, Text)]) -> Vec<Cookie> {
+fn cookies(fields: &[(Text, Sealed<Text>)]) -> Vec<Cookie> {
     values(fields, b"cookie")
         .flat_map(|value| value.split(';').map(cookie).collect::<Vec<_>>())
         .collect()
 }
 
 /// Cookies that a response sets, without their attributes (RFC 6265 section 4.1).
-fn set_cookies(fields: &[(Text, Text)]) -> Vec<Cookie> {
+fn set_cookies(fields: &[(Text, Sealed<Text>)]) -> Vec<Cookie> {
     values(fields, b"set-cookie")
         .map(|value| cookie(value.split(';').next().unwrap_or("")))
         .collect()
 }
 
-fn values<'a>(fields: &'a [(Text, Text)], name: &'a [u8]) -> impl Iterator<Item = String> + 'a {
+fn values<'a>(
+    fields: &'a [(Text, Sealed<Text>)],
+    name: &'a [u8],
+) -> impl Iterator<Item = String> + 'a {
     let named = fields.iter().filter(move |(own, _)| own.0.eq_ignore_ascii_case(name));
     named.map(|(_, value)| value.to_string_lossy().into_owned())
 }
@@ -237,8 +241,11 @@ const UNKNOWN_TYPE: &str = "x-unknown";
 mod tests {
     use super::*;
 
-    fn fields(fields: &[(&'static str, &'static str)]) -> Vec<(Text, Text)> {
-        fields.iter().map(|(name, value)| (Text((*name).into()), Text((*value).into()))).collect()
+    fn fields(fields: &[(&'static str, &'static str)]) -> Vec<(Text, Sealed<Text>)> {
+        let field = |(name, value): &(&'static str, &'static str)| {
+            (Text((*name).into()), Sealed::Open(Text((*value).into())))
+        };
+        fields.iter().map(field).collect()
     }
 
     #[test]

@@ -5,11 +5,15 @@ use flow::address::Host;
 use flow::filter::TreatmentKind;
 use recorder::read::FlowDetail;
 use recorder::record::exchange::ExchangeRequest;
+use recorder::record::sealed::WITHHELD;
 use std::net::IpAddr;
 
 /// The URL of an exchange.
 pub(super) fn of_exchange(detail: &FlowDetail, request: &ExchangeRequest) -> String {
-    let target = encoded(&request.target.0);
+    let target = match request.target.open() {
+        Some(target) => encoded(&target.0),
+        None => WITHHELD.to_owned(),
+    };
     let lower = target.to_ascii_lowercase();
     if lower.starts_with("http://") || lower.starts_with("https://") {
         return target;

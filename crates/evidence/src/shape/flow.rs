@@ -17,7 +17,8 @@ pub struct FlowShape<'a> {
     schema: u32,
     id: Shown<FlowId>,
     time: Wall,
-    device: IpAddr,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    device: Option<IpAddr>,
     #[serde(skip_serializing_if = "Option::is_none")]
     app: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]

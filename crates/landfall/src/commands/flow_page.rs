@@ -10,6 +10,7 @@ use recorder::read::{ConnectionDetail, DestinationRow, ExchangeDetail, FlowDetai
 use recorder::record::connection::ConnectionTreatment;
 use recorder::record::dns::Dns;
 use recorder::record::exchange::{BodyShape, End};
+use recorder::record::sealed::{Sealed, WITHHELD};
 use recorder::record::session::GapWhy;
 use recorder::record::value::{Count, Text};
 use std::time::Duration;
@@ -43,12 +44,12 @@ fn overview(page: &mut Page, detail: &FlowDetail) {
     let row = &detail.row;
     page.section(&format!("Flow {}", row.id));
     page.line("time", session::time(row.time));
-    page.line("device", row.device);
+    page.line("device", row.device.map_or(WITHHELD.to_owned(), |device| device.to_string()));
     page.some("app", row.app.as_deref());
     if let Some(open) = detail.connection.open.as_ref().map(|open| &open.body) {
         let over_tls = if open.over_tls { ", over TLS to the proxy" } else { "" };
         page.line("way in", format_args!("{}{over_tls}", open.ingress));
-        page.some("forwarded by", open.forwarded_by.as_ref().map(|peer| peer.0));
+        page.some("forwarded by", open.forwarded_by.as_ref());
     }
     page.some("host", row.host.as_ref());
     page.some("port", row.port);
@@ -179,7 +180,7 @@ fn grpc_status(page: &mut Page, exchange: &ExchangeDetail) {
     let head = exchange.responses.iter().rfind(|response| response.body.is_final());
     let head = head.map(|response| response.body.fields.as_slice()).unwrap_or_default();
     let value = |name: &str| {
-        let named = |(own, _): &&(Text, Text)| own.0.eq_ignore_ascii_case(name.as_bytes());
+        let named = |(own, _): &&(Text, Sealed<Text>)| own.0.eq_ignore_ascii_case(name.as_bytes());
         trailers.iter().chain(head).find(named).map(|(_, value)| value.to_string_lossy())
     };
     let Some(status) = value("grpc-status") else { return };
@@ -189,7 +190,7 @@ fn grpc_status(page: &mut Page, exchange: &ExchangeDetail) {
     page.line("gRPC status", format_args!("{status} {name}{}", message.unwrap_or_default()));
 }
 
-fn fields(page: &mut Page, fields: &[(Text, Text)]) {
+fn fields(page: &mut Page, fields: &[(Text, Sealed<Text>)]) {
     for (name, value) in fields {
         page.note(format_args!("{}: {}", name.to_string_lossy(), value.to_string_lossy()));
     }
@@ -242,7 +243,7 @@ fn dns(page: &mut Page, connection: &ConnectionDetail) {
             page.line("DNSSEC", "validated, says the resolver");
         }
         if let Some(subnet) = lookup.edns.as_ref().and_then(|edns| edns.subnet.as_ref()) {
-            page.line("meant for", format_args!("clients in {}, says the resolver", subnet.0));
+            page.line("meant for", format_args!("clients in {subnet}, says the resolver"));
         }
     }
     if !connection.dials.is_empty() {

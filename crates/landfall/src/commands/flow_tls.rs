@@ -11,6 +11,7 @@ use flow::physics::RoundTrip;
 use flow::time::WallNanos;
 use recorder::read::ConnectionDetail;
 use recorder::record::network::Rtt;
+use recorder::record::sealed::WITHHELD;
 use recorder::record::tls::{Agreed, TlsClientHello, TlsRelayed, TlsUpstream};
 use recorder::record::value::{Count, Text};
 use rustls::{CipherSuite, NamedGroup, ProtocolVersion};
@@ -159,7 +160,13 @@ fn upstream_tls(page: &mut Page, upstream: &TlsUpstream) {
         page.line("our JA3", &ours.ja3);
     }
     match &upstream.client_certificate {
-        Some(der) => page.line("client certificate", certificate_text(&der.0)),
+        Some(der) => page.line(
+            "client certificate",
+            match der.open() {
+                Some(der) => certificate_text(&der.0),
+                None => WITHHELD.to_owned(),
+            },
+        ),
         None if upstream.asked_for_certificate => {
             page.inked_line("client certificate", "requested, none sent", Ink::Notice);
         }

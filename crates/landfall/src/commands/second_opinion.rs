@@ -128,7 +128,7 @@ impl Opinion {
             stored: Some(Stored {
                 seq: record.seq,
                 at: Wall(record.at.wall),
-                reviewer: given.reviewer.clone(),
+                reviewer: given.reviewer.as_str().to_owned(),
             }),
             set: given.set.clone(),
             databases: given.databases.clone(),

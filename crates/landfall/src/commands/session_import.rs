@@ -12,6 +12,7 @@ use recorder::probe::{MOST_BYTES, ProbeFile, PublicKey};
 use recorder::read::{DestinationKey, DestinationQuery, Session};
 use recorder::record::probe::{ReviewProbe, Standing};
 use recorder::record::review::ReviewBody;
+use recorder::record::sealed::Sealed;
 use recorder::review::ReviewWriter;
 use std::fs::File;
 use std::io::Read;
@@ -111,7 +112,7 @@ fn take_in(
     let record = writer.append(ReviewBody::Probe(ReviewProbe {
         file: probe.text().to_owned(),
         key: probe.key().0.into(),
-        reviewer: reviewer.to_owned(),
+        reviewer: Sealed::Open(reviewer.to_owned()),
         sha256,
         standing,
     }))?;

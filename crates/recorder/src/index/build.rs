@@ -3,7 +3,7 @@
 //! second finds the position moved.
 
 use super::cell::{InsertError, number};
-use super::entry::Entry;
+use super::entry::{Entry, Unread};
 use super::error::IndexError;
 use super::exchange::Pending;
 use super::handed::Handed;
@@ -13,6 +13,7 @@ use super::place::Place;
 use super::schema;
 use super::writer::is_written;
 use crate::directory::{SessionDir, private_file};
+use crate::openings::Openings;
 use aws_lc_rs::digest::{SHA256, digest};
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 use std::io::ErrorKind;
@@ -49,7 +50,7 @@ pub(crate) fn rebuild(session: &SessionDir, committed: u64) -> Result<(), IndexE
     let fresh = path.with_extension(format!("rebuild-{}", std::process::id()));
     remove(&fresh)?;
     let built = create(&fresh).and_then(|mut db| {
-        catch_up(&mut db, &fresh, &session.log_file(), committed, Reading::Checked)?;
+        catch_up(&mut db, &fresh, session, committed, Reading::Checked)?;
         set_journal(&db, &fresh, Journal::Nowhere)?;
         db.close().map_err(|(_, source)| IndexError::Database { path: fresh.clone(), source })
     });
@@ -136,10 +137,11 @@ pub(crate) fn state(db: &Connection, path: &Path, log: &Path) -> Result<State, I
 pub(crate) fn catch_up(
     db: &mut Connection,
     path: &Path,
-    log: &Path,
+    session: &SessionDir,
     committed: u64,
     mut reading: Reading,
 ) -> Result<(), IndexError> {
+    let (log, mut openings) = (session.log_file(), Openings::of_records(session));
     let failed = |source| IndexError::Database { path: path.to_owned(), source };
     loop {
         // The position is read inside: another process may have moved it.
@@ -154,7 +156,8 @@ pub(crate) fn catch_up(
         let mut progress = Progress::read(&batch).map_err(failed)?;
         let before = progress.position;
         let pending = Pending::default();
-        let taken = Batch { db: &batch, path, log, reading: &mut reading, pending }
+        let (reading, openings) = (&mut reading, &mut openings);
+        let taken = Batch { db: &batch, path, log: &log, openings, reading, pending }
             .take(&mut progress, committed);
         // A record is taken in whole or not at all; what came before a bad line stays.
         if matches!(taken, Err(IndexError::Database { .. } | IndexError::Number { .. })) {
@@ -262,6 +265,7 @@ struct Batch<'a> {
     db: &'a Connection,
     path: &'a Path,
     log: &'a Path,
+    openings: &'a mut Openings,
     reading: &'a mut Reading,
     pending: Pending,
 }
@@ -321,10 +325,15 @@ impl Batch<'_> {
         lines.skip_to(position)?;
         let Some(offset) = lines.next(committed, line)? else { return Ok(None) };
         let entry = match self.reading {
-            Reading::Checked => Entry::checked(line),
-            Reading::OwnLines(_) => Entry::own(line),
+            Reading::Checked => Entry::checked(line, self.openings),
+            Reading::OwnLines(_) => Entry::own(line, self.openings),
         };
-        let failed = |source| IndexError::Record { path: self.log.to_owned(), offset, source };
+        let failed = |why: Unread| match why {
+            Unread::Record(source) => {
+                IndexError::Record { path: self.log.to_owned(), offset, source }
+            }
+            Unread::Opening(error) => error.into(),
+        };
         Ok(Some((Place { offset, length: line.len() as u64 }, entry.map_err(failed)?)))
     }
 

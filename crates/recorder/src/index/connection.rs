@@ -5,6 +5,7 @@ use crate::record::connection::{
     ConnectionClose, ConnectionDial, ConnectionOpen, ConnectionTarget, ConnectionTreatment,
     StreamClose,
 };
+use crate::record::sealed::Sealed;
 use crate::record::store::{Direction, Frames, Leg};
 use crate::record::tls::{TlsClient, TlsClientHello, TlsRelayed};
 use crate::record::value::Count;
@@ -29,9 +30,9 @@ pub(super) fn open(
             connection,
             at,
             mono,
-            open.device.0.ip().to_canonical().to_string(),
+            open.device.open().map(|device| device.ip().to_canonical().to_string()),
             clean(&open.ingress),
-            open.app.as_deref().map(clean)
+            open.app.as_ref().and_then(Sealed::open).map(|app| clean(app))
         ],
     )?;
     execute(

@@ -3,8 +3,10 @@
 //! they are read, they are not made into records first if this process has written them.
 
 use super::exchange::{Answer, Closing, Request};
+use crate::openings::{OpeningError, Openings};
 use crate::record::exchange::{BodyShape, is_final};
 use crate::record::exchange::{End, ExchangeClose, ExchangeRequest, ExchangeResponse, Messages};
+use crate::record::sealed::{Sealed, WITHHELD};
 use crate::record::value::{Base64, Count, Mono, Spelled, Text, Wall};
 use crate::record::{Body, Record, RecordError, VERSION};
 use flow::id::ExchangeId;
@@ -17,7 +19,7 @@ use std::fmt;
 
 /// One line of the log.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Entry {
+pub(crate) struct Entry {
     pub(super) at: Stamp,
     pub(super) seq: u64,
     pub(super) said: Said,
@@ -37,29 +39,42 @@ impl Entry {
     /// Reads a line that anybody may have written.
     ///
     /// # Errors
-    /// [`RecordError`] for every line that is no record in canonical form.
-    pub(super) fn checked(line: &[u8]) -> Result<Self, RecordError> {
-        Record::parse(line).map(Self::of)
+    /// [`Unread`] for every line that is no record in canonical form, and values that are not those
+    /// that it commits to.
+    pub(super) fn checked(line: &[u8], openings: &mut Openings) -> Result<Self, Unread> {
+        Self::opened(Record::parse(line)?, openings)
     }
 
     /// Reads a line that this process has just written.
     ///
     /// # Errors
-    /// [`RecordError`] for lines that are no records, as far as they are looked at.
-    pub(super) fn own(line: &[u8]) -> Result<Self, RecordError> {
+    /// [`Unread`] for lines that are no records, as far as they are looked at.
+    pub(super) fn own(line: &[u8], openings: &mut Openings) -> Result<Self, Unread> {
         let envelope: EnvelopeIn<'_> = serde_json::from_slice(line).map_err(RecordError::Syntax)?;
         if envelope.v != VERSION {
-            return Err(RecordError::Version(envelope.v));
+            return Err(RecordError::Version(envelope.v).into());
         }
         let body = envelope.body.get();
         let said = match &*envelope.kind {
-            "exchange.request" => shape::<RequestIn<'_>>(body)?.said(),
-            "exchange.response" => match shape::<ResponseIn<'_>>(body)?.said() {
-                Some(said) => said,
-                None => return Record::parse_own(line).map(Self::of),
-            },
+            "exchange.request" => {
+                let request: RequestIn<'_> = shape(body)?;
+                // The path comes after the values of all fields.
+                request.said(values(openings, envelope.seq.0)?.last())
+            }
+            "exchange.response" => {
+                let response: ResponseIn = shape(body)?;
+                if !is_final(response.status) {
+                    return Self::opened(Record::parse_own(line)?, openings);
+                }
+                let value = match response.fields.0 {
+                    Some(index) => values(openings, envelope.seq.0)?.get(index).cloned(),
+                    None => None,
+                };
+                let answer = Answer::new(response.status, value.as_deref());
+                Said::Answer(response.exchange.0, answer)
+            }
             "exchange.close" => shape::<CloseIn>(body)?.said(),
-            _ => return Record::parse_own(line).map(Self::of),
+            _ => return Self::opened(Record::parse_own(line)?, openings),
         };
         let at = Stamp { wall: envelope.at.0, mono: envelope.mono.0 };
         Ok(Self { at, seq: envelope.seq.0, said })
@@ -69,7 +84,10 @@ impl Entry {
     /// all others.
     pub(super) fn of_exchange(record: &Record) -> Option<Self> {
         let said = match &record.body {
-            Body::ExchangeRequest(request) => RequestIn::from(&**request).said(),
+            Body::ExchangeRequest(request) => {
+                let target = request.target.to_string_lossy();
+                RequestIn::from(&**request).said(Some(&target))
+            }
             Body::ExchangeResponse(response) if response.is_final() => answered(response),
             Body::ExchangeClose(close) => CloseIn::from(&**close).said(),
             _ => return None,
@@ -77,17 +95,50 @@ impl Entry {
         Some(Self { at: record.at, seq: record.seq, said })
     }
 
-    fn of(record: Record) -> Self {
-        Self::of_exchange(&record).unwrap_or_else(|| {
+    fn opened(mut record: Record, openings: &mut Openings) -> Result<Self, Unread> {
+        openings.open(record.seq, &record.nonce, &mut record.body)?;
+        Ok(Self::of_exchange(&record).unwrap_or_else(|| {
             let said = Said::Other(Box::new(record.body));
             Self { at: record.at, seq: record.seq, said }
-        })
+        }))
     }
 }
 
+/// Why a line could not be taken in.
+#[derive(Debug)]
+pub(super) enum Unread {
+    Record(RecordError),
+    Opening(OpeningError),
+}
+
+impl From<RecordError> for Unread {
+    fn from(error: RecordError) -> Self {
+        Self::Record(error)
+    }
+}
+
+impl From<OpeningError> for Unread {
+    fn from(error: OpeningError) -> Self {
+        Self::Opening(error)
+    }
+}
+
+/// The values of a record that this process has just sealed, unchecked; none where they are withheld.
+fn values(openings: &mut Openings, seq: u64) -> Result<Vec<Cow<'_, str>>, Unread> {
+    #[derive(Deserialize)]
+    struct OpeningIn<'a> {
+        #[serde(borrow)]
+        values: Vec<Lossy<'a>>,
+    }
+    let Some(line) = openings.line(seq)? else { return Ok(Vec::new()) };
+    let opening: OpeningIn<'_> = serde_json::from_slice(line).map_err(RecordError::Syntax)?;
+    Ok(opening.values.into_iter().map(|value| value.0).collect())
+}
+
 fn answered(response: &ExchangeResponse) -> Said {
-    let is_type = |(name, _): &&(Text, Text)| name.0.eq_ignore_ascii_case(CONTENT_TYPE);
-    let value = response.fields.iter().find(is_type).map(|(_, value)| value.to_string_lossy());
+    let is_type = |(name, _): &&(Text, Sealed<Text>)| name.0.eq_ignore_ascii_case(CONTENT_TYPE);
+    let field = response.fields.iter().find(is_type);
+    let value = field.and_then(|(_, value)| value.open()).map(Text::to_string_lossy);
     Said::Answer(response.exchange.0, Answer::new(response.status, value.as_deref()))
 }
 
@@ -115,8 +166,6 @@ struct RequestIn<'a> {
     #[serde(borrow)]
     method: Lossy<'a>,
     #[serde(borrow)]
-    target: Lossy<'a>,
-    #[serde(borrow)]
     version: Cow<'a, str>,
 }
 
@@ -127,18 +176,17 @@ impl<'a> From<&'a ExchangeRequest> for RequestIn<'a> {
             authority: request.authority.as_ref().map(lossy),
             exchange: request.exchange,
             method: lossy(&request.method),
-            target: lossy(&request.target),
             version: Cow::Borrowed(&request.version),
         }
     }
 }
 
 impl RequestIn<'_> {
-    fn said(self) -> Said {
+    fn said(self, target: Option<&Cow<'_, str>>) -> Said {
         let request = Request::new(
             self.authority.map(|authority| authority.0.into_owned()),
             self.method.0.into_owned(),
-            &self.target.0,
+            target.map_or(WITHHELD, |target| target),
             &self.version,
         );
         Said::Request(self.exchange.0, request)
@@ -146,19 +194,10 @@ impl RequestIn<'_> {
 }
 
 #[derive(Deserialize)]
-struct ResponseIn<'a> {
+struct ResponseIn {
     exchange: Spelled<ExchangeId>,
-    #[serde(borrow)]
-    fields: ContentType<'a>,
+    fields: ContentType,
     status: u16,
-}
-
-impl ResponseIn<'_> {
-    /// `None` of an interim response.
-    fn said(self) -> Option<Said> {
-        let answer = || Answer::new(self.status, self.fields.0.as_ref().map(|value| &*value.0));
-        is_final(self.status).then(|| Said::Answer(self.exchange.0, answer()))
-    }
 }
 
 #[derive(Deserialize)]
@@ -270,14 +309,14 @@ impl<'de: 'a, 'a> Deserialize<'de> for Lossy<'a> {
     }
 }
 
-/// The value of the first `Content-Type` field (RFC 9110 section 8.3).
-struct ContentType<'a>(Option<Lossy<'a>>);
+/// Which field is the first `Content-Type` (RFC 9110 section 8.3).
+struct ContentType(Option<usize>);
 
-impl<'de: 'a, 'a> Deserialize<'de> for ContentType<'a> {
+impl<'de> Deserialize<'de> for ContentType {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct First;
         impl<'de> Visitor<'de> for First {
-            type Value = ContentType<'de>;
+            type Value = ContentType;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("pairs of name and value")
@@ -285,10 +324,12 @@ impl<'de: 'a, 'a> Deserialize<'de> for ContentType<'a> {
 
             fn visit_seq<A: SeqAccess<'de>>(self, mut fields: A) -> Result<Self::Value, A::Error> {
                 let mut first = None;
-                while let Some((name, value)) = fields.next_element::<(Lossy<'_>, Lossy<'_>)>()? {
+                let mut index = 0;
+                while let Some((name, _)) = fields.next_element::<(Lossy<'_>, IgnoredAny)>()? {
                     if first.is_none() && name.0.as_bytes().eq_ignore_ascii_case(CONTENT_TYPE) {
-                        first = Some(value);
+                        first = Some(index);
                     }
+                    index += 1;
                 }
                 Ok(ContentType(first))
             }
@@ -309,10 +350,12 @@ mod tests {
     #[track_caller]
     fn check(made: &Made) {
         let log = std::fs::read(made.session.log_file()).unwrap();
-        for line in log.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
-            let checked = Entry::checked(line).unwrap();
-            assert_eq!(Entry::own(line).unwrap(), checked);
-            match Entry::of_exchange(&Record::parse(line).unwrap()) {
+        let mut openings = Openings::of_records(&made.session);
+        let lines = log.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+        for (line, record) in lines.zip(made.records()) {
+            let checked = Entry::checked(line, &mut openings).unwrap();
+            assert_eq!(Entry::own(line, &mut openings).unwrap(), checked);
+            match Entry::of_exchange(&record) {
                 Some(handed) => assert_eq!(handed, checked),
                 None => assert!(matches!(checked.said, Said::Other(_))),
             }

@@ -1,6 +1,8 @@
 //! Why the index could not be made.
 
+use crate::openings::OpeningError;
 use crate::record::RecordError;
+use crate::record::sealed::OpeningFault;
 use std::fmt;
 use std::path::PathBuf;
 
@@ -13,6 +15,8 @@ pub enum IndexError {
     Database { path: PathBuf, source: rusqlite::Error },
     /// A line of the log is no record.
     Record { path: PathBuf, offset: u64, source: RecordError },
+    /// The values of a record are not those that it commits to.
+    Opening { path: PathBuf, seq: u64, fault: OpeningFault },
     /// The records are not numbered one by one.
     Sequence { path: PathBuf, offset: u64, expected: u64, found: u64 },
     /// A line is longer than any record.
@@ -33,6 +37,10 @@ impl IndexError {
             Self::Database { .. } => {
                 "the index is derived: `landfall session reindex` makes it anew"
             }
+            Self::Record { source: RecordError::Version(_), .. } => {
+                "read it with the version of Landfall that wrote it"
+            }
+            Self::Opening { .. } => "restore the session from a copy",
             Self::Record { .. } | Self::Sequence { .. } | Self::LongLine { .. } => {
                 "the log is damaged or from a later version: `landfall verify` says which"
             }
@@ -65,6 +73,9 @@ impl fmt::Display for IndexError {
             Self::Record { path, offset, .. } => {
                 write!(f, "{}, byte {offset}: not a record", path.display())
             }
+            Self::Opening { path, seq, fault } => {
+                write!(f, "{}: of record {seq}: {fault}", path.display())
+            }
             Self::Sequence { path, offset, expected, found } => write!(
                 f,
                 "{}, byte {offset}: record {found} where record {expected} should be",
@@ -88,11 +99,21 @@ impl std::error::Error for IndexError {
             Self::Io { source, .. } => Some(source),
             Self::Database { source, .. } => Some(source),
             Self::Record { source, .. } => Some(source),
-            Self::Sequence { .. }
+            Self::Opening { .. }
+            | Self::Sequence { .. }
             | Self::LongLine { .. }
             | Self::Number { .. }
             | Self::Running { .. }
             | Self::ThreadGone => None,
+        }
+    }
+}
+
+impl From<OpeningError> for IndexError {
+    fn from(error: OpeningError) -> Self {
+        match error {
+            OpeningError::Io { path, source } => Self::Io { path, source },
+            OpeningError::Fault { path, seq, fault } => Self::Opening { path, seq, fault },
         }
     }
 }

@@ -112,7 +112,7 @@ impl Shared {
 }
 
 fn follow(shared: &Shared, session: &SessionDir) -> Result<(), IndexError> {
-    let (path, log) = (session.index_file(), session.log_file());
+    let path = session.index_file();
     let mut db: Option<Connection> = None;
     let mut done = 0;
     loop {
@@ -123,7 +123,7 @@ fn follow(shared: &Shared, session: &SessionDir) -> Result<(), IndexError> {
                 None => open_to_follow(session, wanted.committed)?,
             };
             let (to, reading) = (wanted.committed, Reading::OwnLines(wanted.handed));
-            match build::catch_up(db.insert(open), &path, &log, to, reading) {
+            match build::catch_up(db.insert(open), &path, session, to, reading) {
                 Ok(()) => done = wanted.committed,
                 // Somebody holds it; there is time until the end.
                 Err(error) if error.is_busy() && !wanted.ended => {}

@@ -7,6 +7,7 @@ use super::exchange::Pending;
 use super::place::Place;
 use super::{connection, destination, round_trip};
 use crate::record::Body;
+use crate::record::sealed::Sealed;
 use crate::record::session::{Recovery, SessionOpen};
 use rusqlite::{Connection, params};
 
@@ -109,7 +110,7 @@ fn session_open(db: &Connection, open: &SessionOpen, at: i64) -> Result<(), Inse
             open.session.0.to_string(),
             clean(&open.name),
             open.case.as_deref().map(clean),
-            open.device.as_deref().map(clean),
+            open.device.as_ref().and_then(Sealed::open).map(|device| clean(device)),
             open.simulated,
             at
         ],

@@ -40,7 +40,8 @@ CREATE TABLE connections (
     id INTEGER PRIMARY KEY,
     opened INTEGER NOT NULL,
     opened_mono INTEGER NOT NULL,
-    device TEXT NOT NULL,
+    -- NULL where it is withheld.
+    device TEXT,
     app TEXT,
     ingress TEXT NOT NULL,
     host TEXT,

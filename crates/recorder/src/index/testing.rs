@@ -1,6 +1,7 @@
 //! Sessions made by hand, record by record, for the tests of the index and of reading.
 
 use crate::directory::SessionDir;
+use crate::fixture::records;
 use crate::frame::{HEADER_BYTES, Header};
 use crate::record::connection::{
     ConnectionClose, ConnectionDial, ConnectionOpen, ConnectionTarget, ConnectionTreatment,
@@ -9,10 +10,12 @@ use crate::record::connection::{
 use crate::record::destination::{Assessment, Claims};
 use crate::record::dns::Dns;
 use crate::record::exchange::{ExchangeClose, ExchangeRequest, ExchangeResponse};
+use crate::record::sealed::Sealed;
 use crate::record::session::{CloseWhy, SessionClose, SessionOpen, Tool};
 use crate::record::store::{Frames, Run};
 use crate::record::value::{Base64, Count, Spelled};
 use crate::record::{Body, Record};
+use crate::seal::FieldSeed;
 use bytes::Bytes;
 use flow::address::{DeviceAddr, DnsName, Host, Upstream};
 use flow::annotation::{Annotation, Location};
@@ -28,6 +31,7 @@ use flow::treatment::{Outcome, Treatment};
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::net::IpAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use tempfile::TempDir;
@@ -50,6 +54,14 @@ pub(crate) fn at(seconds: u64) -> Stamp {
     Stamp { wall: WallNanos(START + nanos), mono: MonoNanos(nanos) }
 }
 
+fn append(path: &Path, bytes: &[u8]) {
+    let mut file = std::fs::OpenOptions::new().create(true).append(true).open(path).unwrap();
+    file.write_all(bytes).unwrap();
+}
+
+/// What the salts of the sealed values are made of.
+const SEED: [u8; 32] = [4; 32];
+
 /// 2026-11-20T00:00:00Z.
 pub(crate) const START: u64 = 1_795_132_800_000_000_000;
 
@@ -65,6 +77,8 @@ impl Made {
         let session = SessionDir::new(SessionDir::all_below(data.path()).join(name));
         std::fs::create_dir_all(session.path().join("log")).unwrap();
         std::fs::create_dir_all(session.path().join("streams")).unwrap();
+        std::fs::create_dir_all(session.secrets_dir()).unwrap();
+        std::fs::write(session.field_seed_file(), SEED).unwrap();
         Self {
             data,
             session,
@@ -81,9 +95,9 @@ impl Made {
         Body::SessionOpen(Box::new(SessionOpen {
             boot_id: None,
             case: Some("Case 1".into()),
-            config: String::new(),
+            config: Sealed::Open(String::new()),
             databases: Vec::new(),
-            device: Some("Test phone".into()),
+            device: Some(Sealed::Open("Test phone".into())),
             key: Base64(Bytes::from_static(&[1; 32])),
             name: name.into(),
             operator: None,
@@ -98,18 +112,26 @@ impl Made {
 
     /// Appends one record.
     pub(crate) fn add(&mut self, at: Stamp, body: Body) {
-        let record = Record { at, nonce: [3; 16], seq: self.seq, body };
+        let mut record = Record { at, nonce: [3; 16], seq: self.seq, body };
         self.seq += 1;
+        let path = self.session.openings_file();
+        let mut opening = Vec::new();
+        let seed = FieldSeed::new(SEED);
+        seed.seal(&record.nonce, record.seq, &mut record.body, &mut Vec::new(), &mut opening);
+        append(&path, &opening);
         let mut line = record.line();
         line.push(b'\n');
         self.append(&line);
     }
 
+    /// All records, with their values.
+    pub(crate) fn records(&self) -> Vec<Record> {
+        records(&self.session)
+    }
+
     /// Appends anything to the log.
     pub(crate) fn append(&self, bytes: &[u8]) {
-        let path = self.session.log_file();
-        let mut log = std::fs::OpenOptions::new().create(true).append(true).open(path).unwrap();
-        log.write_all(bytes).unwrap();
+        append(&self.session.log_file(), bytes);
     }
 
     pub(crate) fn log_length(&self) -> u64 {

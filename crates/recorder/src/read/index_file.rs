@@ -93,13 +93,13 @@ fn bring_up(session: &SessionDir, length: u64) -> Option<(Connection, Option<Ind
         Err(error) if error.is_corruption() => replaced(session, length)?,
         Err(_) => return None,
     };
-    match build::catch_up(&mut db, &path, &log, length, Reading::Checked) {
+    match build::catch_up(&mut db, &path, session, length, Reading::Checked) {
         // Its writer may have left a journal beside it.
         Ok(()) => build::set_journal(&db, &path, Journal::Nowhere).ok().map(|()| (db, None)),
         Err(error) if is_damage(&error) => Some((db, Some(error))),
         Err(error) if error.is_corruption() => {
             let mut db = replaced(session, length)?;
-            match build::catch_up(&mut db, &path, &log, length, Reading::Checked) {
+            match build::catch_up(&mut db, &path, session, length, Reading::Checked) {
                 Ok(()) => Some((db, None)),
                 Err(error) if is_damage(&error) => Some((db, Some(error))),
                 Err(_) => None,
@@ -125,7 +125,7 @@ fn temporary(
     let failed = |source| IndexError::Database { path: path.clone(), source };
     let mut db = Connection::open("").map_err(failed)?;
     build::prepare(&db).map_err(failed)?;
-    match build::catch_up(&mut db, &path, &session.log_file(), length, Reading::Checked) {
+    match build::catch_up(&mut db, &path, session, length, Reading::Checked) {
         Ok(()) => Ok((db, None)),
         Err(error) if is_damage(&error) => Ok((db, Some(error))),
         Err(error) => Err(error.into()),
@@ -136,6 +136,7 @@ fn temporary(
 fn is_damage(error: &IndexError) -> bool {
     match error {
         IndexError::Record { .. }
+        | IndexError::Opening { .. }
         | IndexError::Sequence { .. }
         | IndexError::LongLine { .. }
         | IndexError::Number { .. } => true,

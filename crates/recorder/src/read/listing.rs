@@ -16,7 +16,7 @@ use flow::filter::TreatmentKind;
 use flow::id::{ConnectionId, ExchangeId, FlowId};
 use flow::phases::{Moments, Phases};
 use flow::time::{MonoNanos, WallNanos};
-use rusqlite::types::{Type, Value};
+use rusqlite::types::Value;
 use rusqlite::{OptionalExtension, Row, params, params_from_iter};
 use std::net::IpAddr;
 use std::ops::ControlFlow;
@@ -112,9 +112,7 @@ fn flow_row(row: &Row<'_>) -> rusqlite::Result<(FlowRow, Option<i64>)> {
     let flow = FlowRow {
         id,
         time: WallNanos(count(row, 2)?.unwrap_or(0)),
-        device: parsed::<IpAddr>(row, 3)?.ok_or_else(|| {
-            rusqlite::Error::InvalidColumnType(3, "device".to_owned(), Type::Text)
-        })?,
+        device: parsed::<IpAddr>(row, 3)?,
         host: parsed::<Host>(row, 4)?,
         port: row.get(5)?,
         address: parsed(row, 6)?,

@@ -4,9 +4,11 @@ use super::error::ReadError;
 use super::rows::Ending;
 use crate::index::log::line_at;
 use crate::index::{IndexError, cell::number};
+use crate::openings::Openings;
 use crate::record::session::CloseWhy;
 use crate::record::{Body, Record};
 use rusqlite::{Connection, OptionalExtension, Params, params};
+use std::cell::RefCell;
 use std::path::Path;
 
 /// The log with the index that knows where its lines are.
@@ -16,6 +18,7 @@ pub(super) struct Records<'a> {
     /// The index's name in errors.
     pub(super) index: &'a Path,
     pub(super) log: &'a Path,
+    pub(super) openings: &'a RefCell<Openings>,
 }
 
 impl Records<'_> {
@@ -142,9 +145,12 @@ impl Records<'_> {
 
     fn parsed(&self, offset: u64, length: u64) -> Result<Record, ReadError> {
         let line = line_at(self.log, offset, length)?;
-        Record::parse(&line).map_err(|source| {
+        let mut record = Record::parse(&line).map_err(|source| {
             ReadError::Index(IndexError::Record { path: self.log.to_owned(), offset, source })
-        })
+        })?;
+        let opened = self.openings.borrow_mut().open(record.seq, &record.nonce, &mut record.body);
+        opened.map_err(|error| ReadError::Index(error.into()))?;
+        Ok(record)
     }
 }
 

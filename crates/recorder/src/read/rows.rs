@@ -120,8 +120,8 @@ pub struct FlowRow {
     pub id: FlowId,
     /// When the request's head was complete, or the connection accepted.
     pub time: WallNanos,
-    /// The device's address.
-    pub device: IpAddr,
+    /// The device's address, where it is not withheld.
+    pub device: Option<IpAddr>,
     /// The user name that the client gave the proxy.
     pub app: Option<String>,
     /// Whom the client asked for; `None` when it ended before it asked.

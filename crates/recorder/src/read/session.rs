@@ -21,9 +21,10 @@ use super::rows::{FlowRow, SessionSummary};
 use super::unfinished;
 use crate::directory::SessionDir;
 use crate::index::IndexError;
+use crate::openings::Openings;
 use crate::record::Body;
 use crate::record::message::ExchangeMessage;
-use crate::record::session::SourceShape;
+use crate::record::session::{SessionOpen, SourceShape};
 use bytes::Bytes;
 use flow::address::{DnsName, Host};
 use flow::id::{ExchangeId, FlowId, SessionId};
@@ -32,6 +33,7 @@ use flow::time::WallNanos;
 use geoip::assess::Facts;
 use observe::body::BodyReader;
 use rusqlite::OptionalExtension;
+use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::io::Write;
 use std::ops::ControlFlow;
@@ -44,6 +46,7 @@ pub struct Session {
     opened: Opened,
     index: PathBuf,
     log: PathBuf,
+    openings: RefCell<Openings>,
     annotations: Annotations,
 }
 
@@ -61,7 +64,8 @@ impl Session {
         let directory = SessionDir::new(directory);
         let opened = index_file::open(&directory)?;
         let (index, log) = (directory.index_file(), directory.log_file());
-        Ok(Self { directory, opened, index, log, annotations: Annotations::default() })
+        let openings = RefCell::new(Openings::of_records(&directory));
+        Ok(Self { directory, opened, index, log, openings, annotations: Annotations::default() })
     }
 
     pub fn directory(&self) -> &SessionDir {
@@ -73,10 +77,16 @@ impl Session {
         self.opened.damage.as_ref()
     }
 
-    /// The configuration that it was recorded with, TOML; `None` where the log lost its beginning.
+    /// The configuration that it was recorded with, TOML; `None` where the log lost its beginning or
+    /// it is withheld.
     pub fn configuration(&self) -> Result<Option<String>, ReadError> {
+        Ok(self.opening()?.and_then(|open| open.config.open().cloned()))
+    }
+
+    /// The first record; `None` where the log lost its beginning.
+    pub fn opening(&self) -> Result<Option<Box<SessionOpen>>, ReadError> {
         Ok(match self.records().get(0)?.body {
-            Body::SessionOpen(open) => Some(open.config),
+            Body::SessionOpen(open) => Some(open),
             _ => None,
         })
     }
@@ -96,10 +106,7 @@ impl Session {
 
     /// The databases that are pinned for it; none where the log lost its beginning.
     pub fn databases(&self) -> Result<Vec<SourceShape>, ReadError> {
-        Ok(match self.records().get(0)?.body {
-            Body::SessionOpen(open) => open.databases,
-            _ => Vec::new(),
-        })
+        Ok(self.opening()?.map(|open| open.databases).unwrap_or_default())
     }
 
     /// The session's totals as of now.
@@ -368,6 +375,11 @@ impl Session {
     }
 
     fn records(&self) -> Records<'_> {
-        Records { db: &self.opened.db, index: &self.index, log: &self.log }
+        Records {
+            db: &self.opened.db,
+            index: &self.index,
+            log: &self.log,
+            openings: &self.openings,
+        }
     }
 }

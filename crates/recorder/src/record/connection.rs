@@ -1,5 +1,6 @@
 //! Records about connections: asked for, dialled, treated, ended.
 
+use super::sealed::{EachSealed, Sealed};
 use super::value::{Count, Spelled};
 use flow::address::{Hop, Host};
 use flow::distrust::Distrust;
@@ -17,13 +18,13 @@ use std::net::SocketAddr;
 pub struct ConnectionOpen {
     /// The user name that the client gave the proxy.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub app: Option<String>,
+    pub app: Option<Sealed<String>>,
     pub connection: Spelled<ConnectionId>,
     /// The device's end.
-    pub device: Spelled<SocketAddr>,
+    pub device: Sealed<SocketAddr>,
     /// The peer that named `device` in a PROXY protocol header.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub forwarded_by: Option<Spelled<SocketAddr>>,
+    pub forwarded_by: Option<Sealed<SocketAddr>>,
     /// [`flow::event::Ingress::word`].
     pub ingress: String,
     pub listener: Spelled<SocketAddr>,
@@ -35,14 +36,22 @@ pub struct ConnectionOpen {
 impl From<&Opened> for ConnectionOpen {
     fn from(opened: &Opened) -> Self {
         Self {
-            app: opened.app.clone(),
+            app: opened.app.clone().map(Sealed::Open),
             connection: Spelled(opened.connection),
-            device: Spelled(opened.device.0),
-            forwarded_by: opened.forwarded_by.map(Spelled),
+            device: Sealed::Open(opened.device.0),
+            forwarded_by: opened.forwarded_by.map(Sealed::Open),
             ingress: opened.ingress.word().to_owned(),
             listener: Spelled(opened.listener),
             over_tls: opened.over_tls,
         }
+    }
+}
+
+impl ConnectionOpen {
+    pub(super) fn each_sealed(&mut self, each: &mut impl EachSealed) {
+        self.app.iter_mut().for_each(|app| each.value(app));
+        each.value(&mut self.device);
+        self.forwarded_by.iter_mut().for_each(|peer| each.value(peer));
     }
 }
 

@@ -1,5 +1,6 @@
 //! Records about name look-ups.
 
+use super::sealed::{EachSealed, Sealed};
 use super::value::{Count, Spelled};
 use flow::address::DnsName;
 use flow::dns::{AnswerData, Dnssec, Edns, Lookup, LookupOutcome, Resolver, Sake, Transport};
@@ -40,6 +41,13 @@ pub struct Dns {
     pub took_ns: Count,
 }
 
+impl Dns {
+    pub(super) fn each_sealed(&mut self, each: &mut impl EachSealed) {
+        let subnet = self.edns.as_mut().and_then(|edns| edns.subnet.as_mut());
+        subnet.into_iter().for_each(|subnet| each.value(subnet));
+    }
+}
+
 /// One resource record of an answer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -65,7 +73,7 @@ pub struct EdnsShape {
     pub scope: Option<u8>,
     /// The clients that the answer is meant for, where the server told it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub subnet: Option<Spelled<Network>>,
+    pub subnet: Option<Sealed<Network>>,
 }
 
 /// Who answered.
@@ -145,7 +153,7 @@ impl EdnsShape {
         Some(Self {
             reply: reply.to_owned(),
             scope: subnet.map(|subnet| subnet.scope),
-            subnet: subnet.map(|subnet| Spelled(subnet.network)),
+            subnet: subnet.map(|subnet| Sealed::Open(subnet.network)),
         })
     }
 }

@@ -3,6 +3,7 @@
 //! There is no digest of a body here: an unsalted one would let anybody test guesses of a body
 //! that was redacted. The bytes are committed to by the `frames` records.
 
+use super::sealed::{EachSealed, Sealed};
 use super::store::{Direction, Extent};
 use super::value::{Count, Mono, Spelled, Text, Wall};
 use flow::http::{self, BodyEnd, Framing};
@@ -23,7 +24,7 @@ pub struct ExchangeRequest {
     /// The head in the relay leg's up stream, or where `direction` says.
     pub extent: Extent,
     /// Name and value, in order, as they came.
-    pub fields: Vec<(Text, Text)>,
+    pub fields: Vec<(Text, Sealed<Text>)>,
     /// How the client opened its HTTP/2 connection; on the first request of one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub h2_fingerprint: Option<String>,
@@ -37,7 +38,7 @@ pub struct ExchangeRequest {
     pub scheme: Option<Text>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stream_id: Option<u32>,
-    pub target: Text,
+    pub target: Sealed<Text>,
     /// `HTTP/1.0`, `HTTP/1.1` or `HTTP/2`.
     pub version: String,
 }
@@ -59,9 +60,14 @@ impl ExchangeRequest {
             protocol: head.protocol.as_ref().map(Text::from),
             scheme: head.scheme.as_ref().map(Text::from),
             stream_id: head.stream_id,
-            target: Text::from(&head.target),
+            target: Sealed::Open(Text::from(&head.target)),
             version: head.version.as_str().to_owned(),
         }
+    }
+
+    pub(super) fn each_sealed(&mut self, each: &mut impl EachSealed) {
+        each.fields(&mut self.fields);
+        each.value(&mut self.target);
     }
 }
 
@@ -72,7 +78,7 @@ pub struct ExchangeResponse {
     pub exchange: Spelled<ExchangeId>,
     /// The head in the relay leg's down stream.
     pub extent: Extent,
-    pub fields: Vec<(Text, Text)>,
+    pub fields: Vec<(Text, Sealed<Text>)>,
     pub observer: String,
     /// HTTP/1 reason phrase, empty on HTTP/2.
     pub reason: Text,
@@ -91,6 +97,10 @@ impl ExchangeResponse {
             status: head.status,
             version: head.version.as_str().to_owned(),
         }
+    }
+
+    pub(super) fn each_sealed(&mut self, each: &mut impl EachSealed) {
+        each.fields(&mut self.fields);
     }
 
     /// It answers the request: no interim response comes before it.
@@ -136,6 +146,15 @@ impl ExchangeClose {
     }
 }
 
+impl ExchangeClose {
+    pub(super) fn each_sealed(&mut self, each: &mut impl EachSealed) {
+        each.fields(&mut self.request_body.trailers);
+        if let Some(body) = &mut self.response_body {
+            each.fields(&mut body.trailers);
+        }
+    }
+}
+
 /// A body as transferred: where it is and how to take it out.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -159,7 +178,7 @@ pub struct BodyShape {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stream_id: Option<u32>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub trailers: Vec<(Text, Text)>,
+    pub trailers: Vec<(Text, Sealed<Text>)>,
 }
 
 impl From<&http::Body> for BodyShape {
@@ -279,8 +298,10 @@ impl LostSync {
     }
 }
 
-fn fields(fields: &[http::Field]) -> Vec<(Text, Text)> {
-    fields.iter().map(|field| (Text::from(&field.name), Text::from(&field.value))).collect()
+fn fields(fields: &[http::Field]) -> Vec<(Text, Sealed<Text>)> {
+    let pair =
+        |field: &http::Field| (Text::from(&field.name), Sealed::Open(Text::from(&field.value)));
+    fields.iter().map(pair).collect()
 }
 
 /// Name and version of the observer that derives these records. It changes when the same bytes

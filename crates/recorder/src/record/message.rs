@@ -1,6 +1,7 @@
 //! Records about messages inside bodies, derived by the observer as those about exchanges are.
 
 use super::exchange::OBSERVER;
+use super::sealed::{EachSealed, Sealed};
 use super::store::{Direction, Extent};
 use super::value::{Count, Spelled, Text};
 use flow::id::ExchangeId;
@@ -27,14 +28,14 @@ pub struct ExchangeMessage {
     pub end: End,
     /// Server-sent events: the type that the event names.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub event: Option<Text>,
+    pub event: Option<Sealed<Text>>,
     pub exchange: Spelled<ExchangeId>,
     /// WebSocket: frames that it is made of.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fragments: Option<u32>,
     /// Server-sent events: the event's own `id`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub id: Option<Text>,
+    pub id: Option<Sealed<Text>>,
     /// WebSocket: its first frame is masked.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub masked: bool,
@@ -94,12 +95,17 @@ impl ExchangeMessage {
                 ..shape
             },
             MessageKind::Sse(kind) => Self {
-                event: kind.event.as_ref().map(Text::from),
-                id: kind.id.as_ref().map(Text::from),
+                event: kind.event.as_ref().map(|event| Sealed::Open(event.into())),
+                id: kind.id.as_ref().map(|id| Sealed::Open(id.into())),
                 retry_ms: kind.retry.map(Count),
                 ..shape
             },
         }
+    }
+
+    pub(super) fn each_sealed(&mut self, each: &mut impl EachSealed) {
+        self.event.iter_mut().for_each(|event| each.value(event));
+        self.id.iter_mut().for_each(|id| each.value(id));
     }
 
     /// What the message is, for people: `text`, `ping`, an event's type, `message`.
@@ -115,7 +121,7 @@ impl ExchangeMessage {
             (Protocol::Grpc, _) if self.trailers => "trailers",
             (Protocol::Grpc | Protocol::Sse, _) => "message",
         };
-        match &self.event {
+        match self.event.as_ref().and_then(Sealed::open) {
             Some(event) if !event.0.is_empty() => event.to_string_lossy().into_owned(),
             _ => name.to_owned(),
         }

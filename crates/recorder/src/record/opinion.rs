@@ -2,6 +2,7 @@
 //! was recorded. It stands beside the capture's claims and never in their place.
 
 use super::destination::{Assessment, ClaimShape};
+use super::sealed::Sealed;
 use super::session::SourceShape;
 use super::value::Spelled;
 use flow::address::{DnsName, Host};
@@ -16,7 +17,7 @@ pub struct ReviewOpinion {
     pub addresses: Vec<OpinionShape>,
     /// All that was asked, whether it answered or not.
     pub databases: Vec<SourceShape>,
-    pub reviewer: String,
+    pub reviewer: Sealed<String>,
     /// The name of the set of the publishers' databases among them.
     pub set: String,
 }

@@ -1,5 +1,6 @@
 //! The record of an imported probe, of the review log alone. What a probe is, is in [`crate::probe`].
 
+use super::sealed::Sealed;
 use super::value::Base64;
 use flow::assessment::KeyStanding;
 use serde::{Deserialize, Serialize};
@@ -13,7 +14,7 @@ pub struct ReviewProbe {
     /// The Ed25519 public key that signed it, 32 bytes.
     pub key: Base64,
     /// Who imported it.
-    pub reviewer: String,
+    pub reviewer: Sealed<String>,
     /// The file's, hex.
     pub sha256: String,
     pub standing: Standing,

@@ -5,6 +5,7 @@
 use super::flag::FlagShape;
 use super::opinion::ReviewOpinion;
 use super::probe::ReviewProbe;
+use super::sealed::{EachSealed, HasSealed, Sealed};
 use super::session::Tool;
 use super::value::{Base64, Count, Spelled};
 use super::{Envelope, RecordError, shape, write_envelope};
@@ -107,6 +108,25 @@ impl ReviewBody {
     }
 }
 
+impl HasSealed for ReviewBody {
+    fn each_sealed(&mut self, each: &mut impl EachSealed) {
+        match self {
+            Self::Verdict(verdict) => {
+                each.value(&mut verdict.reason);
+                each.value(&mut verdict.reviewer);
+            }
+            Self::Policy(policy) => each.value(&mut policy.reviewer),
+            Self::Probe(probe) => each.value(&mut probe.reviewer),
+            Self::Opinion(opinion) => each.value(&mut opinion.reviewer),
+            Self::Note(note) => {
+                each.value(&mut note.reviewer);
+                each.value(&mut note.text);
+            }
+            Self::Open(_) | Self::Key(_) => {}
+        }
+    }
+}
+
 /// `review.open`: the first record. It ties the log to its session.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -143,8 +163,8 @@ pub struct ReviewVerdict {
     /// What the reviewer saw.
     pub assessment: SeenShape,
     pub destination: Spelled<Host>,
-    pub reason: String,
-    pub reviewer: String,
+    pub reason: Sealed<String>,
+    pub reviewer: Sealed<String>,
     pub verdict: Spelled<Verdict>,
 }
 
@@ -177,7 +197,7 @@ pub struct ReviewPolicy {
     /// The first [`Self::LISTED`] of them, by name.
     pub changes: Vec<Change>,
     pub policies: Vec<PolicyShape>,
-    pub reviewer: String,
+    pub reviewer: Sealed<String>,
 }
 
 impl ReviewPolicy {
@@ -231,8 +251,8 @@ impl From<&Policy> for PolicyShape {
 pub struct ReviewNote {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub destination: Option<Spelled<Host>>,
-    pub reviewer: String,
-    pub text: String,
+    pub reviewer: Sealed<String>,
+    pub text: Sealed<String>,
 }
 
 #[cfg(test)]
@@ -242,7 +262,9 @@ pub(crate) mod tests {
     use crate::record::Record;
     use crate::record::opinion::OpinionShape;
     use crate::record::probe::Standing;
+    use crate::record::sealed::Opening;
     use crate::record::session::SourceShape;
+    use crate::seal::FieldSeed;
     use bytes::Bytes;
 
     fn bodies() -> Vec<ReviewBody> {
@@ -270,8 +292,8 @@ pub(crate) mod tests {
                     version: "assess/2".into(),
                 },
                 destination: destination(),
-                reason: "measured \u{7}".into(),
-                reviewer: "m".into(),
+                reason: Sealed::Open("measured \u{7}".into()),
+                reviewer: Sealed::Open("m".into()),
                 verdict: Spelled(Verdict::NoConcern),
             }),
             ReviewBody::Policy(ReviewPolicy {
@@ -282,22 +304,22 @@ pub(crate) mod tests {
                     lost: vec![flag("b")],
                 }],
                 policies: Policies::default().iter().map(PolicyShape::from).collect(),
-                reviewer: "m".into(),
+                reviewer: Sealed::Open("m".into()),
             }),
             ReviewBody::Note(ReviewNote {
                 destination: None,
-                reviewer: "m".into(),
-                text: "x".into(),
+                reviewer: Sealed::Open("m".into()),
+                text: Sealed::Open("x".into()),
             }),
             ReviewBody::Note(ReviewNote {
                 destination: Some(destination()),
-                reviewer: "m".into(),
-                text: "x".into(),
+                reviewer: Sealed::Open("m".into()),
+                text: Sealed::Open("x".into()),
             }),
             ReviewBody::Probe(ReviewProbe {
                 file: "{\"probe\":{}}\n".into(),
                 key: key(),
-                reviewer: "m".into(),
+                reviewer: Sealed::Open("m".into()),
                 sha256: "00".repeat(32),
                 standing: Standing::Unknown,
             }),
@@ -318,7 +340,7 @@ pub(crate) mod tests {
         ReviewOpinion {
             addresses: vec![of("a.example"), of("b.example")],
             databases: vec![source],
-            reviewer: "m".into(),
+            reviewer: Sealed::Open("m".into()),
             set: "11".repeat(32),
         }
     }
@@ -338,8 +360,17 @@ pub(crate) mod tests {
         let format = include_str!("../../../../docs/FORMAT.md");
         for (seq, body) in bodies().into_iter().enumerate() {
             let record = ReviewRecord { at: at(1), nonce: [9; 16], seq: seq as u64, body };
-            let line = record.line();
-            assert_eq!(ReviewRecord::parse(&line).unwrap(), record);
+            let (seed, mut opening) = (FieldSeed::new([5; 32]), Vec::new());
+            let mut sealed = record.clone();
+            seed.seal(&record.nonce, record.seq, &mut sealed.body, &mut Vec::new(), &mut opening);
+            let line = sealed.line();
+            let mut read = ReviewRecord::parse(&line).unwrap();
+            assert_eq!(read, sealed);
+            if let Some(opening) = opening.strip_suffix(b"\n") {
+                let opening = Opening::parse(opening).unwrap();
+                seed.open(&record.nonce, &mut read.body, opening).unwrap();
+            }
+            assert_eq!(read, record);
             let text = String::from_utf8(line.clone()).unwrap();
             // Keys are sorted: parsing into a sorted map and writing it gives the same.
             let value: serde_json::Value = serde_json::from_slice(&line).unwrap();

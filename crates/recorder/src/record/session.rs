@@ -1,6 +1,7 @@
 //! Records about the recording itself: how it began, what was marked, what is missing, how it
 //! ended and what a restart had to repair.
 
+use super::sealed::{EachSealed, Sealed};
 use super::value::{Base64, Count, Spelled};
 use flow::address::Host;
 use flow::assessment::{Says, Statement};
@@ -23,17 +24,17 @@ pub struct SessionOpen {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub case: Option<String>,
     /// The effective configuration, TOML.
-    pub config: String,
+    pub config: Sealed<String>,
     /// The set of databases that is pinned for the session.
     pub databases: Vec<SourceShape>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub device: Option<String>,
+    pub device: Option<Sealed<String>>,
     /// The installation's Ed25519 public key, 32 bytes.
     pub key: Base64,
     /// The directory's name at the start.
     pub name: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub operator: Option<String>,
+    pub operator: Option<Sealed<String>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub previous: Option<Previous>,
     pub session: Spelled<SessionId>,
@@ -46,6 +47,14 @@ pub struct SessionOpen {
     /// Where the machine stands, as its operator declared.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub vantage: Option<VantageShape>,
+}
+
+impl SessionOpen {
+    pub(super) fn each_sealed(&mut self, each: &mut impl EachSealed) {
+        each.value(&mut self.config);
+        self.device.iter_mut().for_each(|device| each.value(device));
+        self.operator.iter_mut().for_each(|operator| each.value(operator));
+    }
 }
 
 /// What somebody says of a host.
@@ -193,14 +202,14 @@ impl From<DatabaseStatus> for SourceShape {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Marker {
-    pub text: String,
+    pub text: Sealed<String>,
 }
 
 /// `phase`: from here on the session is in this phase.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Phase {
-    pub name: String,
+    pub name: Sealed<String>,
 }
 
 /// `gap`: something was not seen or not kept.
@@ -274,6 +283,8 @@ pub struct Recovery {
     /// Bytes cut off the end of the log: a line that was not written completely, and what came
     /// after it. What is cut is kept in the directory `cut`.
     pub cut_log_bytes: Count,
+    /// Bytes cut off the end of the openings: those of records that are not in the log.
+    pub cut_opening_bytes: Count,
     /// Bytes cut off the end of the stream store: a frame that was not written completely, and
     /// what came after it.
     pub cut_store_bytes: Count,

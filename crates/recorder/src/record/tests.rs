@@ -5,11 +5,16 @@ use crate::record::dns::{Answer, EdnsShape, ResolverShape};
 use crate::record::exchange::{BodyShape, End, FramingWord, Messages, Upgrade};
 use crate::record::flag::{FlagShape, ReasonShape};
 use crate::record::network::{InterfaceShape, Network, RouteShape, Rtt, UplinkShape};
+use crate::record::sealed::{Commitment, Opening, Sealed};
 use crate::record::session::{CloseWhy, GapWhy, Missing, Previous, SourceShape, Tool};
 use crate::record::session::{Degrees, NotDegrees, StatementShape};
 use crate::record::store::{Direction, Extent, Leg, Run};
 use crate::record::tls::{Agreed, OwnHello, TlsLeaf};
 use crate::record::value::{Spelled, Text};
+use crate::seal::FieldSeed;
+use aws_lc_rs::digest::{SHA256, digest};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use flow::id::{ConnectionId, ExchangeId, LookupId, SessionId};
 use flow::message::{
@@ -47,12 +52,62 @@ fn jcs(value: &Value) -> String {
 #[track_caller]
 fn check(body: Body) {
     let record = Record { at: AT, nonce: [9; 16], seq: 7, body };
-    let line = record.line();
+    let (line, opening) = sealed(&record);
     let value: Value = serde_json::from_slice(&line).unwrap();
     assert_eq!(jcs(&value), String::from_utf8(line.clone()).unwrap());
-    assert_eq!(Record::parse(&line).unwrap(), record);
+    check_commitments(&value, &opening);
+    let mut read = Record::parse(&line).unwrap();
+    if !opening.is_empty() {
+        let opening = Opening::parse(opening.strip_suffix(b"\n").unwrap()).unwrap();
+        FieldSeed::new(SEED).open(&read.nonce, &mut read.body, opening).unwrap();
+    }
+    assert_eq!(read, record);
+    check_documented(&serde_json::from_slice(&record.line()).unwrap());
     assert!(FORMAT.contains(&format!("`{}`", record.body.kind())), "{}", record.body.kind());
     check_documented(&value);
+}
+
+const SEED: [u8; 32] = [5; 32];
+
+/// A record's line, and its opening with the newline.
+fn sealed(record: &Record) -> (Vec<u8>, Vec<u8>) {
+    let (mut record, mut opening) = (record.clone(), Vec::new());
+    let Record { nonce, seq, body, .. } = &mut record;
+    FieldSeed::new(SEED).seal(nonce, *seq, body, &mut Vec::new(), &mut opening);
+    (record.line(), opening)
+}
+
+/// The commitments of a line, in the order in which they stand there, are to the values of its opening
+/// in their order: by the documented formula, and without a look at what kind of record it is.
+#[track_caller]
+fn check_commitments(line: &Value, opening: &[u8]) {
+    let mut found = Vec::new();
+    commitments(&line["body"], &mut found);
+    let opening: Value = serde_json::from_slice(opening).unwrap_or_default();
+    let values = opening["values"].as_array().cloned().unwrap_or_default();
+    let expected = values.iter().zip(0_u32..).map(|(value, index)| {
+        let Text(value) = serde_json::from_value(value.clone()).unwrap();
+        let salt = digest(&SHA256, &[&SEED[..], &[9; 16], &index.to_be_bytes()].concat());
+        let commitment = digest(&SHA256, &[&[5], salt.as_ref(), &value].concat());
+        STANDARD.encode(commitment.as_ref())
+    });
+    assert_eq!(found, expected.collect::<Vec<_>>(), "{line}");
+}
+
+/// Walks an object in the order of its keys, which is that of the line.
+fn commitments(value: &Value, found: &mut Vec<String>) {
+    match value {
+        Value::Object(map) if map.len() == 1 && map.contains_key("sealed") => {
+            found.push(map["sealed"].as_str().unwrap().to_owned());
+        }
+        Value::Object(map) => {
+            let mut keys: Vec<_> = map.keys().collect();
+            keys.sort();
+            keys.into_iter().for_each(|key| commitments(&map[key], found));
+        }
+        Value::Array(items) => items.iter().for_each(|item| commitments(item, found)),
+        _ => {}
+    }
 }
 
 /// Every key is a word of the documented format.
@@ -165,12 +220,12 @@ fn session_records_are_canonical() {
     check(Body::SessionOpen(Box::new(SessionOpen {
         boot_id: Some("0-1".to_owned()),
         case: Some("\u{1f4f1} \"quoted\" \\ \u{7f}\u{2028}\n".to_owned()),
-        config: "[limits]\n\t\u{1}".to_owned(),
+        config: Sealed::Open("[limits]\n\t\u{1}".to_owned()),
         databases: vec![SourceShape { attribution: Some("by A".to_owned()), ..source() }],
-        device: Some(String::new()),
+        device: Some(Sealed::Open(String::new())),
         key: base64(&[1; 32]),
         name: "n".to_owned(),
-        operator: Some("o".to_owned()),
+        operator: Some(Sealed::Open("o".to_owned())),
         previous: Some(Previous { checkpoint: "a\nb\n".to_owned(), name: "m".to_owned() }),
         session: Spelled(SessionId([0xfe; 16])),
         simulated: false,
@@ -182,8 +237,8 @@ fn session_records_are_canonical() {
         tool: Tool { sha256: Some("00".to_owned()), version: "0.1.0".to_owned() },
         vantage: Some(Vantage::new(-33.8688, 0.5, 25.0).unwrap().into()),
     })));
-    check(Body::Marker(Marker { text: "x".to_owned() }));
-    check(Body::Phase(Phase { name: "x".to_owned() }));
+    check(Body::Marker(Marker { text: Sealed::Open("x".to_owned()) }));
+    check(Body::Phase(Phase { name: Sealed::Open("x".to_owned()) }));
     for (connection, why, record) in [
         (Some(c1()), GapWhy::ConnectionLimit, None),
         (None, GapWhy::DiskFloor, None),
@@ -195,6 +250,7 @@ fn session_records_are_canonical() {
         check(Body::Recovery(Recovery {
             adopted_frames: Count(1),
             cut_log_bytes: Count(2),
+            cut_opening_bytes: Count(4),
             cut_store_bytes: Count(3),
             missing_frames: vec![Missing { count: Count(1), first: Count(2) }],
             open_connections: Count(1),
@@ -215,13 +271,13 @@ fn session_records_are_canonical() {
 #[test]
 fn records_of_the_way_in_are_canonical() {
     for (app, forwarded_by, over_tls) in
-        [(None, None, false), (Some("weather".to_owned()), Some(spelled("10.0.0.1:7")), true)]
+        [(None, None, false), (Some("weather".to_owned()), Some("10.0.0.1:7"), true)]
     {
         check(Body::ConnectionOpen(ConnectionOpen {
-            app,
+            app: app.map(Sealed::Open),
             connection: c1(),
-            device: spelled("192.168.1.7:40000"),
-            forwarded_by,
+            device: Sealed::Open("192.168.1.7:40000".parse().unwrap()),
+            forwarded_by: forwarded_by.map(|peer| Sealed::Open(peer.parse().unwrap())),
             ingress: "connect".to_owned(),
             listener: spelled("[::]:8080"),
             over_tls,
@@ -282,7 +338,7 @@ fn connection_records_are_canonical() {
         edns: Some(EdnsShape {
             reply: "answered".to_owned(),
             scope: Some(24),
-            subnet: Some(spelled("192.0.2.0/24")),
+            subnet: Some(Sealed::Open("192.0.2.0/24".parse().unwrap())),
         }),
         sake: Some("watch".to_owned()),
         lookup: Spelled(LookupId(7)),
@@ -372,7 +428,7 @@ fn tls_records_are_canonical() {
         agreed: Some(agreed),
         asked_for_certificate: true,
         chain: vec![base64(b"der")],
-        client_certificate: Some(base64(b"own")),
+        client_certificate: Some(Sealed::Open(base64(b"own"))),
         connection: c1(),
         handshake_not_kept: Some(Count(1)),
         ocsp: Some(base64(b"ocsp")),
@@ -386,7 +442,8 @@ fn tls_records_are_canonical() {
 #[test]
 fn exchange_records_are_canonical() {
     let extent = Extent { end: Count(9), start: Count(3) };
-    let fields = vec![(text(b"A"), text(b"b")), (text(b"a"), text(b"\xff"))];
+    let value = |bytes| Sealed::Open(text(bytes));
+    let fields = vec![(text(b"A"), value(b"b")), (text(b"a"), value(b"\xff"))];
     check(Body::ExchangeRequest(Box::new(ExchangeRequest {
         authority: Some(text(b"a.example")),
         exchange: exchange(),
@@ -399,7 +456,7 @@ fn exchange_records_are_canonical() {
         protocol: Some(text(b"websocket")),
         scheme: Some(text(b"https")),
         stream_id: Some(1),
-        target: text(b"/?q=\"\x01"),
+        target: value(b"/?q=\"\x01"),
         version: "HTTP/2".to_owned(),
     })));
     check(Body::ExchangeResponse(ExchangeResponse {
@@ -600,7 +657,8 @@ fn reasons() -> Vec<ReasonShape> {
 }
 
 fn marker() -> String {
-    let body = Body::Marker(Marker { text: "x".to_owned() });
+    let text = Sealed::Hidden(Commitment([0; 32]));
+    let body = Body::Marker(Marker { text });
     String::from_utf8(Record { at: AT, nonce: [0; 16], seq: 0, body }.line()).unwrap()
 }
 
@@ -608,9 +666,10 @@ fn marker() -> String {
 fn the_envelope_is_the_documented_one() {
     assert_eq!(
         marker(),
-        "{\"at\":\"2026-11-20T11:13:05.000000001Z\",\"body\":{\"text\":\"x\"},\"kind\":\"marker\",\
+        "{\"at\":\"2026-11-20T11:13:05.000000001Z\",\"body\":{\"text\":\
+         {\"sealed\":\"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\"}},\"kind\":\"marker\",\
          \"mono\":\"18446744073709551615\",\"nonce\":\"AAAAAAAAAAAAAAAAAAAAAA==\",\"seq\":0,\
-         \"v\":0}"
+         \"v\":1}"
     );
 }
 
@@ -619,14 +678,16 @@ fn lines_with_another_spelling_are_refused() {
     Record::parse(marker().as_bytes()).unwrap();
     for (from, to) in [
         ("{\"at\"", " {\"at\""),
-        ("\"x\"", "\"\\u0078\""),
+        ("\"kind\":\"m", "\"kind\":\"\\u006d"),
+        ("{\"sealed\":\"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\"}", "\"x\""),
         ("\"seq\":0", "\"seq\":0.0"),
         ("\"seq\":0", "\"seq\":-0"),
         ("\"seq\":0", "\"seq\":0,\"seq\":0"),
-        ("\"text\":\"x\"", "\"text\":\"y\",\"text\":\"x\""),
-        ("\"text\":\"x\"", "\"text\":\"x\",\"more\":1"),
-        ("\"v\":0", "\"v\":0,\"w\":0"),
-        ("\"v\":0", "\"v\":1"),
+        ("\"kind\"", "\"kind\":\"phase\",\"kind\""),
+        ("\"sealed\"", "\"more\":1,\"sealed\""),
+        ("\"v\":1", "\"v\":1,\"w\":0"),
+        ("\"v\":1", "\"v\":0"),
+        ("\"v\":1", "\"v\":2"),
         ("marker", "phase"),
         ("marker", "markers"),
         ("\"18446744073709551615\"", "\"018446744073709551615\""),
@@ -652,7 +713,8 @@ proptest! {
         wall: u64,
         mono: u64,
     ) {
-        let fields = fields.iter().map(|(name, value)| (text(name), text(value))).collect();
+        let field = |(name, value): &(Vec<u8>, Vec<u8>)| (text(name), Sealed::Open(text(value)));
+        let fields = fields.iter().map(field).collect();
         let request = ExchangeRequest {
             direction: None,
             h2_fingerprint: None,
@@ -665,16 +727,20 @@ proptest! {
             observer: words.clone(),
             scheme: None,
             stream_id: None,
-            target: text(words.as_bytes()),
+            target: Sealed::Open(text(words.as_bytes())),
             version: words,
         };
         let at = Stamp { wall: WallNanos(wall), mono: MonoNanos(mono) };
         let record = Record { at, nonce, seq, body: Body::ExchangeRequest(Box::new(request)) };
-        let line = record.line();
+        let (line, opening) = sealed(&record);
         let value: Value = serde_json::from_slice(&line).unwrap();
         prop_assert_eq!(jcs(&value).into_bytes(), line.clone());
-        prop_assert_eq!(Record::parse(&line).unwrap(), record);
-        prop_assert!(!line.contains(&b'\n'));
+        let opening = opening.strip_suffix(b"\n").unwrap();
+        prop_assert!(!line.contains(&b'\n') && !opening.contains(&b'\n'));
+        let mut read = Record::parse(&line).unwrap();
+        let opening = Opening::parse(opening).unwrap();
+        FieldSeed::new(SEED).open(&nonce, &mut read.body, opening).unwrap();
+        prop_assert_eq!(read, record);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Records about TLS: what the device offered, what the upstream showed, what was agreed.
 
+use super::sealed::{EachSealed, Sealed};
 use super::value::{Base64, Count, Spelled, Text};
 use bytes::Bytes;
 use flow::id::ConnectionId;
@@ -136,7 +137,7 @@ pub struct TlsUpstream {
     pub chain: Vec<Base64>,
     /// The client certificate that Landfall answered with, DER.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub client_certificate: Option<Base64>,
+    pub client_certificate: Option<Sealed<Base64>>,
     pub connection: Spelled<ConnectionId>,
     /// Bytes of the handshake that are not in the stream store, past `limits.handshake-bytes`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -164,6 +165,12 @@ pub struct OwnHello {
 }
 
 impl TlsUpstream {
+    pub(super) fn each_sealed(&mut self, each: &mut impl EachSealed) {
+        self.client_certificate.iter_mut().for_each(|certificate| each.value(certificate));
+    }
+}
+
+impl TlsUpstream {
     pub(crate) fn new(connection: ConnectionId, upstream: &tls::UpstreamTls) -> Self {
         let (verification, reason) = match &upstream.verification {
             Verification::Verified => ("verified", None),
@@ -174,7 +181,7 @@ impl TlsUpstream {
             agreed: upstream.agreed.as_ref().map(Into::into),
             asked_for_certificate: upstream.asked_for_certificate,
             chain: upstream.chain.iter().cloned().map(Base64).collect(),
-            client_certificate: upstream.client_certificate.clone().map(Base64),
+            client_certificate: upstream.client_certificate.clone().map(Base64).map(Sealed::Open),
             connection: Spelled(connection),
             handshake_not_kept: Some(upstream.handshake_not_kept).filter(|n| *n > 0).map(Count),
             ocsp: (!upstream.ocsp.is_empty()).then(|| Base64(upstream.ocsp.clone())),

@@ -89,10 +89,7 @@ pub struct Text(pub Bytes);
 impl Text {
     /// The text, when the bytes are some.
     pub fn as_str(&self) -> Option<&str> {
-        let text = std::str::from_utf8(&self.0).ok()?;
-        // Nearly all is ASCII, which is seen many bytes at once.
-        let plain = text.bytes().fold(true, |plain, byte| plain & matches!(byte, b' '..=b'~'));
-        (plain || !text.chars().any(char::is_control)).then_some(text)
+        TextRef(&self.0).as_str()
     }
 
     /// The bytes for people: what is no UTF-8 or is a control character is replaced by U+FFFD.
@@ -109,11 +106,30 @@ impl Text {
 
 impl Serialize for Text {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        TextRef(&self.0).serialize(serializer)
+    }
+}
+
+/// Bytes that are spelled as [`Text`] is.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct TextRef<'a>(pub(crate) &'a [u8]);
+
+impl<'a> TextRef<'a> {
+    fn as_str(self) -> Option<&'a str> {
+        let text = std::str::from_utf8(self.0).ok()?;
+        // Nearly all is ASCII, which is seen many bytes at once.
+        let plain = text.bytes().fold(true, |plain, byte| plain & matches!(byte, b' '..=b'~'));
+        (plain || !text.chars().any(char::is_control)).then_some(text)
+    }
+}
+
+impl Serialize for TextRef<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self.as_str() {
             Some(text) => serializer.serialize_str(text),
             None => {
                 let mut map = serializer.serialize_map(Some(1))?;
-                map.serialize_entry(BASE64_KEY, &STANDARD.encode(&self.0))?;
+                map.serialize_entry(BASE64_KEY, &STANDARD.encode(self.0))?;
                 map.end()
             }
         }

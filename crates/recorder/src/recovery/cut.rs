@@ -56,6 +56,7 @@ fn keep(directory: &SessionDir, path: &Path, file: &mut File, length: u64) -> Re
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Cuts {
     pub(super) log_bytes: u64,
+    pub(super) opening_bytes: u64,
     pub(super) store_bytes: u64,
 }
 
@@ -74,6 +75,7 @@ impl Cuts {
             let bytes = entry.metadata().failed("list", &cuts)?.len();
             match entry.file_name().to_string_lossy() {
                 name if name.starts_with("records.jsonl.") => sum.log_bytes += bytes,
+                name if name.starts_with("openings.jsonl.") => sum.opening_bytes += bytes,
                 name if name.contains(".frames.") => sum.store_bytes += bytes,
                 // A draft that an interruption left behind: its bytes are still in their file.
                 _ => {}

@@ -6,7 +6,7 @@ use crate::error::{Error, Failed};
 use crate::merkle::{Hash, Tree};
 use crate::record::store::Frames;
 use crate::record::value::Spelled;
-use crate::record::{Body, MAX_LINE_BYTES, Record};
+use crate::record::{Body, MAX_LINE_BYTES, Record, RecordError};
 use flow::id::{ConnectionId, SessionId};
 use flow::stream::StreamKey;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -63,7 +63,7 @@ impl LogScan {
             let mut bounded = reader.by_ref().take(MAX_LINE_BYTES);
             let read = bounded.read_until(b'\n', &mut line).failed("read", &path)?;
             let Some((b'\n', text)) = line.split_last() else { return Ok(scan) };
-            let Some(record) = scan.next_record(text) else { return Ok(scan) };
+            let Some(record) = scan.next_record(directory, text)? else { return Ok(scan) };
             scan.bytes += read as u64;
             scan.tree.push(Hash::of_leaf(text));
             scan.note_signed(signed);
@@ -73,14 +73,24 @@ impl LogScan {
     }
 
     /// The record of a line, if that is what comes next.
-    fn next_record(&self, line: &[u8]) -> Option<Record> {
-        let record = Record::parse(line).ok().filter(|record| record.seq == self.tree.size())?;
+    ///
+    /// # Errors
+    /// [`Error::OtherVersion`]: what this program cannot read it must not cut off.
+    fn next_record(&self, directory: &SessionDir, line: &[u8]) -> Result<Option<Record>, Error> {
+        let record = match Record::parse(line) {
+            Ok(record) if record.seq == self.tree.size() => record,
+            Err(RecordError::Version(version)) => {
+                let path = directory.path().to_owned();
+                return Err(Error::OtherVersion { path, version });
+            }
+            Ok(_) | Err(_) => return Ok(None),
+        };
         let first = match &record.body {
             Body::SessionOpen(_) => true,
             Body::Recovery(recovery) => recovery.session.is_some(),
             _ => false,
         };
-        (first == (record.seq == 0) && !self.closed).then_some(record)
+        Ok((first == (record.seq == 0) && !self.closed).then_some(record))
     }
 
     /// The first `most` of the connections that are not closed.
@@ -146,7 +156,12 @@ pub(super) fn ends_with_close(directory: &SessionDir) -> Result<bool, Error> {
         .failed("read", &path)?;
     let Some((b'\n', lines)) = end.split_last() else { return Ok(false) };
     let last = lines.rsplit(|byte| *byte == b'\n').next().unwrap_or_default();
-    Ok(Record::parse(last).is_ok_and(|record| matches!(record.body, Body::SessionClose(_))))
+    Ok(match Record::parse(last) {
+        Ok(record) => matches!(record.body, Body::SessionClose(_)),
+        // Whoever wrote it had signed it: it needs nothing, least of all from this program.
+        Err(RecordError::Version(_)) => true,
+        Err(_) => false,
+    })
 }
 
 /// More than the line of a `session.close`.

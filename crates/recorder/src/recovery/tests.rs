@@ -63,6 +63,8 @@ impl Killed {
         std::fs::create_dir(copy.path()).and_then(|()| copy.create_parts()).unwrap();
         std::fs::copy(self.directory.lock_file(), copy.lock_file()).unwrap();
         std::fs::copy(self.directory.seed_file(), copy.seed_file()).unwrap();
+        std::fs::copy(self.directory.field_seed_file(), copy.field_seed_file()).unwrap();
+        std::fs::copy(self.directory.openings_file(), copy.openings_file()).unwrap();
         std::fs::write(copy.log_file(), log).unwrap();
         std::fs::write(copy.segment_file(1), store).unwrap();
         copy
@@ -107,6 +109,7 @@ impl ReadBack {
         let said = |record: Record| match record.body {
             Body::Recovery(recovery) => Body::Recovery(Recovery {
                 cut_log_bytes: Count(0),
+                cut_opening_bytes: Count(0),
                 cut_store_bytes: Count(0),
                 ..recovery
             }),
@@ -236,12 +239,55 @@ fn a_recovery_can_itself_be_cut_at_every_offset() {
 }
 
 #[test]
+fn openings_beyond_the_log_can_be_cut_at_every_offset() {
+    let killed = Killed::new();
+    let openings = std::fs::read(killed.directory.openings_file()).unwrap();
+    let ends = |bytes: &[u8]| bytes.iter().filter(|byte| **byte == b'\n').count();
+    // The log was to go on with the second connection, of which the openings were there already.
+    let second = b"\"connection\":\"c2\"";
+    let at = killed.log.windows(second.len()).position(|bytes| bytes == second).unwrap();
+    let log = &killed.log[..whole_lines(&killed.log, at)];
+    let copy = killed.copy(log, &killed.store);
+    killed.recovered(&copy);
+    let needed = std::fs::read(copy.openings_file()).unwrap();
+    assert!(openings.starts_with(&needed) && ends(&needed) < ends(&openings));
+    for cut in needed.len()..=openings.len() {
+        let copy = killed.copy(log, &killed.store);
+        std::fs::write(copy.openings_file(), &openings[..cut]).unwrap();
+        let recovery = killed.recovered(&copy);
+        assert_eq!(recovery.cut_opening_bytes, Count((cut - needed.len()) as u64));
+        assert!(std::fs::read(copy.openings_file()).unwrap() == needed, "cut at {cut}");
+        check_sound(&copy);
+    }
+}
+
+#[test]
+fn a_session_of_an_older_format_is_refused_and_left_alone() {
+    let killed = Killed::new();
+    let older = String::from_utf8(killed.log.clone()).unwrap().replace(",\"v\":1}", ",\"v\":0}");
+    let copy = killed.copy(older.as_bytes(), &killed.store);
+    let error = killed.recover(&copy).unwrap_err();
+    assert!(matches!(error, Error::OtherVersion { version: 0, .. }), "{error}");
+    assert!(error.hint().unwrap().contains("version of Landfall"), "{error}");
+    assert!(std::fs::read(copy.log_file()).unwrap() == older.as_bytes(), "nothing is cut");
+    let error = Session::open(copy.path()).unwrap_err();
+    assert!(error.hint().unwrap().contains("version of Landfall"), "{error}");
+    // One that was closed needs nothing.
+    killed.recovered(&killed.directory);
+    let closed = std::fs::read_to_string(killed.directory.log_file()).unwrap();
+    let closed = closed.replace(",\"v\":1}", ",\"v\":0}");
+    std::fs::write(killed.directory.log_file(), closed).unwrap();
+    assert_eq!(killed.recover(&killed.directory).unwrap(), None);
+}
+
+#[test]
 fn what_is_cut_is_kept() {
     let killed = Killed::new();
     let copy = killed.copy(&killed.log[..killed.log.len() - 1], &killed.store);
     killed.recovered(&copy);
-    let cuts: Vec<PathBuf> =
+    let mut cuts: Vec<PathBuf> =
         std::fs::read_dir(copy.cut_dir()).unwrap().map(|entry| entry.unwrap().path()).collect();
+    cuts.retain(|cut| cut.to_string_lossy().contains("records.jsonl"));
     let [cut] = &cuts[..] else { panic!("{cuts:?}") };
     let whole = whole_lines(&killed.log, killed.log.len() - 1);
     assert_eq!(std::fs::read(cut).unwrap(), killed.log[whole..killed.log.len() - 1]);

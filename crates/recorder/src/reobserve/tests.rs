@@ -1,7 +1,9 @@
 use super::pairs::MOST_WAITING;
 use super::*;
 use crate::fixture::{at, beginning, opened, setup, stream, writer};
+use crate::record::sealed::Sealed;
 use crate::record::value::Text;
+use crate::seal::FieldSeed;
 use crate::session::SessionWriter;
 use bytes::Bytes;
 use flow::event::{Closed, Event, StreamClosed, Timings};
@@ -128,16 +130,19 @@ fn conversation(writer: SessionWriter, connection: u64) -> SessionWriter {
 
 /// Rewrites the log of a session, record by record.
 fn alter(directory: &SessionDir, mut each: impl FnMut(&mut Record) -> bool) {
-    let log = std::fs::read(directory.log_file()).unwrap();
-    let mut altered = Vec::new();
-    for line in log.strip_suffix(b"\n").unwrap().split(|byte| *byte == b'\n') {
-        let mut record = Record::parse(line).unwrap();
+    let seed = std::fs::read(directory.field_seed_file()).unwrap();
+    let seed = FieldSeed::new(seed.try_into().unwrap());
+    let (mut altered, mut openings) = (Vec::new(), Vec::new());
+    for mut record in crate::fixture::records(directory) {
         if each(&mut record) {
+            let Record { nonce, seq, body, .. } = &mut record;
+            seed.seal(nonce, *seq, body, &mut Vec::new(), &mut openings);
             altered.extend(record.line());
             altered.push(b'\n');
         }
     }
     std::fs::write(directory.log_file(), altered).unwrap();
+    std::fs::write(directory.openings_file(), openings).unwrap();
 }
 
 /// A closed session of two conversations of two exchanges.
@@ -212,7 +217,7 @@ fn a_log_that_says_something_else_than_the_bytes_is_found_out() {
         match &mut record.body {
             Body::ExchangeResponse(response) if response.status == 200 && !removed => {
                 response.status = 404;
-                response.fields[0].1 = Text(Bytes::from_static(b"3"));
+                response.fields[0].1 = Sealed::Open(Text(Bytes::from_static(b"3")));
                 record.at.mono.0 += 1;
                 removed = true;
             }

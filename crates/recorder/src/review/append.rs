@@ -4,11 +4,12 @@
 use super::scan::{MOST_BYTES, Scan};
 use super::{Reviews, capture};
 use crate::checkpoint::Checkpoint;
-use crate::directory::{SessionDir, private_file, replace_file, sync_dir};
+use crate::directory::{SessionDir, private_dir, private_file, replace_file, sync_dir};
 use crate::entropy::{Entropy, Nonces};
 use crate::error::{Error, Failed, ReviewFault};
 use crate::merkle::Hash;
 use crate::opening::ToolFacts;
+use crate::openings::{self, OpeningsWriter};
 use crate::record::MAX_LINE_BYTES;
 use crate::record::review::{ReviewBody, ReviewKey, ReviewOpen, ReviewRecord};
 use crate::record::session::Tool;
@@ -34,6 +35,7 @@ pub struct ReviewWriter {
     clock: SharedClock,
     tool: ToolFacts,
     nonces: Nonces,
+    openings: OpeningsWriter,
 }
 
 impl fmt::Debug for ReviewWriter {
@@ -64,9 +66,12 @@ impl ReviewWriter {
         if scan.torn {
             cut::cut(directory, &path, scan.bytes)?;
         }
-        let nonces = Entropy::draw()?.nonces();
+        let entropy = Entropy::draw()?;
+        let nonces = entropy.nonces();
+        let openings = openings_of(directory, scan.tree.size(), entropy.field_seed)?;
         let directory = directory.clone();
-        let writer = Self { directory, path, session, file, scan, signer, clock, tool, nonces };
+        let writer =
+            Self { directory, path, session, file, scan, signer, clock, tool, nonces, openings };
         if writer.scan.signed < writer.scan.tree.size() && writer.signs_already() {
             writer.sign()?;
         }
@@ -100,10 +105,14 @@ impl ReviewWriter {
         let mut lines = Vec::new();
         for body in bodies {
             let record = self.record(now, self.scan.tree.size() + records.len() as u64, body);
-            let line = record.line();
-            if line.len() as u64 >= MAX_LINE_BYTES {
+            let mut sealed = record.clone();
+            let opening = self.openings.seal(&sealed.nonce, sealed.seq, &mut sealed.body);
+            let line = sealed.line();
+            let bytes = line.len().max(opening);
+            if bytes as u64 >= MAX_LINE_BYTES {
+                self.openings.take_back(usize::MAX);
                 let limit = usize::try_from(MAX_LINE_BYTES).unwrap_or(usize::MAX);
-                return Err(Error::TextTooLong { bytes: line.len(), limit });
+                return Err(Error::TextTooLong { bytes, limit });
             }
             lines.extend_from_slice(&line);
             lines.push(b'\n');
@@ -148,8 +157,11 @@ impl ReviewWriter {
         let end = begin + lines.len() as u64;
         if end > MOST_BYTES {
             let fault = ReviewFault::TooLarge { limit: MOST_BYTES };
+            self.openings.take_back(usize::MAX);
             return Err(Error::BadReview { path: self.path.clone(), fault });
         }
+        let opened = self.openings.bytes();
+        self.openings.commit()?;
         let written = self
             .file
             .seek(SeekFrom::Start(begin))
@@ -158,6 +170,7 @@ impl ReviewWriter {
         if written.is_err() {
             // Half a line would be cut by the next one to write anyway.
             drop(self.file.set_len(begin));
+            self.openings.unwrite(opened);
         }
         written.failed("write", &self.path)?;
         self.scan.bytes = end;
@@ -169,6 +182,23 @@ impl ReviewWriter {
         let note = Checkpoint::of_review(self.session, tree.size(), tree.root()).sign(&self.signer);
         replace_file(&self.directory.review_checkpoint_file(), note.as_bytes())
     }
+}
+
+/// The openings, without those of an append that was interrupted.
+fn openings_of(
+    directory: &SessionDir,
+    records: u64,
+    fresh_seed: [u8; 32],
+) -> Result<OpeningsWriter, Error> {
+    let secrets = directory.secrets_dir();
+    private_dir().recursive(true).create(&secrets).failed("create", &secrets)?;
+    let seed = openings::seed_or(&directory.review_seed_file(), fresh_seed)?;
+    let path = directory.review_openings_file();
+    let bytes = openings::bytes_of(&path, records).failed("read", &path)?;
+    cut::cut(directory, &path, bytes)?;
+    let writer = OpeningsWriter::open(path, seed, bytes)?;
+    sync_dir(&directory.log_dir()).failed("write", &directory.log_dir())?;
+    Ok(writer)
 }
 
 /// Takes the lock, which ends with the file.

@@ -88,7 +88,7 @@ impl Reviews {
     pub fn reviewed(&self) -> Reviewed {
         let verdicts = self.records.iter().filter_map(|record| match &record.body {
             ReviewBody::Verdict(given) => {
-                let (verdict, reviewer) = (given.verdict.0, given.reviewer.clone());
+                let (verdict, reviewer) = (given.verdict.0, given.reviewer.as_str().to_owned());
                 let judged = Judged { verdict, reviewer, at: record.at.wall };
                 Some((given.destination.0.clone(), Arc::new(judged)))
             }

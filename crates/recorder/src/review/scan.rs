@@ -4,6 +4,7 @@ use crate::checkpoint::Checkpoint;
 use crate::directory::SessionDir;
 use crate::error::{Error, Failed, ReviewFault};
 use crate::merkle::{Hash, Tree};
+use crate::openings::{OpeningError, Openings};
 use crate::record::MAX_LINE_BYTES;
 use crate::record::review::{ReviewBody, ReviewRecord};
 use flow::id::SessionId;
@@ -89,6 +90,7 @@ impl Scan {
             return Err(Error::BadReview { path, fault });
         }
         let mut reader = BufReader::new(file).take(MOST_BYTES);
+        let mut openings = Openings::of_reviews(directory);
         let mut line = Vec::new();
         loop {
             line.clear();
@@ -98,12 +100,14 @@ impl Scan {
                 let record = ReviewRecord::parse(text).ok().filter(|_record| *end == b'\n')?;
                 self.comes_next(&record).then_some((record, Hash::of_leaf(text)))
             });
-            let Some((record, leaf)) = record else {
+            let Some((mut record, leaf)) = record else {
                 self.torn = !line.is_empty();
                 return Ok(root_as_signed);
             };
             self.bytes += read as u64;
             self.tree.push(leaf);
+            let ReviewRecord { nonce, seq, body, .. } = &mut record;
+            openings.open(*seq, nonce, body).map_err(bad_opening)?;
             self.records.push(record);
             if signed.is_some_and(|signed| signed.size == self.tree.size()) {
                 root_as_signed = Some(self.tree.root());
@@ -114,6 +118,13 @@ impl Scan {
     fn comes_next(&self, record: &ReviewRecord) -> bool {
         let opens = matches!(record.body, ReviewBody::Open(_));
         record.seq == self.tree.size() && opens == (record.seq == 0)
+    }
+}
+
+fn bad_opening(error: OpeningError) -> Error {
+    match error {
+        OpeningError::Io { path, source } => Error::File { doing: "read", path, source },
+        OpeningError::Fault { path, seq, fault } => Error::BadOpening { path, seq, fault },
     }
 }
 

@@ -5,6 +5,7 @@ use crate::checkpoint::Checkpoint;
 use crate::fixture::{Ticking, exchange, tool, writer};
 use crate::merkle::{Hash, Tree};
 use crate::record::review::{ReviewNote, SeenShape};
+use crate::record::sealed::Sealed;
 use crate::record::session::CloseWhy;
 use crate::record::value::Spelled;
 use crate::signer::Signer;
@@ -61,6 +62,10 @@ impl Made {
             .map(|path| std::fs::read(path).unwrap())
     }
 
+    fn openings(&self) -> Vec<u8> {
+        std::fs::read(self.directory.review_openings_file()).unwrap()
+    }
+
     fn put(&self, log: &[u8], note: Option<&[u8]>) {
         std::fs::write(self.directory.review_file(), log).unwrap();
         let checkpoint = self.directory.review_checkpoint_file();
@@ -74,8 +79,8 @@ impl Made {
 fn note(text: &str) -> ReviewBody {
     ReviewBody::Note(ReviewNote {
         destination: Some(Spelled("plain.example".parse().unwrap())),
-        reviewer: "m".to_owned(),
-        text: text.to_owned(),
+        reviewer: Sealed::Open("m".to_owned()),
+        text: Sealed::Open(text.to_owned()),
     })
 }
 
@@ -87,15 +92,15 @@ fn verdict(host: &str, verdict: Verdict) -> ReviewBody {
             version: String::new(),
         },
         destination: Spelled(host.parse().unwrap()),
-        reason: "because".to_owned(),
-        reviewer: "m".to_owned(),
+        reason: Sealed::Open("because".to_owned()),
+        reviewer: Sealed::Open("m".to_owned()),
         verdict: Spelled(verdict),
     })
 }
 
 fn texts(reviews: &Reviews) -> Vec<String> {
     let text = |record: &ReviewRecord| match &record.body {
-        ReviewBody::Note(note) => note.text.clone(),
+        ReviewBody::Note(note) => note.text.to_string(),
         body => body.kind().to_owned(),
     };
     reviews.records().iter().map(text).collect()
@@ -171,8 +176,11 @@ fn an_append_that_was_interrupted_at_any_byte_costs_itself_alone() {
     let [before, signed_before] = made.files();
     made.note("two");
     let [after, _] = made.files();
+    let openings = made.openings();
     for cut in before.len()..=after.len() {
         made.put(&after[..cut], Some(&signed_before));
+        // Those of the append were there before its lines.
+        std::fs::write(made.directory.review_openings_file(), &openings).unwrap();
         let whole = cut == after.len();
         let expected: &[&str] = match whole {
             true => &["review.open", "one", "two"],
@@ -185,7 +193,9 @@ fn an_append_that_was_interrupted_at_any_byte_costs_itself_alone() {
         let expected = [expected, &["three"]].concat();
         assert_eq!(made.texts(), expected, "cut at {cut}");
     }
-    let cuts = std::fs::read_dir(made.directory.cut_dir()).unwrap().count();
+    let cuts = std::fs::read_dir(made.directory.cut_dir()).unwrap();
+    let of_log = |name: std::ffi::OsString| name.to_string_lossy().starts_with("review.jsonl.");
+    let cuts = cuts.filter(|entry| of_log(entry.as_ref().unwrap().file_name())).count();
     assert_eq!(cuts, after.len() - before.len() - 1, "what is cut is kept");
 }
 
@@ -194,13 +204,43 @@ fn the_first_append_can_be_interrupted_too() {
     let made = Made::new();
     made.note("one");
     let [whole, _] = made.files();
+    let openings = made.openings();
     for cut in 0..=whole.len() {
         made.put(&whole[..cut], None);
+        std::fs::write(made.directory.review_openings_file(), &openings).unwrap();
         made.note("again");
         let texts = made.texts();
         assert!(texts.first().is_some_and(|first| first == "review.open"), "cut at {cut}");
         assert!(texts.last().is_some_and(|last| last == "again"), "cut at {cut}");
     }
+}
+
+#[test]
+fn openings_of_an_append_whose_lines_were_not_written_are_cut_off() {
+    let made = Made::new();
+    made.note("one");
+    let ([log, checkpoint], openings) = (made.files(), made.openings());
+    made.note("two");
+    let after = made.openings();
+    for cut in openings.len()..=after.len() {
+        made.put(&log, Some(&checkpoint));
+        std::fs::write(made.directory.review_openings_file(), &after[..cut]).unwrap();
+        assert_eq!(made.texts(), ["review.open", "one"], "cut at {cut}");
+        made.note("three");
+        assert_eq!(made.texts(), ["review.open", "one", "three"], "cut at {cut}");
+    }
+}
+
+#[test]
+fn a_text_that_was_changed_is_refused_and_one_that_is_withheld_is_hidden() {
+    let made = Made::new();
+    made.note("one");
+    let changed = String::from_utf8(made.openings()).unwrap().replace("one", "two");
+    std::fs::write(made.directory.review_openings_file(), changed).unwrap();
+    let error = made.read().unwrap_err();
+    assert!(matches!(error, Error::BadOpening { seq: 1, .. }), "{error}");
+    std::fs::remove_file(made.directory.review_openings_file()).unwrap();
+    assert_eq!(made.texts(), ["review.open", "(withheld)"]);
 }
 
 #[test]

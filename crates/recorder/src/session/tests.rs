@@ -156,11 +156,11 @@ fn a_record_that_is_too_long_for_a_reader_leaves_a_gap_in_its_place() {
     });
     head.unwrap().target = vec![b'a'; longest].into();
     record(&mut writer, events);
-    // As long as a line can be, with its newline.
-    let mark = |text: String| Body::Marker(Marker { text });
+    // As long as the line of its opening can be, with its newline.
+    let mark = |text: String| Body::Marker(Marker { text: Sealed::Open(text) });
     let at = crate::fixture::at(1);
     let seq = writer.parts.log.tree().size();
-    let empty = Record { at, nonce: [0; 16], seq, body: mark(String::new()) }.line().len() + 1;
+    let empty = format!("{{\"seq\":{seq},\"values\":[\"\"]}}\n").len();
     writer.parts.log.append(at, mark("x".repeat(longest - empty)));
     writer.parts.log.append(at, mark("x".repeat(longest - empty + 1)));
     writer.close(CloseWhy::Finished).unwrap();

@@ -23,6 +23,7 @@ use flow::address::Host;
 use flow::verdict::Verdict;
 use recorder::read::DestinationRow;
 use recorder::record::review::{ReviewBody, ReviewNote, ReviewVerdict};
+use recorder::record::sealed::Sealed;
 use recorder::record::value::Spelled;
 use reviewer::text;
 use std::collections::BTreeSet;
@@ -100,8 +101,8 @@ fn set(
     let record = writer.append(ReviewBody::Verdict(ReviewVerdict {
         assessment: seen.shape(),
         destination: Spelled(host.clone()),
-        reason,
-        reviewer: reviewer.clone(),
+        reason: Sealed::Open(reason),
+        reviewer: Sealed::Open(reviewer.clone()),
         verdict: Spelled(verdict),
     }))?;
     context.say(&format!("{host}: {} by {reviewer}, review record {}", verdict.word(), record.seq));
@@ -122,7 +123,11 @@ fn note(
     let desk = Desk::with(&session, writer.reviews()?)?;
     let (host, _row) = find(&desk, name)?;
     let destination = Some(Spelled(host.clone()));
-    let body = ReviewBody::Note(ReviewNote { destination, reviewer, text });
+    let body = ReviewBody::Note(ReviewNote {
+        destination,
+        reviewer: Sealed::Open(reviewer),
+        text: Sealed::Open(text),
+    });
     let record = writer.append(body)?;
     context.say(&format!("{host}: noted, review record {}", record.seq));
     Ok(Exit::Ok)

@@ -14,6 +14,7 @@ use geoip::SetChoice;
 use recorder::read::DestinationRow;
 use recorder::record::opinion::{OpinionShape, ReviewOpinion};
 use recorder::record::review::ReviewBody;
+use recorder::record::sealed::Sealed;
 use recorder::record::session::SourceShape;
 use recorder::review::Reviews;
 use serde::Serialize;
@@ -59,7 +60,7 @@ pub(super) fn run(
         let record = writer.append(ReviewBody::Opinion(ReviewOpinion {
             addresses: addresses.to_vec(),
             databases: databases.clone(),
-            reviewer: reviewer.clone(),
+            reviewer: Sealed::Open(reviewer.clone()),
             set: other.set(),
         }))?;
         records.push(record.seq);

@@ -12,6 +12,7 @@ use flow::filter::Filter;
 use recorder::read::{DestinationQuery, DestinationRow, Reviewed};
 use recorder::record::flag::FlagShape;
 use recorder::record::review::{Change, PolicyShape, ReviewBody, ReviewPolicy};
+use recorder::record::sealed::Sealed;
 use recorder::record::value::{Count, Spelled};
 use serde::Serialize;
 use std::sync::Arc;
@@ -51,7 +52,7 @@ pub(super) fn run(
         changed: Count(changed as u64),
         changes,
         policies: policies.iter().map(PolicyShape::from).collect(),
-        reviewer,
+        reviewer: Sealed::Open(reviewer),
     }))?;
     rows.finish()?;
     let (all, seq) = (after.len(), record.seq);

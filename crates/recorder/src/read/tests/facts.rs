@@ -1,17 +1,11 @@
 use super::super::facts::Questions;
 use super::destinations::host;
 use super::*;
-use crate::record::Record;
 use flow::id::RecordSeq;
 
 /// The kinds of the records that a destination's facts cite, by axis.
 fn kinds(made: &Made, name: &str) -> [Vec<String>; 2] {
-    let log = std::fs::read(made.session.log_file()).unwrap();
-    let records: Vec<Record> = log
-        .split(|byte| *byte == b'\n')
-        .filter(|line| !line.is_empty())
-        .map(|line| Record::parse(line).unwrap())
-        .collect();
+    let records = made.records();
     let kind = |seq: &RecordSeq| {
         let record = records.iter().find(|record| record.seq == seq.0).unwrap();
         record.body.kind().to_owned()

@@ -8,6 +8,7 @@ use crate::fixture::{Ticking, tool};
 use crate::probe::{ProbeFile, ProbeShape, tests::probe};
 use crate::record::probe::{ReviewProbe, Standing};
 use crate::record::review::ReviewBody;
+use crate::record::sealed::Sealed;
 use crate::record::value::Spelled;
 use crate::review::{ReviewWriter, Reviews};
 use crate::signer::Signer;
@@ -61,7 +62,7 @@ fn record(file: &ProbeFile) -> ReviewProbe {
     ReviewProbe {
         file: file.text().to_owned(),
         key: file.key().0.into(),
-        reviewer: "m".to_owned(),
+        reviewer: Sealed::Open("m".to_owned()),
         sha256: file.sha256(),
         standing: Standing::Unknown,
     }

@@ -1,0 +1,117 @@
+//! The session format as `docs/FORMAT.md` has it, read by a program that knows nothing else
+//! (`python/read_session.py`), and what of a session stands in its log as commitments alone.
+
+use harness::case::Case;
+use harness::device::read_head;
+use harness::origin::Origin;
+use harness::tool::{self, Output, SHORT};
+use serde_json::Value;
+use std::path::{Path, PathBuf};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+const HOST: &str = "app.example";
+
+/// A session with two requests, a reviewed destination, and its directory.
+async fn recorded() -> (Case, PathBuf) {
+    let mut case = Case::new();
+    let origin = Origin::plain(|mut stream| async move {
+        while !read_head(&mut stream).await.is_empty() {
+            let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nSet-Cookie: id=4711\r\n\r\nok";
+            stream.write_all(answer).await.ok();
+        }
+    })
+    .await;
+    case.place(HOST, "8.136.0.1", origin.socket());
+    case.setting("device = \"Phone of M\"");
+    let landfall = case.start();
+    let mut stream = TcpStream::connect(landfall.proxy()).await.unwrap();
+    for path in ["/account?user=mara", "/\u{e9}"] {
+        let request = format!(
+            "GET http://{HOST}{path} HTTP/1.1\r\nHost: {HOST}\r\nAuthorization: Bearer t0ps3cret\r\n\r\n"
+        );
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = vec![0; 60];
+        stream.read_exact(&mut answer).await.unwrap();
+    }
+    drop(stream);
+    assert!(landfall.stop().status.success());
+    let words = ["review", "set", HOST, "--verdict", "concern", "--reason", "seen by me"];
+    case.cli(&[&words[..], &["--reviewer", "Mara R"]].concat()).expect_success();
+    let session = std::fs::read_dir(case.path("data/sessions")).unwrap().next().unwrap().unwrap();
+    (case, session.path())
+}
+
+fn read(session: &Path) -> Output {
+    let mut python = tool::python();
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/python/read_session.py");
+    tool::run(python.arg(script).arg(session), SHORT)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stranger_reads_and_checks_a_session_by_its_documentation() {
+    let (_case, session) = recorded().await;
+    let found: Value = serde_json::from_str(&read(&session).expect_success().text()).unwrap();
+    assert_eq!(found["targets"], serde_json::json!(["/account?user=mara", "/\u{e9}"]), "{found:#}");
+    assert_eq!(found["records"], found["signed"], "{found:#}");
+    assert!(found["sealed"].as_u64().unwrap() > 10, "{found:#}");
+    assert_eq!((&found["reviews"], &found["sealed_reviews"]), (&2.into(), &2.into()), "{found:#}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_changed_byte_of_an_opening_is_noticed() {
+    let (case, session) = recorded().await;
+    for (file, from, to) in [
+        ("log/openings.jsonl", "user=mara", "user=nora"),
+        ("log/openings.jsonl", "t0ps3cret", "t0ps3cre7"),
+        ("log/review.openings.jsonl", "seen by me", "seen by us"),
+    ] {
+        let path = session.join(file);
+        let text = std::fs::read_to_string(&path).unwrap();
+        std::fs::write(&path, text.replacen(from, to, 1)).unwrap();
+        assert!(!read(&session).status.success(), "{file}: {to}");
+        std::fs::write(&path, &text).unwrap();
+    }
+    let openings = session.join("log/openings.jsonl");
+    let text = std::fs::read_to_string(&openings).unwrap();
+    std::fs::write(&openings, text.replacen("t0ps3cret", "t0ps3cre7", 1)).unwrap();
+    let flow = case.cli(&["flow", "show", "c1.1"]);
+    assert_eq!(flow.status.code(), Some(1), "{}", flow.text());
+    let error = flow.error_text();
+    assert!(error.contains("is not the one that it commits to"), "{error}");
+    assert!(error.contains("hint: restore the session from a copy"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_without_its_openings_is_read_and_tells_nothing_private() {
+    const PRIVATE: [&str; 7] =
+        ["account", "mara", "t0ps3cret", "4711", "Phone of M", "Mara R", "seen by me"];
+    let (case, session) = recorded().await;
+    let shown = case.cli(&["flow", "show", "c1.1"]).expect_success().text();
+    assert!(shown.contains("user=mara") && shown.contains("t0ps3cret"), "{shown}");
+    let logs = ["log/records.jsonl", "log/review.jsonl"].map(|log| session.join(log));
+    let logs = logs.map(|log| std::fs::read_to_string(log).unwrap()).concat();
+    assert!(logs.contains(HOST), "whom it talked to is never hidden");
+    for private in PRIVATE {
+        assert!(!logs.contains(private), "{private}");
+    }
+    for file in ["log/openings.jsonl", "log/review.openings.jsonl", "index.sqlite"] {
+        std::fs::remove_file(session.join(file)).unwrap();
+    }
+    for words in [
+        &["flow", "list"][..],
+        &["flow", "show", "c1.1"],
+        &["flow", "show", "c1.1", "-o", "jsonl"],
+        &["session", "show"],
+        &["dest", "show", HOST],
+        &["review", "show", HOST],
+        &["export", "--format", "har", "--out", "-"],
+    ] {
+        let output = case.cli(words).expect_success();
+        for private in PRIVATE.iter().filter(|private| **private != "account") {
+            assert!(!output.text().contains(private), "{words:?}: {private}: {}", output.text());
+        }
+    }
+    let shown = case.cli(&["flow", "show", "c1.1", "-o", "table"]).expect_success().text();
+    assert!(shown.contains("GET (withheld) HTTP/1.1"), "{shown}");
+}
