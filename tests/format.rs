@@ -7,18 +7,28 @@ use harness::origin::Origin;
 use harness::tool::{self, Output, SHORT};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 const HOST: &str = "app.example";
+/// Of three chunks and a part of one.
+static BODY: LazyLock<String> = LazyLock::new(|| "0123456".repeat(500));
 
 /// A session with two requests, a reviewed destination, and its directory.
 async fn recorded() -> (Case, PathBuf) {
     let mut case = Case::new();
     let origin = Origin::plain(|mut stream| async move {
         while !read_head(&mut stream).await.is_empty() {
-            let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nSet-Cookie: id=4711\r\n\r\nok";
-            stream.write_all(answer).await.ok();
+            let head =
+                "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nSet-Cookie: id=4711\r\n\r\n";
+            let body = BODY
+                .as_bytes()
+                .chunks(1_500)
+                .map(|part| [format!("{:x};x\r\n", part.len()).as_bytes(), part, b"\r\n"].concat());
+            let body = body.collect::<Vec<_>>().concat();
+            let answer = [head.as_bytes(), &body, b"0\r\nServer-Timing: t\r\n\r\n"].concat();
+            stream.write_all(&answer).await.ok();
         }
     })
     .await;
@@ -31,8 +41,10 @@ async fn recorded() -> (Case, PathBuf) {
             "GET http://{HOST}{path} HTTP/1.1\r\nHost: {HOST}\r\nAuthorization: Bearer t0ps3cret\r\n\r\n"
         );
         stream.write_all(request.as_bytes()).await.unwrap();
-        let mut answer = vec![0; 60];
-        stream.read_exact(&mut answer).await.unwrap();
+        let mut answer = Vec::new();
+        while !answer.ends_with(b"Server-Timing: t\r\n\r\n") {
+            answer.push(stream.read_u8().await.unwrap());
+        }
     }
     drop(stream);
     assert!(landfall.stop().status.success());
@@ -55,6 +67,7 @@ async fn a_stranger_reads_and_checks_a_session_by_its_documentation() {
     assert_eq!(found["targets"], serde_json::json!(["/account?user=mara", "/\u{e9}"]), "{found:#}");
     assert_eq!(found["records"], found["signed"], "{found:#}");
     assert!(found["sealed"].as_u64().unwrap() > 10, "{found:#}");
+    assert_eq!(found["bodies"], 2, "{found:#}");
     assert_eq!((&found["reviews"], &found["sealed_reviews"]), (&2.into(), &2.into()), "{found:#}");
 }
 

@@ -21,6 +21,8 @@ pub enum Error {
     Unsigned,
     /// The session is still being recorded.
     Running,
+    /// Its review log could not be read.
+    Review(recorder::Error),
 }
 
 impl fmt::Display for Error {
@@ -33,6 +35,7 @@ impl fmt::Display for Error {
             Self::Archive(_) => "the bundle cannot be written",
             Self::Unsigned => "the bundle cannot be signed",
             Self::Running => "the session is still being recorded",
+            Self::Review(_) => "the session's review log cannot be read",
         })
     }
 }
@@ -44,6 +47,7 @@ impl std::error::Error for Error {
             Self::File(source) | Self::Output(source) => Some(source),
             Self::Json(source) => Some(source),
             Self::Archive(source) => Some(source),
+            Self::Review(source) => Some(source),
             Self::Unsigned | Self::Running => None,
         }
     }
@@ -52,6 +56,12 @@ impl std::error::Error for Error {
 impl From<ReadError> for Error {
     fn from(source: ReadError) -> Self {
         Self::Read(source)
+    }
+}
+
+impl From<recorder::Error> for Error {
+    fn from(source: recorder::Error) -> Self {
+        Self::Review(source)
     }
 }
 

@@ -190,6 +190,7 @@ fn recorded(data: &std::path::Path, simulated: bool) -> Session {
             session: [1; 16],
             frame_seed: [2; 32],
             field_seed: [4; 32],
+            body_secret: [5; 32],
             nonce_seed: [3; 32],
         },
     };

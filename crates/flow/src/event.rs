@@ -2,7 +2,7 @@
 
 use crate::address::{DeviceAddr, Hop, Target, Upstream};
 use crate::dns::Lookup;
-use crate::http::{ExchangeEnd, Field, LostSync, RequestHead, ResponseHead};
+use crate::http::{Body, ExchangeEnd, Field, LostSync, RequestHead, ResponseHead};
 use crate::id::{ConnectionId, ExchangeId};
 use crate::message::{Message, MessageKind};
 use crate::round_trip::RoundTripSample;
@@ -116,6 +116,10 @@ impl Event {
             Self::Request { head, .. } => head_weight(head.extent, &head.fields),
             Self::Response { head, .. } => head_weight(head.extent, &head.fields),
             Self::Message { message, .. } => message_weight(&message.kind),
+            Self::ExchangeEnded { end, .. } => {
+                let bodies = [Some(&end.request_body), end.response_body.as_ref()];
+                bodies.into_iter().flatten().map(body_weight).sum()
+            }
             Self::ClientHello { hello, .. } => hello.raw.len(),
             Self::Leaf { certificate, .. } => certificate.len(),
             Self::UpstreamTls { tls, .. } => {
@@ -248,6 +252,11 @@ pub struct Timings {
 /// Compressed heads are small on the wire and large in memory, so fields count too.
 fn head_weight(extent: Extent, fields: &[Field]) -> usize {
     (extent.len() as usize).saturating_add(size_of_val(fields))
+}
+
+fn body_weight(body: &Body) -> usize {
+    let digests = body.digests.as_ref();
+    digests.map_or(0, |digests| size_of_val(digests.0.as_slice()))
 }
 
 fn message_weight(kind: &MessageKind) -> usize {

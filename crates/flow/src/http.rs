@@ -111,8 +111,19 @@ pub struct Body {
     pub trailers: Vec<Field>,
     /// The messages in it; `None` where it was not read as messages.
     pub messages: Option<MessageCount>,
+    /// What its bytes are committed to with; `None` of a body without any, and of one that is larger
+    /// than `observed_body_bytes` of the limits.
+    pub digests: Option<ChunkDigests>,
     /// When the last byte was seen.
     pub at: Stamp,
+}
+
+/// SHA-256 of each [`ChunkDigests::CHUNK_BYTES`] of a body, in order; the last one may be shorter.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ChunkDigests(pub Vec<[u8; 32]>);
+
+impl ChunkDigests {
+    pub const CHUNK_BYTES: usize = 1024;
 }
 
 /// What an exchange turned into.

@@ -24,6 +24,10 @@ pub struct Limits {
     pub observed_header_bytes: usize,
     /// Streams observed at once on one HTTP/2 connection.
     pub observed_streams: usize,
+    /// Bytes of a body up to which each KiB of it is hashed, so that the record can commit to every
+    /// one by itself; of a larger one nothing is hashed, as the frames commit to it. While a body
+    /// passes, its hashes take 32 bytes for each KiB, and what is not hashed yet up to 1 KiB.
+    pub observed_body_bytes: usize,
     /// Messages (WebSocket, gRPC, server-sent events) recorded of one body; the rest is counted.
     pub observed_messages: u64,
     /// Time for a request head to arrive on the active path.
@@ -106,6 +110,7 @@ impl Default for Limits {
             request_head_bytes: (64 * KIB) as usize,
             observed_header_bytes: (256 * KIB) as usize,
             observed_streams: 1_000,
+            observed_body_bytes: MIB as usize,
             observed_messages: 10_000,
             request_head_time: Duration::from_secs(30),
             undecided_time: Duration::from_millis(500),

@@ -8,6 +8,7 @@
 
 mod base64url;
 pub mod body;
+mod chunks;
 pub mod client_hello;
 mod fingerprint;
 mod found;

@@ -1,7 +1,8 @@
 //! The running account of one body: its extent in the stream, its length and the messages in it. It
-//! knows no framing: whoever follows the framing tells it what is payload and what is covered. It
-//! does not hash: the frames of the stream store commit to the bytes already.
+//! knows no framing: whoever follows the framing tells it what is payload and what is covered. What
+//! is hashed of it, and salted before it is recorded, is [`crate::chunks`]' business.
 
+use crate::chunks::ChunkHasher;
 use crate::messages::{MessageFollower, SENT_BEFORE_ANSWER};
 use flow::event::Event;
 use flow::http::{Body, BodyEnd, Field, Framing};
@@ -13,15 +14,18 @@ pub(crate) struct BodyTally {
     framing: Framing,
     extent: Extent,
     bytes: u64,
+    hasher: ChunkHasher,
     at: Stamp,
     messages: Option<Box<MessageFollower>>,
 }
 
 impl BodyTally {
-    /// A body without a byte so far, at `offset` of its stream.
-    pub(crate) fn new(framing: Framing, offset: u64, at: Stamp) -> Self {
+    /// A body without a byte so far, at `offset` of its stream; it is hashed if it turns out to have
+    /// at most `hashed_bytes`.
+    pub(crate) fn new(framing: Framing, offset: u64, at: Stamp, hashed_bytes: usize) -> Self {
         let extent = Extent { start: offset, end: offset };
-        Self { framing, extent, bytes: 0, at, messages: None }
+        let hasher = ChunkHasher::new(hashed_bytes);
+        Self { framing, extent, bytes: 0, hasher, at, messages: None }
     }
 
     /// Reads the body as messages as well. One of which something has passed already can no longer
@@ -36,6 +40,7 @@ impl BodyTally {
     /// Takes in payload: bytes of the body with the framing removed.
     pub(crate) fn payload(&mut self, at: Stamp, bytes: &[u8], events: &mut Vec<Event>) {
         self.bytes = self.bytes.saturating_add(bytes.len() as u64);
+        self.hasher.feed(bytes);
         if let Some(messages) = &mut self.messages {
             messages.feed(at, bytes, events);
         }
@@ -68,6 +73,7 @@ impl BodyTally {
             end,
             trailers,
             messages: self.messages.map(|messages| messages.finish(events)),
+            digests: self.hasher.finish(),
             at: self.at,
         }
     }
@@ -94,7 +100,7 @@ mod tests {
 
     #[test]
     fn the_extent_spans_from_the_first_to_the_last_range_and_the_length_is_the_payload() {
-        let mut tally = BodyTally::new(Framing::Http2 { stream_id: 1 }, 5, at(1));
+        let mut tally = BodyTally::new(Framing::Http2 { stream_id: 1 }, 5, at(1), 1 << 20);
         tally.cover(Extent { start: 100, end: 112 }, at(2));
         let mut events = Vec::new();
         tally.payload(at(2), b"abc", &mut events);
@@ -106,7 +112,7 @@ mod tests {
 
     #[test]
     fn a_body_without_a_byte_is_an_empty_extent_where_it_would_have_begun() {
-        let tally = BodyTally::new(Framing::None, 7, at(1));
+        let tally = BodyTally::new(Framing::None, 7, at(1), 1 << 20);
         let body = tally.finish(BodyEnd::Complete, Vec::new(), &mut Vec::new());
         assert_eq!((body.extent, body.bytes), (Extent { start: 7, end: 7 }, 0));
     }

@@ -96,7 +96,12 @@ impl SessionDir {
         self.path.join("secrets").join("field.seed")
     }
 
-    /// The same of the review log, which other installations may write.
+    /// What the salts of the bodies are made of that the record log commits to.
+    pub fn body_seed_file(&self) -> PathBuf {
+        self.path.join("secrets").join("body.seed")
+    }
+
+    /// What [`Self::field_seed_file`] is to the record log, to the review log, which other installations may write.
     pub fn review_seed_file(&self) -> PathBuf {
         self.path.join("secrets").join("review.seed")
     }

@@ -14,6 +14,8 @@ pub struct Entropy {
     pub frame_seed: [u8; 32],
     /// From which the salts of sealed values are derived; stored with the session's secrets.
     pub field_seed: [u8; 32],
+    /// From which the salts of bodies' chunks are derived; stored with the session's secrets.
+    pub body_secret: [u8; 32],
     /// From which the records' nonces are derived; never stored.
     pub nonce_seed: [u8; 32],
 }
@@ -24,11 +26,15 @@ impl Entropy {
     /// # Errors
     /// [`Error::Crypto`] when the system has none.
     pub fn draw() -> Result<Self, Error> {
-        let zeros = [0; 32];
-        let mut drawn =
-            Self { session: [0; 16], frame_seed: zeros, field_seed: zeros, nonce_seed: zeros };
-        let Self { session, frame_seed, field_seed, nonce_seed } = &mut drawn;
-        for part in [&mut session[..], frame_seed, field_seed, nonce_seed] {
+        let mut drawn = Self {
+            session: [0; 16],
+            frame_seed: [0; 32],
+            field_seed: [0; 32],
+            body_secret: [0; 32],
+            nonce_seed: [0; 32],
+        };
+        let Self { session, frame_seed, field_seed, body_secret, nonce_seed } = &mut drawn;
+        for part in [&mut session[..], frame_seed, field_seed, body_secret, nonce_seed] {
             rand::fill(part).map_err(|_unspecified| Error::Crypto("drawing random bytes"))?;
         }
         Ok(drawn)

@@ -66,6 +66,7 @@ pub(crate) fn setup(data_dir: &Path) -> Setup {
             session: [1; 16],
             frame_seed: [2; 32],
             field_seed: [4; 32],
+            body_secret: [5; 32],
             nonce_seed: [3; 32],
         },
     }
@@ -204,6 +205,7 @@ pub(crate) fn end(number: u64) -> Vec<Event> {
         end: BodyEnd::Complete,
         trailers: Vec::new(),
         messages: None,
+        digests: None,
         at: at(number),
     };
     let up = REQUEST.len() as u64;

@@ -1,5 +1,6 @@
 //! Opening a session: its name, its directory, its secrets and its first record.
 
+use crate::body::BodySecret;
 use crate::directory::{SessionDir, private_dir, replace_file};
 use crate::draft::Draft;
 use crate::enrich::{Annotator, Sources};
@@ -77,6 +78,7 @@ pub(crate) fn begin(
     let (directory, lock) = create_directory(&sessions, name, session, now.wall.0)?;
     replace_file(&directory.seed_file(), &setup.entropy.frame_seed)?;
     replace_file(&directory.field_seed_file(), &setup.entropy.field_seed)?;
+    replace_file(&directory.body_seed_file(), &setup.entropy.body_secret)?;
     let field_seed = FieldSeed::new(setup.entropy.field_seed);
     let mut log = RecordLog::create(&directory, setup.entropy.nonces(), field_seed)?;
     let open = SessionOpen {
@@ -104,6 +106,7 @@ pub(crate) fn begin(
         lock,
         log,
         store,
+        bodies: BodySecret::new(setup.entropy.body_secret),
         annotator: Annotator::new(setup.databases, setup.limits.assessment_cache_entries),
         signer,
         limits: setup.limits,

@@ -17,6 +17,7 @@ mod tests;
 pub use difference::Difference;
 pub use outcome::Reobserved;
 
+use crate::body::BodySecret;
 use crate::directory::SessionDir;
 use crate::index::IndexError;
 use crate::index::build::log_length;
@@ -33,6 +34,7 @@ use flow::stream::Leg;
 use pairs::Found;
 use replay::Replay;
 use std::collections::BTreeMap;
+use std::io::ErrorKind;
 
 /// Derives the exchanges again and hands each difference to `each`, connection by connection in the
 /// order in which they ended. `limits` are those with which the session was recorded.
@@ -48,13 +50,14 @@ pub fn reobserve(
     let committed = log_length(directory)?;
     let mut lines = LogLines::open(&path, 0)?;
     let mut openings = Openings::of_records(directory);
+    let bodies = secret(directory)?;
     let mut pass = Pass {
         directory,
         limits,
         open: BTreeMap::new(),
         closing: Vec::new(),
         cut: Vec::new(),
-        found: Found { totals: Reobserved::default(), each },
+        found: Found { totals: Reobserved::default(), bodies: bodies.as_ref(), each },
     };
     let mut line = Vec::new();
     while let Some(offset) = lines.next(committed, &mut line)? {
@@ -167,6 +170,16 @@ impl Pass<'_> {
             replay.finish(&mut self.found)?;
         }
         Ok(self.found.totals)
+    }
+}
+
+/// What the salts of the bodies are made of, where it is not withheld.
+fn secret(directory: &SessionDir) -> Result<Option<BodySecret>, ReadError> {
+    let path = directory.body_seed_file();
+    match std::fs::read(&path) {
+        Ok(secret) => Ok(<[u8; 32]>::try_from(secret).ok().map(BodySecret::new)),
+        Err(none) if none.kind() == ErrorKind::NotFound => Ok(None),
+        Err(source) => Err(ReadError::File { doing: "read", path, source }),
     }
 }
 

@@ -2,6 +2,7 @@
 //! order that lets the log never point at what is not there. Threads and channels are the
 //! business of [`crate::recording`].
 
+use crate::body::BodySecret;
 use crate::checkpoint::Checkpoint;
 use crate::connection::{Connection, Room, bounded_chain};
 use crate::directory::{SessionDir, private_file, replace_file};
@@ -61,6 +62,7 @@ pub(crate) struct Parts {
     pub(crate) lock: File,
     pub(crate) log: RecordLog,
     pub(crate) store: StreamStore,
+    pub(crate) bodies: BodySecret,
     pub(crate) annotator: Annotator,
     pub(crate) signer: Signer,
     pub(crate) limits: Limits,
@@ -256,7 +258,7 @@ impl SessionWriter {
 
     /// Appends what an observer saw.
     fn append_derived(&mut self, event: &Event) {
-        if let Some((at, body)) = Body::derived(event) {
+        if let Some((at, body)) = Body::derived(event, Some(&self.parts.bodies)) {
             self.append(at, body);
         }
     }

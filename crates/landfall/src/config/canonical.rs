@@ -117,6 +117,7 @@ fn limits(limits: &Limits) -> Value {
         "request-head-bytes": size(limits.request_head_bytes),
         "observed-header-bytes": size(limits.observed_header_bytes),
         "observed-streams": limits.observed_streams,
+        "observed-body-bytes": size(limits.observed_body_bytes),
         "observed-messages": limits.observed_messages,
         "request-head-time": time(limits.request_head_time),
         "undecided-time": time(limits.undecided_time),
@@ -298,7 +299,7 @@ mod tests {
         }
         assert!(!text.contains("sunny"), "{text}");
         let table: toml::Table = text.parse().unwrap();
-        assert_eq!(table.get("limits").and_then(|limits| limits.as_table()).unwrap().len(), 39);
+        assert_eq!(table.get("limits").and_then(|limits| limits.as_table()).unwrap().len(), 40);
         // The recorded text is refused until it has real passwords again.
         let refused = parse(&text, Path::new("landfall.toml")).map(|written| {
             let data = DataDir::new(Some("data".into())).unwrap();

@@ -19,6 +19,7 @@ pub(super) struct LimitsTable {
     pub(super) request_head_bytes: Option<Text<SizeText>>,
     pub(super) observed_header_bytes: Option<Text<SizeText>>,
     pub(super) observed_streams: Option<usize>,
+    pub(super) observed_body_bytes: Option<Text<SizeText>>,
     pub(super) observed_messages: Option<u64>,
     pub(super) request_head_time: Option<Text<DurationText>>,
     pub(super) undecided_time: Option<Text<DurationText>>,
@@ -112,6 +113,9 @@ pub(super) fn limits(written: &LimitsTable, place: &Place<'_>) -> Result<Limits,
     }
     if let Some(Text(SizeText(bytes))) = written.free_disk_bytes {
         limits.free_disk_bytes = bytes;
+    }
+    if let Some(Text(SizeText(bytes))) = written.observed_body_bytes {
+        limits.observed_body_bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
     }
     let messages = &mut limits.observed_messages;
     *messages = written.observed_messages.unwrap_or(*messages);

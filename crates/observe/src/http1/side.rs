@@ -19,6 +19,7 @@ pub(super) struct Side {
     /// Offset of the next byte in the stream.
     offset: u64,
     header_limit: usize,
+    hashed_bytes: usize,
     reading: Reading,
 }
 
@@ -69,11 +70,13 @@ impl Lost {
 }
 
 impl Side {
-    pub(super) fn new(direction: Direction, header_limit: usize) -> Self {
+    /// Heads may have `header_limit` bytes; bodies of at most `hashed_bytes` are hashed.
+    pub(super) fn new(direction: Direction, header_limit: usize, hashed_bytes: usize) -> Self {
         Self {
             direction,
             offset: 0,
             header_limit,
+            hashed_bytes,
             reading: Reading::Head(HeadBuffer::new(header_limit)),
         }
     }
@@ -129,7 +132,7 @@ impl Side {
         at: Stamp,
         events: &mut Vec<Event>,
     ) -> Option<Body> {
-        let mut tally = Box::new(BodyTally::new(length.framing(), self.offset, at));
+        let mut tally = Box::new(self.tally(length.framing(), at));
         if let Some(messages) = messages {
             tally.follow(messages, events);
         }
@@ -138,9 +141,13 @@ impl Side {
         self.body_if_done(events)
     }
 
+    fn tally(&self, framing: Framing, at: Stamp) -> BodyTally {
+        BodyTally::new(framing, self.offset, at, self.hashed_bytes)
+    }
+
     /// Decides nothing about what comes until [`Side::decide_for_http`] or [`Side::switch`].
     pub(super) fn hold(&mut self, at: Stamp) {
-        let tally = Box::new(BodyTally::new(Framing::Identity, self.offset, at));
+        let tally = Box::new(self.tally(Framing::Identity, at));
         self.reading = Reading::Undecided { from: None, tally };
     }
 

@@ -49,6 +49,8 @@ pub(super) struct HeadSeen {
     pub(super) at: Stamp,
     /// The head was all that this side sends.
     pub(super) end_stream: bool,
+    /// A body that follows is hashed if it has at most so many bytes.
+    pub(super) hashed_bytes: usize,
 }
 
 impl Stream {
@@ -187,7 +189,7 @@ impl Half {
         } else {
             (Framing::Http2 { stream_id }, None)
         };
-        let tally = BodyTally::new(framing, head.offset, head.at);
+        let tally = BodyTally::new(framing, head.offset, head.at, head.hashed_bytes);
         Self { tally, end, trailers: Vec::new() }
     }
 

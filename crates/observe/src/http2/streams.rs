@@ -35,6 +35,7 @@ pub(super) struct Streams {
     trailer_limit: usize,
     /// Messages that are told of, of each body.
     message_limit: u64,
+    hashed_bytes: usize,
 }
 
 /// A stream by its identifier.
@@ -58,6 +59,7 @@ impl Streams {
             trailer_bytes: 0,
             trailer_limit: limits.observed_header_bytes,
             message_limit: limits.observed_messages,
+            hashed_bytes: limits.observed_body_bytes,
         }
     }
 
@@ -69,7 +71,7 @@ impl Streams {
         offset: u64,
         at: Stamp,
     ) {
-        let seen = HeadSeen { offset, at, end_stream: true };
+        let seen = HeadSeen { offset, at, end_stream: true, hashed_bytes: self.hashed_bytes };
         self.open.insert(1, Stream::adopted(exchange, request_body, seen));
         self.last_requested = 1;
         self.exchanges = exchange.number;
@@ -263,7 +265,8 @@ impl Streams {
         out.push(Event::Request { exchange, head: Box::new(head) });
         // A promised request has no body.
         let end_stream = block.end_stream || is_pushed;
-        let seen = HeadSeen { offset: block.extent.end, at, end_stream };
+        let hashed_bytes = self.hashed_bytes;
+        let seen = HeadSeen { offset: block.extent.end, at, end_stream, hashed_bytes };
         let mut stream = Stream::new(exchange, stream_id, seen, asked);
         if let Some(messages) = messages {
             stream.follow(direction, messages, out);
@@ -291,6 +294,7 @@ impl Streams {
             return Err(Fault::InterimEnd { stream_id });
         }
         let (exchange, limit) = (stream.exchange(), self.message_limit);
+        let hashed_bytes = self.hashed_bytes;
         let place = |direction| Place { exchange, direction, at, limit };
         let messages = MessageFollower::of_body(place(Direction::Down), &fields);
         let deflates = permessage_deflate(&fields).is_some();
@@ -305,7 +309,8 @@ impl Streams {
         out.push(Event::Response { exchange, head: Box::new(head) });
         if !is_interim {
             let end_stream = block.end_stream;
-            stream.answer(status, HeadSeen { offset: block.extent.end, at, end_stream });
+            let offset = block.extent.end;
+            stream.answer(status, HeadSeen { offset, at, end_stream, hashed_bytes });
             if stream.upgrade() == Some(Upgrade::WebSocket) {
                 for direction in [Direction::Up, Direction::Down] {
                     let messages = MessageFollower::websocket(place(direction), deflates);

@@ -302,7 +302,7 @@ impl Made {
             response_body: response,
             upgrade: None,
         };
-        let shape = ExchangeClose::new(exchange, &end);
+        let shape = ExchangeClose::new(exchange, &end, [None, None]);
         self.add(at(seconds), Body::ExchangeClose(Box::new(shape)));
     }
 
@@ -381,6 +381,7 @@ pub(crate) fn body(framing: Framing, start: u64, end: u64, bytes: u64) -> http::
         end: BodyEnd::Complete,
         trailers: Vec::new(),
         messages: None,
+        digests: None,
         at: at(2),
     }
 }

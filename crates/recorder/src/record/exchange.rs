@@ -1,11 +1,12 @@
 //! Records about exchanges, all derived by the observer from the stream store's bytes.
 //!
 //! There is no digest of a body here: an unsalted one would let anybody test guesses of a body
-//! that was redacted. The bytes are committed to by the `frames` records.
+//! that was redacted. The bytes are committed to by the `frames` records, and those of bodies that are
+//! not large by a tree of salted ones.
 
 use super::sealed::{EachSealed, Sealed};
 use super::store::{Direction, Extent};
-use super::value::{Count, Mono, Spelled, Text, Wall};
+use super::value::{Base64, Count, Mono, Spelled, Text, Wall};
 use flow::http::{self, BodyEnd, Framing};
 use flow::id::{ConnectionId, ExchangeId};
 use flow::message::MessageCount;
@@ -131,12 +132,17 @@ pub struct ExchangeClose {
 }
 
 impl ExchangeClose {
-    pub(crate) fn new(exchange: ExchangeId, end: &http::ExchangeEnd) -> Self {
+    /// With the commitments to the two bodies.
+    pub(crate) fn new(
+        exchange: ExchangeId,
+        end: &http::ExchangeEnd,
+        [request, response]: [Option<BodyCommitment>; 2],
+    ) -> Self {
         Self {
             exchange: Spelled(exchange),
             observer: OBSERVER.to_owned(),
-            request_body: (&end.request_body).into(),
-            response_body: end.response_body.as_ref().map(BodyShape::from),
+            request_body: BodyShape::new(&end.request_body, request),
+            response_body: end.response_body.as_ref().map(|body| BodyShape::new(body, response)),
             upgrade: end.upgrade.map(|upgrade| match upgrade {
                 http::Upgrade::WebSocket => Upgrade::WebSocket,
                 http::Upgrade::Http2 => Upgrade::Http2,
@@ -163,6 +169,9 @@ pub struct BodyShape {
     pub at: Wall,
     /// Bytes after removal of the framing.
     pub bytes: Count,
+    /// Absent where there is no byte, or more than `observed_body_bytes` of the limits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub commitment: Option<BodyCommitment>,
     pub end: End,
     /// A request's body is in the up stream of the relay leg, a response's in the down stream.
     pub extent: Extent,
@@ -181,8 +190,18 @@ pub struct BodyShape {
     pub trailers: Vec<(Text, Sealed<Text>)>,
 }
 
-impl From<&http::Body> for BodyShape {
-    fn from(body: &http::Body) -> Self {
+/// What binds to the bytes of a body without telling them: a tree over its chunks.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BodyCommitment {
+    /// Number of its leaves, one for each [`http::ChunkDigests::CHUNK_BYTES`].
+    pub chunks: Count,
+    /// RFC 6962 root over the salted chunks.
+    pub root: Base64,
+}
+
+impl BodyShape {
+    fn new(body: &http::Body, commitment: Option<BodyCommitment>) -> Self {
         let (framing, stream_id) = match body.framing {
             Framing::None => (FramingWord::None, None),
             Framing::Identity => (FramingWord::Identity, None),
@@ -198,6 +217,7 @@ impl From<&http::Body> for BodyShape {
         Self {
             at: Wall(body.at.wall),
             bytes: Count(body.bytes),
+            commitment,
             end,
             extent: body.extent.into(),
             framing,
@@ -306,7 +326,7 @@ fn fields(fields: &[http::Field]) -> Vec<(Text, Sealed<Text>)> {
 
 /// Name and version of the observer that derives these records. It changes when the same bytes
 /// would give other records.
-pub const OBSERVER: &str = "http/2";
+pub const OBSERVER: &str = "http/3";
 
 #[cfg(test)]
 mod tests {

@@ -2,7 +2,7 @@ use super::*;
 use crate::record::connection::{DistrustShape, FailureShape, TimingsShape};
 use crate::record::destination::{ClaimShape, LocationShape, OperatorShape, Says};
 use crate::record::dns::{Answer, EdnsShape, ResolverShape};
-use crate::record::exchange::{BodyShape, End, FramingWord, Messages, Upgrade};
+use crate::record::exchange::{BodyCommitment, BodyShape, End, FramingWord, Messages, Upgrade};
 use crate::record::flag::{FlagShape, ReasonShape};
 use crate::record::network::{InterfaceShape, Network, RouteShape, Rtt, UplinkShape};
 use crate::record::sealed::{Commitment, Opening, Sealed};
@@ -471,6 +471,7 @@ fn exchange_records_are_canonical() {
     let body = BodyShape {
         at: Wall(AT.wall),
         bytes: Count(6),
+        commitment: Some(BodyCommitment { chunks: Count(1), root: base64(&[7; 32]) }),
         end: End::Reset,
         extent,
         framing: FramingWord::Http2,
@@ -481,6 +482,7 @@ fn exchange_records_are_canonical() {
         trailers: fields,
     };
     let plain = BodyShape {
+        commitment: None,
         messages: None,
         reset_code: None,
         stream_id: None,

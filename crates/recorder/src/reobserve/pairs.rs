@@ -3,9 +3,11 @@
 
 use super::difference::{Difference, Differing, compare, json, shown, take_observer};
 use super::outcome::Reobserved;
+use crate::body::BodySecret;
 use crate::read::ReadError;
 use crate::record::Body;
 use crate::record::exchange::OBSERVER;
+use crate::record::sealed::{Commitment, EachSealed, HasSealed, Openable, Sealed};
 use flow::id::{ConnectionId, ExchangeId, FlowId};
 use flow::time::Stamp;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -13,6 +15,8 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 /// The totals so far, and who hears of the differences.
 pub(super) struct Found<'a> {
     pub(super) totals: Reobserved,
+    /// What bodies are committed to with; where it is withheld, commitments are not compared.
+    pub(super) bodies: Option<&'a BodySecret>,
     pub(super) each: &'a mut dyn FnMut(&Difference) -> Result<(), ReadError>,
 }
 
@@ -138,6 +142,11 @@ impl Pairs {
         if recorded == derived {
             return Ok(());
         }
+        let (mut recorded, mut derived) = (recorded.clone(), derived.clone());
+        hide_the_same(&mut recorded.1, &mut derived.1);
+        if found.bodies.is_none() {
+            recorded.1.without_body_commitments();
+        }
         let (mut left, mut right) = (json(recorded.0, &recorded.1), json(derived.0, &derived.1));
         self.note_observer(take_observer(&mut left));
         take_observer(&mut right);
@@ -205,6 +214,30 @@ fn over(waiting: &mut VecDeque<Timed>) -> Option<Timed> {
 fn take(queue: &mut VecDeque<Timed>, like: &Body) -> Option<Timed> {
     let is_like = |(_, body): &Timed| body.kind() == like.kind() && number(body) == number(like);
     queue.iter().position(is_like).and_then(|index| queue.remove(index))
+}
+
+/// Values that are withheld on one side are not compared.
+fn hide_the_same(recorded: &mut Body, derived: &mut Body) {
+    struct Withheld(Vec<Option<Commitment>>);
+    impl EachSealed for Withheld {
+        fn value<T: Openable>(&mut self, sealed: &mut Sealed<T>) {
+            self.0.push(match sealed {
+                Sealed::Hidden(commitment) => Some(*commitment),
+                Sealed::Open(_) => None,
+            });
+        }
+    }
+    struct Hide(std::vec::IntoIter<Option<Commitment>>);
+    impl EachSealed for Hide {
+        fn value<T: Openable>(&mut self, sealed: &mut Sealed<T>) {
+            if let Some(Some(commitment)) = self.0.next() {
+                *sealed = Sealed::Hidden(commitment);
+            }
+        }
+    }
+    let mut withheld = Withheld(Vec::new());
+    recorded.each_sealed(&mut withheld);
+    derived.each_sealed(&mut Hide(withheld.0.into_iter()));
 }
 
 /// The number of the exchange that a record is about, 0 for the connection.

@@ -216,8 +216,12 @@ impl Replay {
 
     fn compare(&mut self, found: &mut Found<'_>) -> Result<(), ReadError> {
         let pairs = &mut self.pairs;
-        let mut derived = self.events.drain(..).filter_map(|event| Body::derived(&event));
-        derived.try_for_each(|derived| pairs.derived(derived, found))
+        for event in self.events.drain(..) {
+            if let Some(derived) = Body::derived(&event, found.bodies) {
+                pairs.derived(derived, found)?;
+            }
+        }
+        Ok(())
     }
 
     fn stream(&mut self, direction: Direction) -> &mut Stream {

@@ -166,6 +166,28 @@ fn what_was_observed_is_observed_again() {
 }
 
 #[test]
+fn what_is_withheld_is_not_compared_and_a_body_that_was_changed_is_found() {
+    let (_temp, directory) = recorded();
+    std::fs::remove_file(directory.openings_file()).unwrap();
+    let seed = std::fs::read(directory.body_seed_file()).unwrap();
+    for found in [true, false] {
+        if !found {
+            std::fs::remove_file(directory.body_seed_file()).unwrap();
+        }
+        let (found, differences) = run(&directory);
+        assert_eq!(differences, []);
+        assert!(found.is_confirmed());
+    }
+    let (_temp, directory) = recorded();
+    std::fs::write(directory.body_seed_file(), [&seed[1..], &[0]].concat()).unwrap();
+    let (_, differences) = run(&directory);
+    let fields: Vec<_> = differences.iter().map(|it| it.field.as_str()).collect();
+    // Of each connection: one request with a body, and two answers.
+    assert_eq!(fields.len(), 6, "{fields:?}");
+    assert!(fields.iter().all(|field| field.ends_with("_body.commitment.root")), "{fields:?}");
+}
+
+#[test]
 fn http2_in_the_clear_is_told_by_its_preface_and_lost_sync_is_found_again() {
     let temp = tempfile::tempdir().unwrap();
     let writer = writer(temp.path());
@@ -341,7 +363,7 @@ fn request(number: u32) -> Body {
     let at = events.iter().position(|event| matches!(event, Event::Request { .. })).unwrap();
     let Event::Request { mut exchange, head } = events.swap_remove(at) else { unreachable!() };
     exchange.number = number;
-    Body::derived(&Event::Request { exchange, head }).unwrap().1
+    Body::derived(&Event::Request { exchange, head }, None).unwrap().1
 }
 
 #[test]
@@ -349,7 +371,7 @@ fn records_behind_a_hole_are_counted_and_not_kept() {
     const LATER: u32 = 1_000;
     let check = |cut: fn(&mut Replay), waiting: usize| {
         let mut each = |_: &Difference| Ok(());
-        let mut found = Found { totals: Reobserved::default(), each: &mut each };
+        let mut found = Found { totals: Reobserved::default(), bodies: None, each: &mut each };
         let mut replay = Replay::new(ConnectionId(1));
         // One that waits when the bytes turn out to be missing.
         replay.recorded(at(1), request(1), &mut found).unwrap();
