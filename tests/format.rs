@@ -34,6 +34,7 @@ async fn recorded() -> (Case, PathBuf) {
     .await;
     case.place(HOST, "8.136.0.1", origin.socket());
     case.setting("device = \"Phone of M\"");
+    case.setting("limits = { checkpoint-time = \"100ms\" }");
     let landfall = case.start();
     let mut stream = TcpStream::connect(landfall.proxy()).await.unwrap();
     for path in ["/account?user=mara", "/\u{e9}"] {
@@ -47,11 +48,15 @@ async fn recorded() -> (Case, PathBuf) {
         }
     }
     drop(stream);
+    let session = std::fs::read_dir(case.path("data/sessions")).unwrap().next().unwrap().unwrap();
+    let session = session.path();
+    while std::fs::read_to_string(session.join("log/checkpoint")).is_err() {
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
     assert!(landfall.stop().status.success());
     let words = ["review", "set", HOST, "--verdict", "concern", "--reason", "seen by me"];
     case.cli(&[&words[..], &["--reviewer", "Mara R"]].concat()).expect_success();
-    let session = std::fs::read_dir(case.path("data/sessions")).unwrap().next().unwrap().unwrap();
-    (case, session.path())
+    (case, session)
 }
 
 fn read(session: &Path) -> Output {
@@ -68,6 +73,7 @@ async fn a_stranger_reads_and_checks_a_session_by_its_documentation() {
     assert_eq!(found["records"], found["signed"], "{found:#}");
     assert!(found["sealed"].as_u64().unwrap() > 10, "{found:#}");
     assert_eq!(found["bodies"], 2, "{found:#}");
+    assert!(found["checkpoints"].as_u64().unwrap() > 1, "signed while it ran: {found:#}");
     assert_eq!((&found["reviews"], &found["sealed_reviews"]), (&2.into(), &2.into()), "{found:#}");
 }
 

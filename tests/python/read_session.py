@@ -169,6 +169,17 @@ def check_note(note, origin, key, leaves):
     return int(size)
 
 
+def check_checkpoints(directory, origin, key, leaves):
+    """All checkpoints of the record log; returns the sizes that they are for."""
+    notes = read(os.path.join(directory, "log", "checkpoints")).splitlines(keepends=True)
+    assert len(notes) % 5 == 0
+    notes = ["".join(notes[at : at + 5]) for at in range(0, len(notes), 5)]
+    assert notes[-1] == read(os.path.join(directory, "log", "checkpoint"))
+    signed = [check_note(note, origin, key, leaves) for note in notes]
+    assert signed == sorted(set(signed)), "each covers more than the one before it"
+    return signed
+
+
 def openssl_accepts(key, text, signature):
     prefix = b"\x30\x2a\x30\x05\x06\x03\x2b\x65\x70\x03\x21\x00"
     with tempfile.TemporaryDirectory() as place:
@@ -288,8 +299,9 @@ def main(directory):
     records, leaves, sealed = read_log(directory, "records.jsonl", "openings.jsonl", "field.seed")
     first = records[0]["body"]
     origin, key = f"landfall/{first['session']}", unbase64(first["key"])
-    signed = check_note(read(os.path.join(directory, "log", "checkpoint")), origin, key, leaves)
-    found = {"records": len(records), "sealed": sealed, "signed": signed}
+    signed = check_checkpoints(directory, origin, key, leaves)
+    found = {"records": len(records), "sealed": sealed, "signed": signed[-1]}
+    found["checkpoints"] = len(signed)
     streams = read_frames(directory, records)
     found["streams"] = len(streams)
     found["bodies"] = check_bodies(directory, records, streams)

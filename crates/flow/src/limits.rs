@@ -87,6 +87,8 @@ pub struct Limits {
     pub shutdown_grace: Duration,
     /// Bytes of one connection kept in the stream store; the rest is relayed and counted.
     pub recorded_connection_bytes: u64,
+    /// Time after which a log that has grown is signed again.
+    pub checkpoint_time: Duration,
     /// Free space below which recording stops: the session is closed validly, connections end.
     pub free_disk_bytes: u64,
     /// Bytes of events between proxy and recorder; past them connections wait.
@@ -138,6 +140,7 @@ impl Default for Limits {
             keepalive_time: Duration::from_secs(120),
             shutdown_grace: Duration::from_secs(10),
             recorded_connection_bytes: 16 * GIB,
+            checkpoint_time: Duration::from_secs(10),
             free_disk_bytes: GIB,
             events_in_flight_bytes: (3 * MIB) as usize,
             leaf_cache_entries: 10_000,

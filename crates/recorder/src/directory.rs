@@ -52,6 +52,11 @@ impl SessionDir {
         self.path.join("log").join("checkpoint")
     }
 
+    /// All checkpoints that were signed while the log was written, in order.
+    pub fn checkpoints_file(&self) -> PathBuf {
+        self.path.join("log").join("checkpoints")
+    }
+
     /// The second log: what people made of the session.
     pub fn review_file(&self) -> PathBuf {
         self.path.join("log").join("review.jsonl")

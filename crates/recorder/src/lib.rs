@@ -4,6 +4,7 @@
 
 mod body;
 mod checkpoint;
+mod checkpoints;
 mod connection;
 pub mod directory;
 mod draft;

@@ -1,6 +1,7 @@
 //! Opening a session: its name, its directory, its secrets and its first record.
 
 use crate::body::BodySecret;
+use crate::checkpoints::Checkpoints;
 use crate::directory::{SessionDir, private_dir, replace_file};
 use crate::draft::Draft;
 use crate::enrich::{Annotator, Sources};
@@ -99,6 +100,7 @@ pub(crate) fn begin(
     };
     log.append_first(now, open)?;
     log.commit()?;
+    let checkpoints = Checkpoints::open(&directory)?;
     let store = StreamStore::new(directory.clone(), FrameSeed::new(&setup.entropy.frame_seed));
     Ok(SessionWriter::new(Parts {
         session,
@@ -109,6 +111,7 @@ pub(crate) fn begin(
         bodies: BodySecret::new(setup.entropy.body_secret),
         annotator: Annotator::new(setup.databases, setup.limits.assessment_cache_entries),
         signer,
+        checkpoints,
         limits: setup.limits,
         clock: setup.clock,
         notices,

@@ -125,7 +125,7 @@ enum Woken {
     /// The batch holds events.
     Events,
     Command(Command),
-    /// A commit is due.
+    /// A commit or a checkpoint is due.
     Due,
     /// Nothing has passed for a while.
     Idle,
@@ -199,8 +199,9 @@ async fn next(
     due_in: Option<Duration>,
 ) -> Woken {
     let due = async {
-        tokio::time::sleep(due_in.unwrap_or(ROOM_CHECK_TIME)).await;
-        due_in.map_or(Woken::Idle, |_| Woken::Due)
+        let due_soon = due_in.filter(|due_in| *due_in < ROOM_CHECK_TIME);
+        tokio::time::sleep(due_soon.unwrap_or(ROOM_CHECK_TIME)).await;
+        due_soon.map_or(Woken::Idle, |_| Woken::Due)
     };
     tokio::select! {
         biased;

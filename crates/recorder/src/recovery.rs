@@ -10,7 +10,8 @@ mod log_scan;
 mod store_scan;
 
 use crate::checkpoint::Checkpoint;
-use crate::directory::{SessionDir, private_dir, replace_file, sync_dir};
+use crate::checkpoints::{self, Checkpoints};
+use crate::directory::{SessionDir, private_dir, sync_dir};
 use crate::draft;
 use crate::entropy::Entropy;
 use crate::error::{Error, Failed};
@@ -25,7 +26,7 @@ use crate::signer::Signer;
 use cut::Cuts;
 use flow::id::SessionId;
 use flow::time::SharedClock;
-use log_scan::LogScan;
+use log_scan::{End, LogScan};
 use std::io::ErrorKind;
 use std::path::Path;
 use store_scan::StoreScan;
@@ -103,16 +104,17 @@ pub fn recover(
         return Ok(None);
     }
     complete_directory(directory)?;
-    let signed = signed(directory)?;
+    let signed = checkpoints::last(directory)?;
     let log = LogScan::read(directory, signed.as_ref())?;
     check_signed(directory, signed.as_ref(), &log)?;
     let entropy = Entropy::draw()?;
     let named = log.session.or_else(|| session_of_lock(directory));
     let session = named.unwrap_or(SessionId(entropy.session));
+    cut::cut(directory, &directory.checkpoints_file(), checkpoints::whole_bytes(directory)?)?;
     let opened = cut_openings(directory, &log)?;
     if log.closed {
         cut::cut(directory, &directory.log_file(), log.bytes)?;
-        sign(directory, signer, session, &log)?;
+        Checkpoints::open(directory)?.sign(session, &log.tree, signer)?;
         return Ok(Some(Recovered::Signed));
     }
     let store = StoreScan::read(directory, seed(directory)?.as_ref(), &log)?;
@@ -152,18 +154,26 @@ pub fn recover(
     };
     log.append(clock.now(), Body::SessionClose(close));
     log.commit()?;
-    let tree = log.tree();
-    let note = Checkpoint::new(session, tree.size(), tree.root()).sign(signer);
-    replace_file(&directory.checkpoint_file(), note.as_bytes())?;
+    Checkpoints::open(directory)?.sign(session, log.tree(), signer)?;
     Ok(Some(Recovered::Closed(recovery)))
 }
 
 /// Whether the session is closed and signed, judged by the end of its log alone.
 pub(crate) fn is_finished(directory: &SessionDir) -> Result<bool, Error> {
-    if !directory.checkpoint_file().exists() {
-        return Ok(false);
-    }
-    log_scan::ends_with_close(directory)
+    let path = directory.checkpoint_file();
+    let note = match std::fs::read_to_string(&path) {
+        Ok(note) => note,
+        Err(none) if none.kind() == ErrorKind::NotFound => return Ok(false),
+        Err(source) => return Err(source).failed("read", &path),
+    };
+    Ok(match log_scan::end(directory)? {
+        End::Closed { records } => {
+            // One that was signed while it ran covers less.
+            Checkpoint::parse(&note).is_none_or(|signed| signed.size >= records)
+        }
+        End::OtherVersion => true,
+        End::Open => false,
+    })
 }
 
 /// Cuts off the openings that no record of the log needs; returns the bytes of the others.
@@ -182,15 +192,6 @@ fn complete_directory(directory: &SessionDir) -> Result<(), Error> {
     sync_dir(directory.path()).failed("write", directory.path())
 }
 
-fn signed(directory: &SessionDir) -> Result<Option<Checkpoint>, Error> {
-    let path = directory.checkpoint_file();
-    match std::fs::read_to_string(&path) {
-        Ok(note) => Checkpoint::parse(&note).map(Some).ok_or(Error::BadCheckpoint(path)),
-        Err(none) if none.kind() == ErrorKind::NotFound => Ok(None),
-        Err(source) => Err(source).failed("read", &path),
-    }
-}
-
 fn check_signed(
     directory: &SessionDir,
     signed: Option<&Checkpoint>,
@@ -204,16 +205,6 @@ fn check_signed(
         }),
         Some(_) | None => Ok(()),
     }
-}
-
-fn sign(
-    directory: &SessionDir,
-    signer: &Signer,
-    session: SessionId,
-    log: &LogScan,
-) -> Result<(), Error> {
-    let note = Checkpoint::new(session, log.tree.size(), log.tree.root()).sign(signer);
-    replace_file(&directory.checkpoint_file(), note.as_bytes())
 }
 
 /// The id that was written beside the lock, for a log that has lost its first record.

@@ -3,9 +3,9 @@
 //! business of [`crate::recording`].
 
 use crate::body::BodySecret;
-use crate::checkpoint::Checkpoint;
+use crate::checkpoints::Checkpoints;
 use crate::connection::{Connection, Room, bounded_chain};
-use crate::directory::{SessionDir, private_file, replace_file};
+use crate::directory::{SessionDir, private_file};
 use crate::enrich::{Annotator, Answer, Assessed};
 use crate::error::{Error, Failed};
 use crate::index::Indexer;
@@ -52,6 +52,8 @@ pub(crate) struct SessionWriter {
     secrets: Vec<u8>,
     /// When the first event was handled that is not durable yet.
     dirty_since: Option<MonoNanos>,
+    /// When the log was signed last, or begun.
+    signed_at: MonoNanos,
 }
 
 /// What a session is written with.
@@ -65,6 +67,7 @@ pub(crate) struct Parts {
     pub(crate) bodies: BodySecret,
     pub(crate) annotator: Annotator,
     pub(crate) signer: Signer,
+    pub(crate) checkpoints: Checkpoints,
     pub(crate) limits: Limits,
     pub(crate) clock: SharedClock,
     pub(crate) notices: broadcast::Sender<Notice>,
@@ -84,8 +87,15 @@ impl std::fmt::Debug for Parts {
 
 impl SessionWriter {
     pub(crate) fn new(parts: Parts) -> Self {
-        let (open, tally) = (HashMap::new(), Tally::default());
-        Self { parts, open, tally, key_log: None, secrets: Vec::new(), dirty_since: None }
+        Self {
+            signed_at: parts.clock.now().mono,
+            parts,
+            open: HashMap::new(),
+            tally: Tally::default(),
+            key_log: None,
+            secrets: Vec::new(),
+            dirty_since: None,
+        }
     }
 
     /// Takes an event in.
@@ -173,10 +183,16 @@ impl SessionWriter {
         self.parts.store.write()
     }
 
-    /// How long until a commit is due; `None` when there is nothing to commit.
+    /// How long until a commit is due, or a checkpoint, which comes with one; `None` when there is
+    /// nothing to commit and nothing to sign.
     pub(crate) fn due_in(&self) -> Option<Duration> {
-        let since = self.dirty_since?;
-        Some(COMMIT_AFTER.saturating_sub(self.parts.clock.now().mono.since(since)))
+        let now = self.parts.clock.now().mono;
+        let left = |after: Duration, since: MonoNanos| after.saturating_sub(now.since(since));
+        let commit = self.dirty_since.map(|since| left(COMMIT_AFTER, since));
+        let Parts { log, checkpoints, limits, .. } = &self.parts;
+        let is_unsigned = log.tree().size() > checkpoints.signed();
+        let sign = is_unsigned.then(|| left(limits.checkpoint_time, self.signed_at));
+        commit.into_iter().chain(sign).min()
     }
 
     pub(crate) fn commit_if_due(&mut self) -> Result<(), Error> {
@@ -212,7 +228,7 @@ impl SessionWriter {
         }
         // Those without an end of their own: what the log tells of them may go on.
         let open: BTreeSet<_> = self.open.keys().copied().collect();
-        let Parts { session, directory, log, signer, indexer, .. } = &mut self.parts;
+        let Parts { session, directory, log, signer, checkpoints, indexer, .. } = &mut self.parts;
         let close = SessionClose {
             counts: log.counts(),
             open_connections: (!open.is_empty()).then_some(Count(open.len() as u64)),
@@ -225,9 +241,8 @@ impl SessionWriter {
             let path = directory.key_log_file();
             key_log.sync_data().failed("write", &path)?;
         }
-        let (size, root) = (log.tree().size(), log.tree().root());
-        let note = Checkpoint::new(*session, size, root).sign(signer);
-        replace_file(&directory.checkpoint_file(), note.as_bytes())?;
+        checkpoints.sign(*session, log.tree(), signer)?;
+        let size = log.tree().size();
         if let Some(indexer) = indexer.take() {
             indexer.notify(log.committed_bytes(), log.hand_over());
             // The thread has logged what went wrong, and the index can be made again.
@@ -248,6 +263,19 @@ impl SessionWriter {
             indexer.notify(log.committed_bytes(), handed);
         }
         self.dirty_since = None;
+        self.sign_if_due()
+    }
+
+    /// Signs what is durable, if it is more than was signed and the time has come.
+    fn sign_if_due(&mut self) -> Result<(), Error> {
+        let Parts { session, log, signer, checkpoints, clock, limits, .. } = &mut self.parts;
+        let now = clock.now().mono;
+        if log.tree().size() > checkpoints.signed()
+            && now.since(self.signed_at) >= limits.checkpoint_time
+        {
+            checkpoints.sign(*session, log.tree(), signer)?;
+            self.signed_at = now;
+        }
         Ok(())
     }
 

@@ -145,6 +145,7 @@ fn limits(limits: &Limits) -> Value {
         "keepalive-time": time(limits.keepalive_time),
         "shutdown-grace": time(limits.shutdown_grace),
         "recorded-connection-bytes": SizeText(limits.recorded_connection_bytes).to_string(),
+        "checkpoint-time": time(limits.checkpoint_time),
         "free-disk-bytes": SizeText(limits.free_disk_bytes).to_string(),
         "events-in-flight-bytes": size(limits.events_in_flight_bytes),
         "leaf-cache-entries": limits.leaf_cache_entries,
@@ -299,7 +300,7 @@ mod tests {
         }
         assert!(!text.contains("sunny"), "{text}");
         let table: toml::Table = text.parse().unwrap();
-        assert_eq!(table.get("limits").and_then(|limits| limits.as_table()).unwrap().len(), 40);
+        assert_eq!(table.get("limits").and_then(|limits| limits.as_table()).unwrap().len(), 41);
         // The recorded text is refused until it has real passwords again.
         let refused = parse(&text, Path::new("landfall.toml")).map(|written| {
             let data = DataDir::new(Some("data".into())).unwrap();

@@ -47,6 +47,7 @@ pub(super) struct LimitsTable {
     pub(super) keepalive_time: Option<Text<DurationText>>,
     pub(super) shutdown_grace: Option<Text<DurationText>>,
     pub(super) recorded_connection_bytes: Option<Text<SizeText>>,
+    pub(super) checkpoint_time: Option<Text<DurationText>>,
     pub(super) free_disk_bytes: Option<Text<SizeText>>,
     pub(super) events_in_flight_bytes: Option<Text<SizeText>>,
     pub(super) leaf_cache_entries: Option<usize>,
@@ -140,6 +141,7 @@ fn times(written: &LimitsTable, place: &Checked<'_>, limits: &mut Limits) -> Res
         ("idle-time", written.idle_time, &mut limits.idle_time),
         ("datagram-idle-time", written.datagram_idle_time, &mut limits.datagram_idle_time),
         ("drain-time", written.drain_time, &mut limits.drain_time),
+        ("checkpoint-time", written.checkpoint_time, &mut limits.checkpoint_time),
     ] {
         place.time(key, value, limit)?;
     }

@@ -141,12 +141,24 @@ impl LogScan {
     }
 }
 
-/// Whether the last line of the log is its `session.close`; looks at the end of the file only.
-pub(super) fn ends_with_close(directory: &SessionDir) -> Result<bool, Error> {
+/// How a log ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum End {
+    /// With its `session.close`, as the last of so many records.
+    Closed { records: u64 },
+    /// With a record of another format version. Whoever wrote it had signed it where there is a
+    /// checkpoint: it needs nothing, least of all from this program.
+    OtherVersion,
+    /// In any other way.
+    Open,
+}
+
+/// Looks at the end of the file only.
+pub(super) fn end(directory: &SessionDir) -> Result<End, Error> {
     let path = directory.log_file();
     let mut file = match File::open(&path) {
         Ok(file) => file,
-        Err(none) if none.kind() == ErrorKind::NotFound => return Ok(false),
+        Err(none) if none.kind() == ErrorKind::NotFound => return Ok(End::Open),
         Err(source) => return Err(source).failed("read", &path),
     };
     let length = file.metadata().failed("read", &path)?.len();
@@ -154,13 +166,12 @@ pub(super) fn ends_with_close(directory: &SessionDir) -> Result<bool, Error> {
     file.seek(SeekFrom::Start(length.saturating_sub(END_BYTES)))
         .and_then(|_at| file.take(END_BYTES).read_to_end(&mut end))
         .failed("read", &path)?;
-    let Some((b'\n', lines)) = end.split_last() else { return Ok(false) };
+    let Some((b'\n', lines)) = end.split_last() else { return Ok(End::Open) };
     let last = lines.rsplit(|byte| *byte == b'\n').next().unwrap_or_default();
     Ok(match Record::parse(last) {
-        Ok(record) => matches!(record.body, Body::SessionClose(_)),
-        // Whoever wrote it had signed it: it needs nothing, least of all from this program.
-        Err(RecordError::Version(_)) => true,
-        Err(_) => false,
+        Ok(Record { seq, body: Body::SessionClose(_), .. }) => End::Closed { records: seq + 1 },
+        Err(RecordError::Version(_)) => End::OtherVersion,
+        Ok(_) | Err(_) => End::Open,
     })
 }
 

@@ -222,6 +222,7 @@ fn a_recovery_can_itself_be_cut_at_every_offset() {
         let copy = killed.copy(&killed.log[..torn], store);
         killed.recovered(&copy);
         std::fs::remove_file(copy.checkpoint_file()).unwrap();
+        std::fs::remove_file(copy.checkpoints_file()).unwrap();
         std::fs::write(copy.log_file(), &log[..cut]).unwrap();
         let again = killed.recovered(&copy);
         let records = check_sound(&copy);
@@ -235,6 +236,66 @@ fn a_recovery_can_itself_be_cut_at_every_offset() {
         });
         assert_eq!(committed.sum::<u64>(), 5, "cut at {cut}");
         read_back.check(&copy, records, cut);
+    }
+}
+
+/// A session that was killed after it was signed twice.
+fn signed_and_killed() -> (TempDir, SessionDir) {
+    let temp = temp();
+    let mut writer = writer(temp.path());
+    let directory = writer.parts.directory.clone();
+    writer.parts.limits.checkpoint_time = std::time::Duration::ZERO;
+    for connection in 1..=2 {
+        exchange(connection).into_iter().for_each(|event| writer.handle(event).unwrap());
+        writer.commit().unwrap();
+    }
+    (temp, directory)
+}
+
+fn recover_below(temp: &TempDir, directory: &SessionDir) -> Result<Option<Recovered>, Error> {
+    let signer = Signer::load_or_create(temp.path()).unwrap();
+    let clock: SharedClock = Arc::new(Ticking::default());
+    recover(directory, &signer, &clock, &tool())
+}
+
+#[test]
+fn a_log_that_is_shorter_than_what_was_signed_while_it_ran_is_refused() {
+    let (temp, directory) = signed_and_killed();
+    let log = std::fs::read(directory.log_file()).unwrap();
+    let shorter = &log[..whole_lines(&log, log.len() - 1)];
+    // The last checkpoint apart is of the first commit, as after an interruption between the two.
+    let notes = std::fs::read_to_string(directory.checkpoints_file()).unwrap();
+    let first: String = notes.split_inclusive('\n').take(5).collect();
+    std::fs::write(directory.checkpoint_file(), first).unwrap();
+    std::fs::write(directory.log_file(), shorter).unwrap();
+    let error = recover_below(&temp, &directory).unwrap_err();
+    assert!(matches!(error, Error::RolledBack { .. }), "{error}");
+    assert!(std::fs::read(directory.log_file()).unwrap() == shorter, "it is left alone");
+    std::fs::write(directory.log_file(), &log).unwrap();
+    recover_below(&temp, &directory).unwrap().unwrap();
+    check_sound(&directory);
+}
+
+#[test]
+fn the_checkpoints_can_be_cut_at_every_offset() {
+    let (temp, directory) = signed_and_killed();
+    let notes = std::fs::read(directory.checkpoints_file()).unwrap();
+    let log = std::fs::read(directory.log_file()).unwrap();
+    let last = std::fs::read(directory.checkpoint_file()).unwrap();
+    for cut in 0..=notes.len() {
+        std::fs::write(directory.log_file(), &log).unwrap();
+        std::fs::write(directory.checkpoints_file(), &notes[..cut]).unwrap();
+        // What is there apart was in the list before.
+        let whole = notes[..cut].iter().filter(|byte| **byte == b'\n').count() / 5;
+        match whole {
+            0 => drop(std::fs::remove_file(directory.checkpoint_file())),
+            _ => std::fs::write(directory.checkpoint_file(), &notes[..notes.len() / 2]).unwrap(),
+        }
+        if whole == 2 {
+            std::fs::write(directory.checkpoint_file(), &last).unwrap();
+        }
+        recover_below(&temp, &directory).unwrap().unwrap();
+        check_sound(&directory);
     }
 }
 

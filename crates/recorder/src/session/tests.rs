@@ -191,6 +191,47 @@ fn a_record_that_is_too_long_for_a_reader_leaves_a_gap_in_its_place() {
 }
 
 #[test]
+fn a_running_session_is_signed_again_when_it_has_grown_and_the_time_has_come() {
+    let temp = tempfile::tempdir().unwrap();
+    let mut writer = writer(temp.path());
+    let directory = writer.parts.directory.clone();
+    let notes = || {
+        let notes = std::fs::read_to_string(directory.checkpoints_file()).unwrap();
+        notes.lines().count() / 5
+    };
+    record(&mut writer, beginning(1));
+    writer.commit().unwrap();
+    assert_eq!(notes(), 0, "not yet");
+    assert!(writer.due_in().is_some(), "it will be");
+    writer.parts.limits.checkpoint_time = Duration::ZERO;
+    for expected in [1, 1] {
+        writer.commit().unwrap();
+        assert_eq!((notes(), writer.due_in()), (expected, None), "nothing is left to sign");
+    }
+    record(&mut writer, exchange(2));
+    writer.commit().unwrap();
+    let before = std::fs::read_to_string(directory.checkpoint_file()).unwrap();
+    assert_eq!(notes(), 2);
+    assert!(!crate::recovery::is_finished(&directory).unwrap());
+    writer.close(CloseWhy::Finished).unwrap();
+    assert_eq!(notes(), 3);
+    check_sound(&directory);
+    // The process stopped when it had written its last record and not signed it.
+    let all = std::fs::read(directory.checkpoints_file()).unwrap();
+    let two = std::fs::read_to_string(directory.checkpoints_file()).unwrap();
+    let two: String = two.split_inclusive('\n').take(10).collect();
+    std::fs::write(directory.checkpoints_file(), two).unwrap();
+    std::fs::write(directory.checkpoint_file(), before).unwrap();
+    assert!(!crate::recovery::is_finished(&directory).unwrap());
+    let signer = Signer::load_or_create(temp.path()).unwrap();
+    let clock: SharedClock = Arc::new(crate::fixture::Ticking::default());
+    let recovered = crate::recover(&directory, &signer, &clock, &crate::fixture::tool()).unwrap();
+    assert_eq!(recovered, Some(crate::Recovered::Signed));
+    assert_eq!(std::fs::read(directory.checkpoints_file()).unwrap(), all);
+    check_sound(&directory);
+}
+
+#[test]
 fn secrets_are_private_and_not_in_the_log() {
     let temp = tempfile::tempdir().unwrap();
     let mut writer = writer(temp.path());
