@@ -77,6 +77,51 @@ async fn a_stranger_reads_and_checks_a_session_by_its_documentation() {
     assert_eq!((&found["reviews"], &found["sealed_reviews"]), (&2.into(), &2.into()), "{found:#}");
 }
 
+/// Makes a key with OpenSSH and names it in the configuration.
+fn own_key(case: &mut Case, passphrase: &str) {
+    let key = case.path("id_ed25519");
+    let mut keygen = tool::command("ssh-keygen");
+    keygen.args(["-q", "-t", "ed25519", "-N", passphrase, "-f"]).arg(&key);
+    tool::run(&mut keygen, SHORT).expect_success();
+    case.setting(&format!("evidence = {{ key = {key:?} }}"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_person_s_own_key_signs_in_place_of_ours() {
+    let mut case = Case::new();
+    own_key(&mut case, "");
+    let landfall = case.start();
+    assert!(landfall.stop().status.success());
+    assert!(!case.data().join("keys/checkpoint.key").exists(), "no other key is made");
+    let session = std::fs::read_dir(case.path("data/sessions")).unwrap().next().unwrap().unwrap();
+    let found: Value =
+        serde_json::from_str(&read(&session.path()).expect_success().text()).unwrap();
+    assert_eq!(found["records"], found["signed"], "{found:#}");
+    let log = std::fs::read_to_string(session.path().join("log/records.jsonl")).unwrap();
+    let open: Value = serde_json::from_str(log.lines().next().unwrap()).unwrap();
+    // The base64 of the kind, which is 19 bytes, and of the key does not fall together.
+    let public = std::fs::read_to_string(case.path("id_ed25519.pub")).unwrap();
+    let mut base64 = tool::command("base64");
+    std::fs::write(case.path("public"), public.split(' ').nth(1).unwrap()).unwrap();
+    base64.arg("-d").arg(case.path("public"));
+    let public = tool::run(&mut base64, SHORT).expect_success().stdout;
+    std::fs::write(case.path("raw"), &public[public.len() - 32..]).unwrap();
+    let mut base64 = tool::command("base64");
+    let raw = tool::run(base64.arg("-w0").arg(case.path("raw")), SHORT).expect_success().text();
+    assert_eq!(open["body"]["key"], raw.trim_end());
+}
+
+#[test]
+fn a_key_with_a_passphrase_is_refused_with_what_to_do() {
+    let mut case = Case::new();
+    own_key(&mut case, "a phrase");
+    let refused = case.cli(&["run"]);
+    assert_eq!(refused.status.code(), Some(1), "{}", refused.error_text());
+    let error = refused.error_text();
+    assert!(error.contains("the key has a passphrase"), "{error}");
+    assert!(error.contains("hint: name one without a passphrase"), "{error}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_changed_byte_of_an_opening_is_noticed() {
     let (case, session) = recorded().await;

@@ -169,13 +169,17 @@ def check_note(note, origin, key, leaves):
     return int(size)
 
 
-def check_checkpoints(directory, origin, key, leaves):
+def check_checkpoints(directory, origin, keys, leaves):
     """All checkpoints of the record log; returns the sizes that they are for."""
     notes = read(os.path.join(directory, "log", "checkpoints")).splitlines(keepends=True)
     assert len(notes) % 5 == 0
     notes = ["".join(notes[at : at + 5]) for at in range(0, len(notes), 5)]
     assert notes[-1] == read(os.path.join(directory, "log", "checkpoint"))
-    signed = [check_note(note, origin, key, leaves) for note in notes]
+    signed = []
+    for note in notes:
+        # The key that the covered records name last.
+        key = [key for seq, key in keys if seq < int(note.split("\n")[1])][-1]
+        signed.append(check_note(note, origin, unbase64(key), leaves))
     assert signed == sorted(set(signed)), "each covers more than the one before it"
     return signed
 
@@ -298,8 +302,10 @@ def read(path):
 def main(directory):
     records, leaves, sealed = read_log(directory, "records.jsonl", "openings.jsonl", "field.seed")
     first = records[0]["body"]
-    origin, key = f"landfall/{first['session']}", unbase64(first["key"])
-    signed = check_checkpoints(directory, origin, key, leaves)
+    origin = f"landfall/{first['session']}"
+    keys = [(0, first["key"])] if "key" in first else []
+    keys += [(r["seq"], r["body"]["key"]) for r in records if r["kind"] == "recovery" and "key" in r["body"]]
+    signed = check_checkpoints(directory, origin, keys, leaves)
     found = {"records": len(records), "sealed": sealed, "signed": signed[-1]}
     found["checkpoints"] = len(signed)
     streams = read_frames(directory, records)

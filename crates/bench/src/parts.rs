@@ -167,6 +167,7 @@ async fn record(
     let (sender, receiver) = feed::channel(limits.events_in_flight_bytes);
     let setup = Setup {
         data_dir: data_dir.to_owned(),
+        key: None,
         name: None,
         case: None,
         device: None,

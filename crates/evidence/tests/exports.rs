@@ -173,6 +173,7 @@ fn recorded(data: &std::path::Path, simulated: bool) -> Session {
         policies: geoip::policy::Policies::default(),
     };
     let setup = Setup {
+        key: None,
         data_dir: data.to_owned(),
         name: Some("tape".to_owned()),
         case: Some("case".to_owned()),

@@ -80,7 +80,8 @@ async fn serve(
     let authority = Arc::new(Authority::load_or_create(&folder, key, SystemTime::now())?);
     let databases = Arc::new(Databases::open(&settings.geoip)?);
     let setup = Arc::new(proxy_setup(settings, &authority, &clock, &databases, stage)?);
-    for report in recorder::recover_all(settings.data.path(), &clock, &tool)? {
+    let own_key = settings.signing_key.as_deref();
+    for report in recorder::recover_all(settings.data.path(), own_key, &clock, &tool)? {
         banner::recovered(context, &report);
     }
     let listeners = listeners(settings).await?;
@@ -285,6 +286,7 @@ fn recorder_setup(
 ) -> Result<recorder::Setup, Error> {
     Ok(recorder::Setup {
         data_dir: settings.data.path().to_owned(),
+        key: settings.signing_key.clone(),
         name: settings.session.clone(),
         case: settings.case.clone(),
         device: settings.device.clone(),

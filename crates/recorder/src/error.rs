@@ -2,6 +2,7 @@
 
 use crate::record::VERSION;
 use crate::record::sealed::OpeningFault;
+use crate::signer::OpenSshFault;
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -21,6 +22,8 @@ pub enum Error {
     Busy(PathBuf),
     /// The signing key's file holds no key.
     BadKey(PathBuf),
+    /// The key that was named for signing cannot sign.
+    OwnKey { path: PathBuf, fault: OpenSshFault },
     /// Others than the owner of the signing key's file may read or write it.
     KeyExposed { path: PathBuf, mode: u32 },
     /// The system gave no random bytes, or the key could not be used.
@@ -116,6 +119,14 @@ impl Error {
                 "restore the key from a copy, or move the file away: a new \
                                      key is made then, which does not match earlier sessions",
             ),
+            Self::OwnKey { fault: OpenSshFault::Encrypted, .. } => Some(
+                "name one without a passphrase, such as a key for this use alone made by \
+                 `ssh-keygen -t ed25519`; no agent is asked",
+            ),
+            Self::OwnKey { .. } => Some(
+                "name the private half of a key that `ssh-keygen -t ed25519` made, or leave key \
+                 under [evidence] out: Landfall then signs with a key of its own",
+            ),
             Self::KeyExposed { .. } => Some(
                 "make it yours alone with chmod 600 if nobody else had access, else move it away \
                  for a new key",
@@ -152,6 +163,9 @@ impl fmt::Display for Error {
             Self::NameTaken(path) => write!(f, "there is a session in {} already", path.display()),
             Self::Busy(path) => write!(f, "the session in {} is being written", path.display()),
             Self::BadKey(path) => write!(f, "no Ed25519 key in {}", path.display()),
+            Self::OwnKey { path, fault } => {
+                write!(f, "cannot sign with {}: {fault}", path.display())
+            }
             Self::KeyExposed { path, mode } => write!(
                 f,
                 "others than its owner may use the key in {} (mode {mode:04o})",

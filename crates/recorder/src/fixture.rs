@@ -50,6 +50,7 @@ pub(crate) fn at(micros: u64) -> Stamp {
 pub(crate) fn setup(data_dir: &Path) -> Setup {
     Setup {
         data_dir: data_dir.to_owned(),
+        key: None,
         name: None,
         case: Some("a case".to_owned()),
         device: Some("phone 1".to_owned()),

@@ -41,5 +41,5 @@ pub use notice::{Exchanged, Moment, Notice};
 pub use opening::{Setup, ToolFacts};
 pub use recording::{Control, Recording, start};
 pub use recovery::{Recovered, RecoveryReport, recover, recover_all};
-pub use signer::Signer;
+pub use signer::{OpenSshFault, Signer};
 pub use summary::Summary;

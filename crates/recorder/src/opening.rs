@@ -33,6 +33,8 @@ use tokio::sync::broadcast;
 pub struct Setup {
     /// The data directory; the session goes to `sessions/<name>` below it.
     pub data_dir: PathBuf,
+    /// A person's own key of OpenSSH's, which signs in place of the installation's.
+    pub key: Option<PathBuf>,
     /// The session's name; without one, the time.
     pub name: Option<String>,
     pub case: Option<String>,
@@ -71,7 +73,7 @@ pub(crate) fn begin(
     let sessions = SessionDir::all_below(&setup.data_dir);
     private_dir().recursive(true).create(&sessions).failed("create", &sessions)?;
     check_free_space(&sessions, setup.limits.free_disk_bytes)?;
-    let signer = Signer::load_or_create(&setup.data_dir)?;
+    let signer = Signer::load(&setup.data_dir, setup.key.as_deref())?;
     let now = setup.clock.now();
     let previous = previous(&sessions)?;
     let session = SessionId(setup.entropy.session);

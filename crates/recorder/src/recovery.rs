@@ -49,12 +49,14 @@ pub struct RecoveryReport {
 }
 
 /// Recovers every session of a data directory that needs it and that nobody is writing, in the
-/// order of their names.
+/// order of their names. They are signed with the key of OpenSSH's that is named, else with the
+/// installation's.
 ///
 /// # Errors
 /// [`Error`] when the key or the list of sessions cannot be read.
 pub fn recover_all(
     data_dir: &Path,
+    key: Option<&Path>,
     clock: &SharedClock,
     tool: &ToolFacts,
 ) -> Result<Vec<RecoveryReport>, Error> {
@@ -77,7 +79,7 @@ pub fn recover_all(
         }
     }
     directories.sort_by_key(SessionDir::name);
-    let signer = Signer::load_or_create(data_dir)?;
+    let signer = Signer::load(data_dir, key)?;
     let report = |directory: SessionDir| {
         let result = recover(&directory, &signer, clock, tool).transpose()?;
         Some(RecoveryReport { directory, result })
@@ -128,6 +130,7 @@ pub fn recover(
         cut_log_bytes: Count(cuts.log_bytes),
         cut_opening_bytes: Count(cuts.opening_bytes),
         cut_store_bytes: Count(cuts.store_bytes),
+        key: log.other_key(&signer.public_key()),
         missing_frames: store.missing,
         open_connections: Count(log.open.len() as u64),
         open_listed: log.first_open(SessionClose::OPEN_LISTED),

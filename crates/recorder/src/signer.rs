@@ -1,5 +1,9 @@
-//! The installation's key, which signs checkpoints. It proves that the same installation signed,
-//! not who sat before it. Its private half leaves its file only to sign.
+//! The key that signs checkpoints: the installation's, which proves that the same installation signed and
+//! not who sat before it, or a person's own. Its private half leaves its file only to sign.
+
+mod openssh;
+
+pub use openssh::OpenSshFault;
 
 use crate::directory::{private_dir, private_file, sync_dir};
 use crate::error::{Error, Failed};
@@ -26,6 +30,17 @@ impl fmt::Debug for Signer {
 }
 
 impl Signer {
+    /// The key in `own`, a file of OpenSSH's, where one is named; else the installation's.
+    ///
+    /// # Errors
+    /// As [`Signer::load_or_create`]; [`Error::OwnKey`] for a key that cannot sign here.
+    pub fn load(data_dir: &Path, own: Option<&Path>) -> Result<Self, Error> {
+        match own {
+            Some(path) => Self::read_own(path),
+            None => Self::load_or_create(data_dir),
+        }
+    }
+
     /// Reads `keys/checkpoint.key` below the data directory (PKCS#8 in PEM, mode 0600), or creates
     /// it there.
     ///
@@ -81,14 +96,17 @@ impl Signer {
     }
 
     fn read(path: &Path, file: File) -> Result<Self, Error> {
-        let mode = file.metadata().failed("read", path)?.permissions().mode() & 0o7777;
-        if mode & 0o077 != 0 {
-            return Err(Error::KeyExposed { path: path.to_owned(), mode });
-        }
-        let mut pem = Vec::new();
-        file.take(MAX_FILE_BYTES).read_to_end(&mut pem).failed("read", path)?;
-        let key = std::str::from_utf8(&pem).ok().and_then(Self::from_pem);
+        let key = Self::from_pem(&private_text(path, file)?);
         key.ok_or_else(|| Error::BadKey(path.to_owned()))
+    }
+
+    fn read_own(path: &Path) -> Result<Self, Error> {
+        let text = private_text(path, File::open(path).failed("read", path)?)?;
+        let refused = |fault| Error::OwnKey { path: path.to_owned(), fault };
+        let pair = openssh::read(&text).map_err(refused)?;
+        let public = pair.public_key().as_ref().try_into();
+        let public = public.map_err(|_length| refused(OpenSshFault::Unreadable))?;
+        Ok(Self { pair, public })
     }
 
     fn from_pem(pem: &str) -> Option<Self> {
@@ -100,6 +118,17 @@ impl Signer {
         let public = pair.public_key().as_ref().try_into().ok()?;
         Some(Self { pair, public })
     }
+}
+
+/// The text of a file that nobody but its owner may read; nothing where it is none.
+fn private_text(path: &Path, file: File) -> Result<String, Error> {
+    let mode = file.metadata().failed("read", path)?.permissions().mode() & 0o7777;
+    if mode & 0o077 != 0 {
+        return Err(Error::KeyExposed { path: path.to_owned(), mode });
+    }
+    let mut bytes = Vec::new();
+    file.take(MAX_FILE_BYTES).read_to_end(&mut bytes).failed("read", path)?;
+    Ok(String::from_utf8(bytes).unwrap_or_default())
 }
 
 fn pem(label: &str, der: &[u8]) -> String {

@@ -114,6 +114,7 @@ const NEEDS: &[Need] = &[
     Need { what: What::Program("curl"), package: "curl" },
     Need { what: What::File("/etc/ssl/certs/ca-certificates.crt"), package: "ca-certificates" },
     Need { what: What::Program("openssl"), package: "openssl" },
+    Need { what: What::Program("ssh-keygen"), package: "openssh-client" },
     Need { what: What::Program("nghttp"), package: "nghttp2-client" },
     Need { what: What::Program("nghttpd"), package: "nghttp2-server" },
     Need { what: What::Program("strace"), package: "strace" },

@@ -79,6 +79,9 @@ pub(crate) fn canonical(settings: &Settings) -> Result<String, Error> {
             let credentials = settings.upstream_proxy_credentials.as_deref();
             object.insert("upstream-proxy".to_owned(), upstream_proxy(proxy, credentials));
         }
+        if let Some(key) = &settings.signing_key {
+            object.insert("evidence".to_owned(), json!({ "key": key }));
+        }
         if let Some(vantage) = settings.vantage {
             object.insert("vantage".to_owned(), canonical_vantage(vantage));
         }

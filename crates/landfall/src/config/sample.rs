@@ -69,6 +69,8 @@ pub(super) const EVERYTHING: &str = r#"
         [[flag]]
         name = "odd-ports"
         when = "not(port:80,443)"
+        [evidence]
+        key = "/etc/landfall/id_ed25519"
         [vantage]
         lat = 1.3521
         lon = 103.8198

@@ -69,6 +69,8 @@ pub(crate) struct Settings {
     /// What is put to the test, with the host that it is about.
     pub(crate) statements: Vec<(Host, Statement)>,
     pub(crate) database_urls: DatabaseUrls,
+    /// A private key of OpenSSH's, which signs in place of the installation's.
+    pub(crate) signing_key: Option<PathBuf>,
     /// Where the machine stands, as its operator declares.
     pub(crate) vantage: Option<Vantage>,
     /// In place of what handshakes with an address take.
@@ -136,6 +138,14 @@ pub(crate) struct Transparent {
 /// The data directory and what lies where in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct DataDir(PathBuf);
+
+/// `~/` at the beginning of a path is the home directory, as in a shell.
+fn at_home(path: PathBuf) -> PathBuf {
+    match (path.strip_prefix("~"), directories::BaseDirs::new()) {
+        (Ok(rest), Some(home)) => home.home_dir().join(rest),
+        _ => path,
+    }
+}
 
 impl DataDir {
     /// `--data` or `LANDFALL_DATA`, else the platform's directory for the data of programs.
@@ -229,6 +239,7 @@ impl Settings {
             },
             watch: written.resolver.watch.unwrap_or(false),
             statements: statements(written.statement, &place)?,
+            signing_key: written.evidence.key.map(|path| place.resolve(at_home(path))),
             vantage: vantage::vantage(written.vantage, &place)?,
             simulated_times: vantage::simulated_times(written.simulate.rtt_ms, &place)?,
             database_urls: DatabaseUrls::new(written.geo.update, &place)?,

@@ -60,6 +60,7 @@ pub(crate) struct Written {
     pub(super) geo: GeoTable,
     pub(super) statement: Vec<StatementTable>,
     pub(super) flag: Vec<FlagTable>,
+    pub(super) evidence: EvidenceTable,
     pub(super) vantage: Option<VantageTable>,
     pub(super) simulate: SimulateTable,
 }
@@ -237,6 +238,14 @@ pub(super) struct GeoTable {
     pub(super) update: GeoUpdate,
     #[serde(rename = "override")]
     pub(super) overrides: Vec<GeoOverride>,
+}
+
+/// `[evidence]`: who stands for the record.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub(super) struct EvidenceTable {
+    /// A private key of OpenSSH's, which signs in place of the installation's.
+    pub(super) key: Option<PathBuf>,
 }
 
 /// `[vantage]`: where the machine stands that records.

@@ -288,6 +288,9 @@ pub struct Recovery {
     /// Bytes cut off the end of the stream store: a frame that was not written completely, and
     /// what came after it.
     pub cut_store_bytes: Count,
+    /// The Ed25519 public key that signs from here on, where it is not the one that the log named.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<Base64>,
     /// Frames that the log commits to and the store does not hold any more, by ranges of
     /// indexes; their bytes are lost.
     pub missing_frames: Vec<Missing>,

@@ -252,6 +252,7 @@ fn session_records_are_canonical() {
             cut_log_bytes: Count(2),
             cut_opening_bytes: Count(4),
             cut_store_bytes: Count(3),
+            key: session.map(|_| base64(&[2; 32])),
             missing_frames: vec![Missing { count: Count(1), first: Count(2) }],
             open_connections: Count(1),
             open_listed: vec![c1()],

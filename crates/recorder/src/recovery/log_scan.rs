@@ -5,7 +5,7 @@ use crate::directory::SessionDir;
 use crate::error::{Error, Failed};
 use crate::merkle::{Hash, Tree};
 use crate::record::store::Frames;
-use crate::record::value::Spelled;
+use crate::record::value::{Base64, Spelled};
 use crate::record::{Body, MAX_LINE_BYTES, Record, RecordError};
 use flow::id::{ConnectionId, SessionId};
 use flow::stream::StreamKey;
@@ -22,6 +22,8 @@ pub(super) struct LogScan {
     pub(super) counts: BTreeMap<&'static str, u64>,
     /// `None` when the first record is lost.
     pub(super) session: Option<SessionId>,
+    /// The key that signs the log, by its last word on it.
+    pub(super) key: Option<Base64>,
     /// What the log commits to, by segment.
     pub(super) segments: BTreeMap<u64, Committed>,
     /// Where the streams of connections end that may still have frames to come.
@@ -98,6 +100,12 @@ impl LogScan {
         self.open.iter().take(most).copied().map(Spelled).collect()
     }
 
+    /// The key of whoever signs from here on, where the log does not name it yet.
+    pub(super) fn other_key(&self, key: &[u8; 32]) -> Option<Base64> {
+        let named = self.key.as_ref().is_some_and(|named| named.0[..] == key[..]);
+        (!named).then(|| (*key).into())
+    }
+
     fn note_signed(&mut self, signed: Option<&Checkpoint>) {
         if signed.is_some_and(|signed| signed.size == self.tree.size()) {
             self.root_as_signed = Some(self.tree.root());
@@ -106,8 +114,12 @@ impl LogScan {
 
     fn take(&mut self, body: Body) {
         match body {
-            Body::SessionOpen(open) => self.session = Some(open.session.0),
+            Body::SessionOpen(open) => {
+                self.session = Some(open.session.0);
+                self.key = Some(open.key);
+            }
             Body::Recovery(recovery) => {
+                self.key = recovery.key.or(self.key.take());
                 self.session = self.session.or(recovery.session.map(|session| session.0));
             }
             Body::ConnectionOpen(open) => {

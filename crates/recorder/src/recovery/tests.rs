@@ -300,6 +300,20 @@ fn the_checkpoints_can_be_cut_at_every_offset() {
 }
 
 #[test]
+fn a_recovery_names_the_key_that_signs_it_where_it_is_another() {
+    let killed = Killed::new();
+    assert_eq!(killed.recovered(&killed.copy(&killed.log, &killed.store)).key, None);
+    let (elsewhere, copy) = (temp(), killed.copy(&killed.log, &killed.store));
+    let signer = Signer::load_or_create(elsewhere.path()).unwrap();
+    let clock: SharedClock = Arc::new(Ticking::default());
+    let Ok(Some(Recovered::Closed(recovery))) = recover(&copy, &signer, &clock, &tool()) else {
+        panic!("not recovered")
+    };
+    assert_eq!(recovery.key, Some(signer.public_key().into()));
+    check_sound(&copy);
+}
+
+#[test]
 fn openings_beyond_the_log_can_be_cut_at_every_offset() {
     let killed = Killed::new();
     let openings = std::fs::read(killed.directory.openings_file()).unwrap();
@@ -442,12 +456,12 @@ fn a_log_that_names_an_enormous_segment_is_recovered_at_once() {
 fn only_sessions_that_nobody_writes_are_recovered() {
     let temp = temp();
     let clock: SharedClock = Arc::new(Ticking::default());
-    assert!(recover_all(temp.path(), &clock, &tool()).unwrap().is_empty());
+    assert!(recover_all(temp.path(), None, &clock, &tool()).unwrap().is_empty());
     let live = begin(setup(temp.path()), broadcast::channel(1).0).unwrap();
     let dead = begin(setup(temp.path()), broadcast::channel(1).0).unwrap();
     let name = dead.parts.directory.name();
     drop(dead);
-    let reports = recover_all(temp.path(), &clock, &tool()).unwrap();
+    let reports = recover_all(temp.path(), None, &clock, &tool()).unwrap();
     let [report] = &reports[..] else { panic!("{reports:?}") };
     assert_eq!(report.directory.name(), name);
     assert!(matches!(report.result, Ok(Recovered::Closed(_))));
@@ -465,10 +479,10 @@ fn runs_that_start_together_do_not_close_each_others_sessions() {
             let mut setup = setup(temp.path());
             setup.entropy.session = [number; 16];
             barrier.wait();
-            let recovered = recover_all(temp.path(), &clock, &tool()).unwrap();
+            let recovered = recover_all(temp.path(), None, &clock, &tool()).unwrap();
             assert!(recovered.is_empty(), "{recovered:?}");
             let mut writer = begin(setup, broadcast::channel(1).0).unwrap();
-            let again = recover_all(temp.path(), &clock, &tool()).unwrap();
+            let again = recover_all(temp.path(), None, &clock, &tool()).unwrap();
             assert!(again.is_empty(), "{again:?}");
             exchange(1).into_iter().for_each(|event| writer.handle(event).unwrap());
             let directory = writer.parts.directory.clone();

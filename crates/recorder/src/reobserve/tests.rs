@@ -318,7 +318,7 @@ fn an_interrupted_session_is_cut_where_it_was_interrupted() {
     tap.writer.write().unwrap();
     drop(tap);
     let again = setup(temp.path());
-    assert_eq!(crate::recover_all(temp.path(), &again.clock, &again.tool).unwrap().len(), 1);
+    assert_eq!(crate::recover_all(temp.path(), None, &again.clock, &again.tool).unwrap().len(), 1);
     let (found, differences) = run(&directory);
     assert_eq!(differences, []);
     assert_eq!((found.exchanges, found.differ, found.cut), (4, 0, 1));

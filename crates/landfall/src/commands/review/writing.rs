@@ -14,7 +14,8 @@ pub(in crate::commands) fn writer(
     context: &Context,
     session: &Session,
 ) -> Result<ReviewWriter, Error> {
-    let signer = Signer::load_or_create(context.settings.data.path())?;
+    let settings = &context.settings;
+    let signer = Signer::load(settings.data.path(), settings.signing_key.as_deref())?;
     let clock = Arc::new(SystemClock::start());
     let (directory, id) = (session.directory(), session.id()?);
     Ok(ReviewWriter::open(directory, id, signer, clock, tool::facts())?)

@@ -73,7 +73,7 @@ fn a_session_whose_process_is_gone_can_be_read_before_and_after_its_recovery() {
     assert_eq!(ids(&session, "path:/a"), ["c1.1"]);
     drop(session);
     let again = setup(data.path());
-    assert_eq!(crate::recover_all(data.path(), &again.clock, &again.tool).unwrap().len(), 1);
+    assert_eq!(crate::recover_all(data.path(), None, &again.clock, &again.tool).unwrap().len(), 1);
     let session = Session::open(&path).unwrap();
     let summary = session.summary().unwrap();
     assert_eq!(summary.state, SessionState::Closed);
