@@ -8,6 +8,7 @@ use crate::output::colour::When;
 use crate::output::escape::printable;
 use crate::output::{Format, Output};
 use geoip::SetChoice;
+use recorder::Signer;
 use recorder::read::{Session, Sessions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -58,6 +59,14 @@ impl Context {
     /// How to print rows.
     pub(crate) fn output(&self, args: OutputArgs) -> Output {
         args.over(&self.before_verb).resolve(self.colour)
+    }
+
+    /// The key that signs: the person's own where the configuration names one, else the installation's.
+    ///
+    /// # Errors
+    /// It cannot be read, or is none.
+    pub(crate) fn signer(&self) -> Result<Signer, Error> {
+        Ok(Signer::load(self.settings.data.path(), self.settings.signing_key.as_deref())?)
     }
 
     pub(crate) fn sessions(&self) -> Sessions {

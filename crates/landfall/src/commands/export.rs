@@ -6,7 +6,6 @@ use crate::context::Context;
 use crate::error::{Error, Exit};
 use crate::output::safe_text::SafeText;
 use evidence::bundle::bag::Sink;
-use recorder::Signer;
 use recorder::read::Session;
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, BufWriter, ErrorKind, IsTerminal, Write};
@@ -46,7 +45,7 @@ fn bundle(context: &Context, session: &Session, args: &ExportArgs) -> Result<Exi
     if path == Path::new("-") {
         return Err(Error::usage("a bundle cannot be written to stdout").hint("name a file"));
     }
-    let signer = Signer::load_or_create(context.settings.data.path())?;
+    let signer = context.signer()?;
     if !args.dir {
         to_file(path, |file| Ok(evidence::bundle::write(session, &signer, Sink::archive(file))?))?;
         return Ok(Exit::Ok);

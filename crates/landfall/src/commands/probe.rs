@@ -18,7 +18,6 @@ use flow::physics::Vantage;
 use flow::uplink::Uplink;
 use geoip::Databases;
 use proxy::{Handshaken, Measuring, read_uplink};
-use recorder::Signer;
 use recorder::probe::{
     AddressShape, HostShape, NetworkShape, ProbeFile, ProbeFormat, ProbeShape, SampleShape,
     VERSION, is_name,
@@ -45,7 +44,7 @@ pub(crate) fn run(context: &Context, args: &ProbeArgs) -> Result<Exit, Error> {
             .at(args.out.display())
             .hint("name another file with -o, or - for stdout"));
     }
-    let signer = Signer::load_or_create(context.settings.data.path())?;
+    let signer = context.signer()?;
     let prober = Prober::new(context, args.samples)?;
     let began = now();
     let hosts: Vec<Found> = prober.look_up(asked, context);

@@ -7,7 +7,6 @@ use crate::error::{Error, Exit};
 use crate::output::escape::printable;
 use flow::filter::Filter;
 use flow::time::WallNanos;
-use recorder::Signer;
 use recorder::probe::{MOST_BYTES, ProbeFile, PublicKey};
 use recorder::read::{DestinationKey, DestinationQuery, Session};
 use recorder::record::probe::{ReviewProbe, Standing};
@@ -36,7 +35,7 @@ pub(crate) fn run(
         check(path, &probe, trusted, simulated)?;
         probes.push((path, probe));
     }
-    let own = Signer::load_or_create(context.settings.data.path())?;
+    let own = context.signer()?;
     let own = PublicKey(own.public_key());
     let mut writer = writer(context, &session)?;
     for (path, probe) in probes {

@@ -404,7 +404,7 @@ fn records_that_wait_in_vain_are_told_before_they_fill_the_memory() {
         told.push(difference.flow);
         Ok(())
     };
-    let mut found = Found { totals: Reobserved::default(), each: &mut each };
+    let mut found = Found { totals: Reobserved::default(), bodies: None, each: &mut each };
     let mut replay = Replay::new(ConnectionId(1));
     let record = request(1);
     for _ in 0..=MOST_WAITING {

@@ -4,7 +4,6 @@ use crate::clock::SystemClock;
 use crate::context::Context;
 use crate::error::Error;
 use crate::run::tool;
-use recorder::Signer;
 use recorder::read::Session;
 use recorder::review::ReviewWriter;
 use std::sync::Arc;
@@ -14,8 +13,7 @@ pub(in crate::commands) fn writer(
     context: &Context,
     session: &Session,
 ) -> Result<ReviewWriter, Error> {
-    let settings = &context.settings;
-    let signer = Signer::load(settings.data.path(), settings.signing_key.as_deref())?;
+    let signer = context.signer()?;
     let clock = Arc::new(SystemClock::start());
     let (directory, id) = (session.directory(), session.id()?);
     Ok(ReviewWriter::open(directory, id, signer, clock, tool::facts())?)
