@@ -1,5 +1,5 @@
 //! The session format as `docs/FORMAT.md` has it, read by a program that knows nothing else
-//! (`python/read_session.py`), and what of a session stands in its log as commitments alone.
+//! (the `verify.py` of every bundle), and what of a session stands in its log as commitments alone.
 
 use harness::case::Case;
 use harness::device::read_head;
@@ -61,14 +61,19 @@ async fn recorded() -> (Case, PathBuf) {
 
 fn read(session: &Path) -> Output {
     let mut python = tool::python();
-    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/python/read_session.py");
-    tool::run(python.arg(script).arg(session), SHORT)
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../crates/evidence/src/bundle/verify.py");
+    tool::run(python.arg(script).arg(session).arg("--json"), SHORT)
+}
+
+fn found(session: &Path) -> Value {
+    let read = read(session).expect_success().text();
+    serde_json::from_str::<Value>(&read).unwrap()["found"].take()
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stranger_reads_and_checks_a_session_by_its_documentation() {
     let (_case, session) = recorded().await;
-    let found: Value = serde_json::from_str(&read(&session).expect_success().text()).unwrap();
+    let found = found(&session);
     assert_eq!(found["targets"], serde_json::json!(["/account?user=mara", "/\u{e9}"]), "{found:#}");
     assert_eq!(found["records"], found["signed"], "{found:#}");
     assert!(found["sealed"].as_u64().unwrap() > 10, "{found:#}");
@@ -94,8 +99,7 @@ async fn a_person_s_own_key_signs_in_place_of_ours() {
     assert!(landfall.stop().status.success());
     assert!(!case.data().join("keys/checkpoint.key").exists(), "no other key is made");
     let session = std::fs::read_dir(case.path("data/sessions")).unwrap().next().unwrap().unwrap();
-    let found: Value =
-        serde_json::from_str(&read(&session.path()).expect_success().text()).unwrap();
+    let found = found(&session.path());
     assert_eq!(found["records"], found["signed"], "{found:#}");
     let log = std::fs::read_to_string(session.path().join("log/records.jsonl")).unwrap();
     let open: Value = serde_json::from_str(log.lines().next().unwrap()).unwrap();

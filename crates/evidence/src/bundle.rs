@@ -28,11 +28,11 @@ pub fn write(session: &Session, signer: &Signer, sink: Sink) -> Result<(), Error
         return Err(Error::Running);
     }
     let info = [
-        ("Bag-Software-Agent", format!("Landfall {}", case::tool_version(session)?)),
+        ("Bag-Software-Agent", AGENT.to_owned()),
         ("External-Identifier", summary.id.to_string()),
         ("Source-Organization", "see data/case.json".to_owned()),
     ];
-    let reviewed = Arc::new(Reviews::read(session.directory(), session.id()?)?.reviewed());
+    let reviewed = reviewed(session)?;
     let mut bag = Bag::begin(sink, &info)?;
     for (name, part) in parts(session)? {
         bag.add(&name, |out| part.write(session, &reviewed, out))?;
@@ -44,6 +44,11 @@ pub fn write(session: &Session, signer: &Signer, sink: Sink) -> Result<(), Error
         let seal = crate::sshsig::SshSignature::make(signer.public_key(), tags, sign)?;
         Ok(vec![(SEAL.to_owned(), seal.armoured().into_bytes())])
     })
+}
+
+/// What people made of the session.
+pub(crate) fn reviewed(session: &Session) -> Result<Arc<Reviewed>, Error> {
+    Ok(Arc::new(Reviews::read(session.directory(), session.id()?)?.reviewed()))
 }
 
 /// Where a file of a bundle comes from.
@@ -101,6 +106,10 @@ fn readme(out: &mut dyn Write) -> Result<(), Error> {
     Ok(out.write_all(include_bytes!("bundle/README.md"))?)
 }
 
+fn verifier(out: &mut dyn Write) -> Result<(), Error> {
+    Ok(out.write_all(include_bytes!("bundle/verify.py"))?)
+}
+
 fn notices(session: &Session, out: &mut dyn Write) -> Result<(), Error> {
     for notice in attributions(session)? {
         writeln!(out, "{notice}")?;
@@ -127,6 +136,9 @@ const DERIVED: &[(&str, Derive)] = &[
     ("flows.jsonl", flows::write_jsonl),
     ("geo/attributions.txt", |session, _, out| notices(session, out)),
     ("har/capture.har", har::write),
+    ("tool/verify.py", |_, _, out| verifier(out)),
 ];
 
+/// The program that makes bundles; another version may make other files of the same session.
+pub(crate) const AGENT: &str = concat!("Landfall ", env!("CARGO_PKG_VERSION"));
 pub(crate) const SEAL: &str = "tagmanifest-sha256.txt.sig";

@@ -36,7 +36,7 @@ pub fn write(
         creator: Creator { name: "Landfall", version: env!("CARGO_PKG_VERSION") },
         comment: comment(&summary),
         session: SessionHead {
-            name: &summary.name,
+            name: open.as_ref().map_or(summary.name.as_str(), |open| &open.name),
             id: summary.id.to_string(),
             opened: Wall(summary.opened),
             case: summary.case.as_deref(),

@@ -14,6 +14,7 @@ pub mod messages;
 mod opening;
 pub mod shape;
 pub mod sshsig;
+pub mod verify;
 
 pub use error::Error;
 pub use opening::attributions;

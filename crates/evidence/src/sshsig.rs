@@ -1,10 +1,10 @@
 //! Signatures of files in OpenSSH's form (PROTOCOL.sshsig), which `ssh-keygen -Y verify` checks. Keys
 //! are Ed25519. Whose key it is, whoever checks has to know from elsewhere.
 
-use aws_lc_rs::digest::{SHA512, digest};
+use aws_lc_rs::digest::{SHA256, SHA512, digest};
 use aws_lc_rs::signature::{ED25519, UnparsedPublicKey};
 use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
+use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
 
 /// A signature of a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -88,6 +88,12 @@ pub fn keys(text: &str) -> Vec<[u8; 32]> {
         (public_key(&found) == key).then_some(found)
     };
     text.lines().filter(|line| !line.starts_with('#')).filter_map(key).collect()
+}
+
+/// The fingerprint of a key, as `ssh-keygen -l` prints it.
+pub fn fingerprint(key: &[u8; 32]) -> String {
+    let hash = digest(&SHA256, &public_key(key));
+    format!("SHA256:{}", STANDARD_NO_PAD.encode(hash))
 }
 
 /// What the signature is over, in place of the file.

@@ -75,6 +75,23 @@ pub(crate) fn last(directory: &SessionDir) -> Result<Option<Checkpoint>, Error> 
     Ok([apart, listed].into_iter().flatten().max_by_key(|checkpoint| checkpoint.size))
 }
 
+/// All notes of the file as it stands, each with what it says; `None` of what is no note.
+pub(crate) fn notes(directory: &SessionDir) -> Result<Vec<(String, Option<Checkpoint>)>, Error> {
+    let path = directory.checkpoints_file();
+    let text = match std::fs::read_to_string(&path) {
+        Ok(text) => text,
+        Err(none) if none.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(source) => return Err(source).failed("read", &path),
+    };
+    let lines: Vec<&str> = text.split_inclusive('\n').collect();
+    let note = |lines: &[&str]| {
+        let note = lines.concat();
+        let checkpoint = Checkpoint::parse(&note);
+        (note, checkpoint)
+    };
+    Ok(lines.chunks(NOTE_LINES).map(note).collect())
+}
+
 /// Bytes of the whole checkpoints at the start of their file.
 pub(crate) fn whole_bytes(directory: &SessionDir) -> Result<u64, Error> {
     Whole::read(directory).map(|whole| whole.bytes)

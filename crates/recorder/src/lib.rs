@@ -2,6 +2,7 @@
 //! databases say, appends them to the record log and the stream store, and reads all of it back.
 //! It opens no sockets and interprets no protocol.
 
+pub mod audit;
 mod body;
 mod checkpoint;
 mod checkpoints;

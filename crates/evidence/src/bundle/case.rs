@@ -58,8 +58,3 @@ impl CaseShape {
         })
     }
 }
-
-/// The version of the program that recorded.
-pub(super) fn tool_version(session: &Session) -> Result<String, Error> {
-    Ok(session.opening()?.map_or_else(|| "unknown".to_owned(), |open| open.tool.version))
-}

@@ -8,6 +8,7 @@ mod refusal;
 mod review;
 mod run;
 mod verb;
+mod verify;
 
 pub(crate) use export::{ExportArgs, ExportFormat};
 pub(crate) use output::OutputArgs;
@@ -19,6 +20,7 @@ pub(crate) use verb::{
     CaVerb, CertificateForm, DestVerb, FlowVerb, GeoVerb, Part, SessionVerb, SetupVerb,
     TransparentArgs, Verb, WireLeg,
 };
+pub(crate) use verify::VerifyArgs;
 
 use crate::output::colour::When;
 use clap::{Arg, ArgAction, CommandFactory, Parser};

@@ -1,7 +1,7 @@
 //! The verbs, each a noun of the product.
 
 use super::run::mark;
-use super::{ExportArgs, OutputArgs, ProbeArgs, ReviewVerb, RunArgs};
+use super::{ExportArgs, OutputArgs, ProbeArgs, ReviewVerb, RunArgs, VerifyArgs};
 use crate::config::{AuthorityKey, TransparentMode};
 use flow::id::FlowId;
 use geoip::SetChoice;
@@ -74,6 +74,9 @@ pub(crate) enum Verb {
     Setup(SetupVerb),
     /// Write a session in a form that other programs read.
     Export(ExportArgs),
+    /// Check a bundle or a session, offline; exits with 4 when something is contradicted, with 3 when
+    /// something is not proven.
+    Verify(VerifyArgs),
     /// A completion script for a shell, on stdout.
     Completions { shell: clap_complete::Shell },
 }

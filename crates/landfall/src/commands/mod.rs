@@ -31,6 +31,7 @@ mod session_compare;
 mod session_import;
 mod setup;
 mod transparent_rules;
+mod verify;
 
 use crate::args::{
     CaVerb, Cli, DestVerb, FlowVerb, GeoVerb, RunArgs, SessionVerb, SetupVerb, Verb,
@@ -90,6 +91,7 @@ pub(crate) fn run(cli: Cli) -> Result<Exit, Error> {
         }
         Verb::Review(verb) => review::run(&plain(global, before)?, verb),
         Verb::Export(args) => export::run(&plain(global, before)?, &args),
+        Verb::Verify(args) => verify::run(&plain(global, before)?, &args),
         Verb::Run(args) => {
             let output = args.output;
             let context = Context::new(global, before, args)?;

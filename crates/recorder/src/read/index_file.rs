@@ -56,6 +56,14 @@ pub(super) fn open(session: &SessionDir) -> Result<Opened, ReadError> {
     checked(session, Opened { db, running, damage })
 }
 
+/// An index of its own, whatever lies beside the log.
+pub(super) fn apart(session: &SessionDir) -> Result<Opened, ReadError> {
+    let length = build::log_length(session)?;
+    let running = is_written(session)?;
+    let (db, damage) = temporary(session, length)?;
+    checked(session, Opened { db, running, damage })
+}
+
 /// An index that holds the whole log already; `None` when there is none or it is behind.
 fn open_as_it_is(session: &SessionDir, length: u64) -> Option<Connection> {
     let db = open_to_read(session)?;

@@ -25,6 +25,7 @@ use crate::openings::Openings;
 use crate::record::Body;
 use crate::record::message::ExchangeMessage;
 use crate::record::session::{SessionOpen, SourceShape};
+use crate::record::tls::TlsUpstream;
 use bytes::Bytes;
 use flow::address::{DnsName, Host};
 use flow::id::{ExchangeId, FlowId, SessionId};
@@ -63,9 +64,24 @@ impl Session {
     pub fn open(directory: &Path) -> Result<Self, ReadError> {
         let directory = SessionDir::new(directory);
         let opened = index_file::open(&directory)?;
+        Ok(Self::of(directory, opened))
+    }
+
+    fn of(directory: SessionDir, opened: Opened) -> Self {
         let (index, log) = (directory.index_file(), directory.log_file());
         let openings = RefCell::new(Openings::of_records(&directory));
-        Ok(Self { directory, opened, index, log, openings, annotations: Annotations::default() })
+        Self { directory, opened, index, log, openings, annotations: Annotations::default() }
+    }
+
+    /// Opens the session with an index of its own, made of the log alone, in a temporary file: nothing
+    /// beside the log is believed and nothing is written there.
+    ///
+    /// # Errors
+    /// As of [`Session::open`].
+    pub fn open_apart(directory: &Path) -> Result<Self, ReadError> {
+        let directory = SessionDir::new(directory);
+        let opened = index_file::apart(&directory)?;
+        Ok(Self::of(directory, opened))
     }
 
     pub fn directory(&self) -> &SessionDir {
@@ -318,6 +334,23 @@ impl Session {
             }
             (copied, _) => copied,
         }
+    }
+
+    /// Hands over what was recorded of each handshake with an upstream, in order. Memory does not grow
+    /// with them, but for eight bytes each.
+    pub fn for_each_upstream(
+        &self,
+        each: &mut dyn FnMut(Recorded<TlsUpstream>) -> Result<(), ReadError>,
+    ) -> Result<(), ReadError> {
+        let records = self.records();
+        let sql = "SELECT seq FROM records WHERE kind = 'tls.upstream' ORDER BY seq";
+        for seq in records.seqs(sql, [])? {
+            let record = records.get(seq)?;
+            if let Body::TlsUpstream(body) = record.body {
+                each(Recorded { seq: record.seq, at: record.at, body })?;
+            }
+        }
+        Ok(())
     }
 
     /// Writes the kept bytes of a stream to `output`, from its start. A stream of which nothing was

@@ -38,8 +38,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     (
         "landfall",
         &[
-            "certs", "demo", "evidence", "feed", "flow", "geoip", "observe", "proxy", "recorder",
-            "resolver",
+            "archive", "certs", "demo", "evidence", "feed", "flow", "geoip", "observe", "proxy",
+            "recorder", "resolver",
         ],
     ),
     // Measures the program from outside, and its parts from inside.
