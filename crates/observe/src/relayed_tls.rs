@@ -1,7 +1,7 @@
 //! TLS that is relayed unopened, read by its record headers (RFC 5246 section 6.2.1, RFC 8446 section
 //! 5.1): whether the device completed its handshake with the real server, and whether it sent application
 //! data. Decrypts nothing, and says nothing where an alert, a handshake message and data look alike; the
-//! rule is in `docs/decisions/0009-contact-of-relayed-tls.md`.
+//! rule is in `docs/decisions/0014-contact-of-relayed-tls.md`.
 
 mod server_hello;
 #[cfg(test)]

@@ -12,7 +12,7 @@ use flow::id::RecordSeq;
 /// The contact level of one connection; of a destination, it is the highest of them.
 ///
 /// Of a passed-through TLS connection those bytes alone count that can be nothing else: from outside, the
-/// end of a handshake, an alert and data often look alike (`docs/decisions/0009-…`).
+/// end of a handshake, an alert and data often look alike (`docs/decisions/0014-…`).
 pub fn contact_level(facts: ConnectionFacts) -> Contact {
     let relayed_plain = match facts.treatment {
         Some(TreatmentKind::Intercepted | TreatmentKind::Plaintext) => facts.bytes_up > 0,
