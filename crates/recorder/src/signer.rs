@@ -10,7 +10,7 @@ use crate::error::{Error, Failed};
 use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der};
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
 use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
+use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
 use std::fmt;
 use std::fs::File;
 use std::io::{ErrorKind, Read, Write};
@@ -75,8 +75,9 @@ impl Signer {
         let der: Pkcs8V1Der<'_> = pair.as_der().map_err(failed)?;
         let pem = pem("PRIVATE KEY", der.as_ref());
         // Written whole under another name first: half a key must never be found here. Whoever
-        // creates it first wins, as two processes may start at once.
-        let draft = path.with_extension(format!("key.{}", std::process::id()));
+        // creates it first wins, as two processes may start at once, and two threads of one.
+        let public = STANDARD_NO_PAD.encode(pair.public_key().as_ref()).replace('/', "-");
+        let draft = path.with_extension(format!("key.{public}"));
         let written = private_file()
             .create(true)
             .truncate(true)
