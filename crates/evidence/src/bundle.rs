@@ -7,7 +7,7 @@ mod case;
 mod package;
 
 use crate::error::Error;
-use crate::{attributions, destinations, flows, har};
+use crate::{attributions, destinations, flows, har, pcapng};
 use bag::{Bag, Sink};
 use case::CaseShape;
 use recorder::Signer;
@@ -136,6 +136,7 @@ const DERIVED: &[(&str, Derive)] = &[
     ("flows.jsonl", flows::write_jsonl),
     ("geo/attributions.txt", |session, _, out| notices(session, out)),
     ("har/capture.har", har::write),
+    ("pcap/capture.pcapng", |session, _, out| pcapng::write(session, out)),
     ("tool/verify.py", |_, _, out| verifier(out)),
 ];
 

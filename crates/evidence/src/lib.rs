@@ -1,4 +1,4 @@
-//! What a session becomes outside: JSON lines, CSV and HAR, each a function of a recorded session,
+//! What a session becomes outside: JSON lines, CSV, HAR and PCAPNG, each a function of a recorded session,
 //! written with bounded memory. Decides nothing: what is known stands in the session.
 
 pub mod bundle;
@@ -12,6 +12,7 @@ pub mod har;
 mod inflate;
 pub mod messages;
 mod opening;
+pub mod pcapng;
 pub mod shape;
 pub mod sshsig;
 pub mod verify;

@@ -20,6 +20,7 @@ pub(crate) fn run(context: &Context, args: &ExportArgs) -> Result<Exit, Error> {
         ExportFormat::Jsonl => evidence::flows::write_jsonl,
         ExportFormat::Csv => evidence::flows::write_csv,
         ExportFormat::Har => evidence::har::write,
+        ExportFormat::Pcapng => |session, _, out| evidence::pcapng::write(session, out),
         ExportFormat::Bundle => return bundle(context, &session, args),
     };
     if args.dir {
@@ -31,7 +32,8 @@ pub(crate) fn run(context: &Context, args: &ExportArgs) -> Result<Exit, Error> {
         to_stdout(write)?;
     } else {
         // Before the export: what the licences ask for is never missing beside it.
-        if args.format != ExportFormat::Har {
+        let shows_databases = matches!(args.format, ExportFormat::Jsonl | ExportFormat::Csv);
+        if shows_databases {
             write_attributions(&evidence::attributions(&session)?, &args.out)?;
         }
         to_file(&args.out, buffered(write))?;
