@@ -3,6 +3,7 @@
 
 use harness::case::Case;
 use harness::tool::{self, SHORT};
+use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
@@ -100,6 +101,33 @@ fn public_programs_find_a_bundle_good_and_a_changed_one_bad() {
     std::fs::write(bag.join("data/log/records.jsonl"), before).unwrap();
     change("tagmanifest-sha256.txt");
     assert!(!seal().status.success());
+}
+
+#[test]
+fn what_is_made_for_other_programs_is_what_they_read() {
+    let case = case();
+    let bag = export(&case, "bag", &["--dir"]);
+    let mut tshark = tool::command("tshark");
+    tshark.args(["-Y", "_ws.malformed", "-r"]).arg(bag.join("data/pcap/capture.pcapng"));
+    assert_eq!(tool::run(&mut tshark, SHORT).expect_success().text(), "");
+
+    let lines = std::fs::read_to_string(bag.join("data/dns.jsonl")).unwrap();
+    let lookups: Vec<Value> =
+        lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let find = |name: &str| lookups.iter().find(|lookup| lookup["name"] == name).unwrap();
+    let reached = find("im.chatter.example");
+    assert_eq!(reached["chain"][1], "im-chatter-example.cdn.dnsv1.com", "{reached:#}");
+    assert_eq!(reached["answers"][1]["address"], "119.29.29.29", "{reached:#}");
+    assert_eq!(reached["dialled"], serde_json::json!(["119.29.29.29:443"]), "{reached:#}");
+    assert_eq!(reached["reached"], "119.29.29.29:443", "{reached:#}");
+    let records = std::fs::read_to_string(bag.join("data/log/records.jsonl")).unwrap();
+    let number = reached["record"].as_u64().unwrap() as usize;
+    let record: Value = serde_json::from_str(records.lines().nth(number).unwrap()).unwrap();
+    assert_eq!((&record["kind"], &record["at"]), (&"dns".into(), &reached["time"]));
+    assert_eq!(record["body"]["lookup"], reached["lookup"]);
+    let failed = find("old.postcards.example");
+    assert_eq!(failed["dialled"], serde_json::json!(["9.9.9.9:443"]), "{failed:#}");
+    assert!(failed.get("reached").is_none(), "{failed:#}");
 }
 
 #[test]

@@ -7,7 +7,7 @@ mod case;
 mod package;
 
 use crate::error::Error;
-use crate::{attributions, destinations, flows, har, pcapng};
+use crate::{attributions, destinations, flows, har, lookups, pcapng};
 use bag::{Bag, Sink};
 use case::CaseShape;
 use recorder::Signer;
@@ -132,6 +132,7 @@ const DERIVED: &[(&str, Derive)] = &[
     ("case.json", |session, _, out| case_json(session, out)),
     ("datapackage.json", |session, _, out| package::write(session, out)),
     ("destinations.csv", destinations::write_csv),
+    ("dns.jsonl", |session, _, out| lookups::write_jsonl(session, out)),
     ("flows.csv", flows::write_csv),
     ("flows.jsonl", flows::write_jsonl),
     ("geo/attributions.txt", |session, _, out| notices(session, out)),

@@ -10,6 +10,7 @@ pub mod flows;
 pub mod handshake;
 pub mod har;
 mod inflate;
+pub mod lookups;
 pub mod messages;
 mod opening;
 pub mod pcapng;

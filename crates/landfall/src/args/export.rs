@@ -27,6 +27,8 @@ pub(crate) enum ExportFormat {
     Csv,
     /// HTTP Archive 1.2, bodies included.
     Har,
+    /// One JSON object per name look-up.
+    Dns,
     /// A packet capture with the TLS secrets: the bytes that were kept, in packets made around them.
     Pcapng,
     /// All of it, sealed, for others to check: a BagIt bag in an archive.

@@ -6,21 +6,26 @@ use crate::context::Context;
 use crate::error::{Error, Exit};
 use crate::output::safe_text::SafeText;
 use evidence::bundle::bag::Sink;
-use recorder::read::Session;
+use recorder::read::{Reviewed, Session};
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, BufWriter, ErrorKind, IsTerminal, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// What writes a form, of a session and what people made of it.
+type Form = fn(&Session, &Arc<Reviewed>, &mut dyn Write) -> Result<(), evidence::Error>;
 
 /// Writes the export. A file is complete or not there: it is written beside its place first.
 pub(crate) fn run(context: &Context, args: &ExportArgs) -> Result<Exit, Error> {
     context.no_rows()?;
     let session = context.session(args.session.as_deref())?;
-    let form = match args.format {
+    let form: Form = match args.format {
         ExportFormat::Jsonl => evidence::flows::write_jsonl,
         ExportFormat::Csv => evidence::flows::write_csv,
         ExportFormat::Har => evidence::har::write,
         ExportFormat::Pcapng => |session, _, out| evidence::pcapng::write(session, out),
+        ExportFormat::Dns => |session, _, out| evidence::lookups::write_jsonl(session, out),
         ExportFormat::Bundle => return bundle(context, &session, args),
     };
     if args.dir {
