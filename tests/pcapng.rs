@@ -6,7 +6,7 @@ use harness::device::{Device, read_head};
 use harness::h2;
 use harness::landfall::Landfall;
 use harness::origin::Origin;
-use harness::server;
+use harness::server::{self, Server};
 use harness::tool::{self, SHORT};
 use std::path::{Path, PathBuf};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
@@ -244,6 +244,64 @@ async fn a_passed_through_connection_is_in_it_as_it_came() {
     assert_eq!(names, [format!("{HTTP1}\t8.136.0.1")]);
     let ends = read(&pcap, "tcp.flags.fin == 1", &["ip.src"]);
     assert_eq!(ends.len(), 2, "{ends:?}");
+}
+
+/// Fragmented messages among them, and some of 200,000 bytes.
+#[tokio::test(flavor = "multi_thread")]
+async fn websocket_messages_are_read_one_by_one() {
+    for wire in ["handshake", "full"] {
+        let mut case = Case::new();
+        case.flag(&format!("--wire={wire}"));
+        let server = Server::websocket(&case, &[HTTP1]);
+        case.place(HTTP1, "8.136.0.1", server.socket());
+        let landfall = case.start();
+        let mut client = tool::python();
+        client.arg(server::script("websocket_client.py")).arg(landfall.proxy_url());
+        client.arg(case.authority()).arg(format!("wss://{HTTP1}/chat")).arg("none");
+        let spoken = tokio::task::spawn_blocking(move || tool::run(&mut client, SHORT));
+        spoken.await.unwrap().expect_success();
+        assert!(landfall.stop().status.success());
+        let pcap = export(&case, "websocket.pcapng");
+        expect_sound(&pcap);
+        let flow = case.flow("status:101");
+        let messages = case.rows(&["flow", "messages", flow["id"].as_str().unwrap()]);
+        let fragments: u64 =
+            messages.iter().map(|message| message["fragments"].as_u64().unwrap_or(1)).sum();
+        let frames: usize = read(&pcap, "websocket", &["websocket.opcode"])
+            .iter()
+            .map(|line| line.split(',').count())
+            .sum();
+        let legs = if wire == "full" { 2 } else { 1 };
+        assert_eq!(frames as u64, legs * fragments, "{wire}");
+    }
+}
+
+/// A body in chunks, longer than a packet can be.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_chunked_body_that_no_packet_holds_is_not_malformed() {
+    let mut case = Case::new();
+    let config = case.ca().server(&[HTTP1], &["http/1.1"]);
+    let origin = Origin::tls(config, |mut stream| async move {
+        read_head(&mut stream).await;
+        let head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+        stream.write_all(head).await.unwrap();
+        for _ in 0..100 {
+            stream.write_all(b"1770\r\n").await.unwrap();
+            stream.write_all(&[[b'x'; 6000].as_slice(), b"\r\n"].concat()).await.unwrap();
+        }
+        stream.write_all(b"0\r\n\r\n").await.unwrap();
+        stream.shutdown().await.ok();
+    })
+    .await;
+    case.place(HTTP1, "8.136.0.1", origin.socket());
+    let landfall = case.start();
+    curl(&case, &landfall, &["https://one.example/chunks"]);
+    assert!(landfall.stop().status.success());
+    let pcap = export(&case, "chunks.pcapng");
+    expect_sound(&pcap);
+    assert_eq!(shown(&pcap, "frame.interface_id == 1"), listed(&case, "treatment:intercepted"));
+    let rest = read(&pcap, "frame.interface_id == 1 and not http", &["data.len"]);
+    assert_eq!(rest.len(), 3, "{rest:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

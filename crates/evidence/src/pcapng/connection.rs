@@ -108,10 +108,13 @@ impl Connection {
         if let Some(Some(conversation)) = self.conversations.of(stream.leg) {
             conversation.seek(direction, offset);
         }
-        if let (Leg::Relay, Some(Relayed::Plaintext(plaintext))) = (stream.leg, &mut self.relayed)
+        if stream.leg != Leg::Relay {
+            return Ok(());
+        }
+        while let Some(Relayed::Plaintext(plaintext)) = &mut self.relayed
             && let Some((cited, piece)) = plaintext.seek(direction, offset)
         {
-            return self.export(direction, cited, &piece, blocks);
+            self.export(direction, cited, &piece, blocks)?;
         }
         Ok(())
     }

@@ -1,11 +1,12 @@
 //! Cuts the plaintext of an intercepted connection into pieces that a dissector can read one by one: HTTP/1
 //! messages and WebSocket messages by what the log says of them, HTTP/2 by its frames. It interprets nothing
-//! further. What is longer than a packet can be goes on as data.
+//! further. Of a message that is longer than a packet can be, or not there whole, the head is a piece and the rest
+//! data: a reader would take half a body for a broken one.
 
 use super::block::MOST_BYTES;
 use super::conversation::Cited;
 use super::exported::{Dissector, MOST_TAG_BYTES};
-use flow::stream::Direction;
+use flow::stream::{Direction, Extent};
 use observe::sniff::{Sniffed, sniff};
 use recorder::record::Body;
 use recorder::record::message::Protocol;
@@ -44,6 +45,8 @@ struct Half {
     held: Vec<u8>,
     /// What begins where; bounded by what one commit holds.
     marks: BTreeMap<u64, Dissector>,
+    /// Where heads begin and end.
+    heads: BTreeMap<u64, u64>,
     /// What the held bytes begin with.
     kind: Dissector,
     /// Bytes that belong to an HTTP/2 frame whose beginning is gone.
@@ -73,11 +76,11 @@ impl Plaintext {
         }
         match body {
             Body::ExchangeRequest(request) => {
-                self.up.begins(request.extent.start.0, Dissector::Http1);
+                self.up.head(request.extent.into());
                 self.up.upgraded = request.extent.end.0;
             }
             Body::ExchangeResponse(response) => {
-                self.down.begins(response.extent.start.0, Dissector::Http1);
+                self.down.head(response.extent.into());
                 self.down.upgraded = response.extent.end.0;
                 if response.status == SWITCHING {
                     self.up.ends(self.up.upgraded);
@@ -104,15 +107,17 @@ impl Plaintext {
         }
     }
 
-    /// What follows begins at this offset of the stream: what is held and does not lead up to it is a piece of
-    /// its own.
+    /// What follows begins at this offset of the stream. What is held and does not lead up to it comes out piece
+    /// by piece, until there is none.
     pub(super) fn seek(&mut self, direction: Direction, offset: u64) -> Option<(Cited, Piece)> {
         let half = self.half(direction);
         if half.start + half.held.len() as u64 == offset {
             return None;
         }
         let left = half.take_all();
-        half.start = offset;
+        if left.is_none() {
+            half.start = offset;
+        }
         left
     }
 
@@ -171,11 +176,17 @@ impl Half {
             start: 0,
             held: Vec::new(),
             marks: BTreeMap::new(),
+            heads: BTreeMap::new(),
             kind: Dissector::Data,
             rest: 0,
             last: None,
             upgraded: 0,
         }
+    }
+
+    fn head(&mut self, extent: Extent) {
+        self.begins(extent.start, Dissector::Http1);
+        self.heads.insert(extent.start, extent.end);
     }
 
     fn begins(&mut self, offset: u64, dissector: Dissector) {
@@ -205,7 +216,18 @@ impl Half {
             Mode::Http1 => self.up_to_mark(),
             Mode::Http2 => self.frames(direction),
         };
-        whole.or_else(|| (most == MOST_PIECE_BYTES).then_some(most))
+        whole.or_else(|| (most == MOST_PIECE_BYTES).then(|| self.not_whole()))
+    }
+
+    /// How much to take of what is not whole: of a message its head, where that is known.
+    fn not_whole(&self) -> usize {
+        let most = self.held.len().min(MOST_PIECE_BYTES);
+        let head = match self.kind {
+            Dissector::Http1 => self.heads.get(&self.start),
+            _ => None,
+        };
+        let length = head.and_then(|end| usize::try_from(end - self.start).ok());
+        length.filter(|length| (1..most).contains(length)).unwrap_or(most)
     }
 
     /// The bytes before the next mark, where they are there.
@@ -258,6 +280,7 @@ impl Half {
         let after = self.held.split_off(length.min(self.held.len()));
         let bytes = std::mem::replace(&mut self.held, after);
         self.start += bytes.len() as u64;
+        self.heads = self.heads.split_off(&self.start);
         self.rest = self.rest.saturating_sub(bytes.len());
         let dissector = std::mem::replace(&mut self.kind, Dissector::Data);
         Some((cited, Piece { dissector, bytes }))
@@ -268,7 +291,7 @@ impl Half {
         if self.held.is_empty() || self.kind != Dissector::Http1 {
             return None;
         }
-        self.take(self.held.len().min(MOST_PIECE_BYTES))
+        self.take(self.not_whole())
     }
 
     fn take_all(&mut self) -> Option<(Cited, Piece)> {
@@ -276,8 +299,8 @@ impl Half {
             return None;
         }
         // Marks that were told after the last bytes.
-        self.up_to_mark();
-        self.take(self.held.len().min(MOST_PIECE_BYTES))
+        let length = self.up_to_mark().unwrap_or_else(|| self.not_whole());
+        self.take(length)
     }
 }
 
@@ -331,6 +354,14 @@ mod tests {
             (Direction::Down, Dissector::Data, 7),
         ];
         assert_eq!(pieces(&mut plaintext), expected);
+        for length in [20, MOST_PIECE_BYTES] {
+            let mut plaintext = Plaintext::new(Some(b"http/1.1"));
+            plaintext.down.head(Extent { start: 0, end: 9 });
+            plaintext.passed(Direction::Down, &vec![0; length], CITED);
+            let head = (Direction::Down, Dissector::Http1, 9);
+            let rest = (Direction::Down, Dissector::Data, length - 9);
+            assert_eq!(pieces(&mut plaintext), [head, rest]);
+        }
         let mut plaintext = Plaintext::new(Some(b"h2"));
         let long = MOST_PIECE_BYTES as u32;
         plaintext.passed(Direction::Down, &[&long.to_be_bytes()[1..], &[0; 6]].concat(), CITED);
@@ -368,6 +399,7 @@ mod tests {
         assert!(plaintext.seek(Direction::Up, 3).is_none());
         let (_, left) = plaintext.seek(Direction::Up, 10).unwrap();
         assert_eq!(left.bytes, b"GET");
+        assert!(plaintext.seek(Direction::Up, 10).is_none());
         assert_eq!(plaintext.up.start, 10);
     }
 }
