@@ -394,15 +394,17 @@ fn edit_lines(path: &Path, edit: fn(&mut Vec<String>)) {
     std::fs::write(path, lines.collect::<String>()).unwrap();
 }
 
-const DERIVED: [&str; 9] = [
+const DERIVED: [&str; 11] = [
     "data/README.md",
     "data/case.json",
     "data/datapackage.json",
+    "data/dns.jsonl",
     "data/destinations.csv",
     "data/flows.csv",
     "data/flows.jsonl",
     "data/geo/attributions.txt",
     "data/har/capture.har",
+    "data/pcap/capture.pcapng",
     "data/tool/verify.py",
 ];
 const VERIFIER: &str = "data/tool/verify.py";
