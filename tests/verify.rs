@@ -50,6 +50,20 @@ impl Bundle {
 
     /// Changes a copy of the bag, makes manifests and seal anew with the forger's key, and expects
     /// the question to be answered so.
+    /// Changes a copy without making anything anew, and expects INTEGRITY to fail.
+    #[track_caller]
+    fn check_sealed(&self, name: &str, change: impl FnOnce(&Path)) {
+        let copy = self.case.path("copy");
+        copy_all(&self.bag, &copy);
+        change(&copy);
+        let (answers, code) = self.verify(&copy);
+        assert_eq!((answers["INTEGRITY"].0.as_str(), code), ("FAIL", 4), "{name}: {answers:#?}");
+        for question in ["COMPLETENESS", "ORDER", "IDENTITY", "TRACE"] {
+            assert_eq!(answers[question].0, "NOT PROVEN", "{name}: {answers:#?}");
+        }
+        std::fs::remove_dir_all(copy).unwrap();
+    }
+
     /// The same of a change that the bundle's own verifier in Python must find as well.
     #[track_caller]
     fn check_twice(&self, name: &str, change: impl FnOnce(&Path)) {
@@ -186,6 +200,8 @@ fn a_changed_log_is_found() {
         let (what, cut) = (format!("{name} cut"), |bag: &Path| shorten(&bag.join(name), 4));
         bundle.check_twice(&what, cut);
     }
+    let unsigned = |bag: &Path| append(&bag.join("data/log/review.jsonl"), b"{}\n");
+    bundle.check_twice("reviews that nobody signed", unsigned);
     let gone = |bag: &Path| std::fs::remove_file(bag.join("data/log/checkpoint")).unwrap();
     bundle.check_twice("no checkpoint", gone);
 }
@@ -224,7 +240,8 @@ fn changed_bytes_and_secrets_are_found() {
         });
         std::fs::write(&path, lines.collect::<String>()).unwrap();
     });
-    bundle.check("no secrets", "SERVERS", "NOT PROVEN", |bag| {
+    // The packet capture, which holds them, no longer follows either.
+    bundle.check("no secrets", "DERIVED", "FAIL", |bag| {
         std::fs::write(bag.join(key_log), "").unwrap();
     });
 }
@@ -236,6 +253,12 @@ fn what_does_not_belong_into_a_bundle_is_found() {
         let more = |bag: &Path| std::fs::write(bag.join(name), "x").unwrap();
         bundle.check(name, "INTEGRITY", "FAIL", more);
     }
+    let named_pipe = |bag: &Path| {
+        std::fs::remove_file(bag.join("data/case.json")).unwrap();
+        let mut mkfifo = tool::command("mkfifo");
+        tool::run(mkfifo.arg(bag.join("data/case.json")), SHORT).expect_success();
+    };
+    bundle.check_sealed("a pipe in the place of a file", named_pipe);
     for name in ["more.txt", "metadata/x"] {
         bundle.check(name, "INTEGRITY", "FAIL", |bag| {
             std::fs::create_dir_all(bag.join(name).parent().unwrap()).unwrap();
@@ -296,6 +319,7 @@ fn archives_of_another_form_are_refused() {
         std::fs::write(&archive, bytes).unwrap();
         let output = bundle.case.cli(&["verify", named]);
         assert_eq!(output.status.code(), Some(4), "{name}: {}", output.text());
+        assert!(output.text().contains("FAIL"), "{name}: {}", output.text());
         assert!(output.error_text().contains("hint:"), "{name}: {}", output.error_text());
     };
     check("bytes before it", &[b"#!/bin/sh\n", sound.as_slice()].concat());

@@ -96,7 +96,13 @@ pub(crate) fn parts(session: &Session) -> Result<Vec<(String, Part)>, Error> {
 
 fn names_in(directory: &Path) -> Result<Vec<String>, Error> {
     let mut names = Vec::new();
-    for entry in std::fs::read_dir(directory).map_err(Error::File)? {
+    let entries = match std::fs::read_dir(directory) {
+        Ok(entries) => entries,
+        // An archive has no directory without a file.
+        Err(none) if none.kind() == io::ErrorKind::NotFound => return Ok(names),
+        Err(error) => return Err(Error::File(error)),
+    };
+    for entry in entries {
         names.push(entry.map_err(Error::File)?.file_name().to_string_lossy().into_owned());
     }
     Ok(names)

@@ -51,6 +51,7 @@ pub fn prove(kept: Kept<'_>, secrets: &KeyLog) -> Result<Proof, Unproven> {
         return Err(Unproven::Unsupported("a version of TLS before 1.2"));
     };
     Ok(Proof {
+        client_random,
         version: hello.version,
         scheme: shown.scheme,
         server_name: server_name(kept.up),

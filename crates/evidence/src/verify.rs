@@ -15,7 +15,7 @@ use crate::bundle::parts;
 use crate::error::Error;
 use crate::sshsig;
 use bag::{Checked, in_file};
-use recorder::audit::{Audit, Clause, Findings, Weight, audit};
+use recorder::audit::{Audit, Clause, Findings, Place, Weight, audit};
 use recorder::directory::SessionDir;
 use recorder::read::Session;
 use std::collections::BTreeSet;
@@ -52,28 +52,34 @@ fn checked(directory: &Path, bag: Option<Checked>, trust: &Trust) -> Result<Repo
             audited.findings.add(found.clause, found.weight, found.place.clone(), what);
         });
     }
-    let sound = audited.findings.worst(Clause::Integrity) != Some(Weight::Fails);
     // An index that lies beside the log says what whoever made it wants.
-    let read = if sound { Session::open_apart(directory.path()).ok() } else { None };
+    let read = if is_sound(&audited) { Session::open_apart(directory.path()).ok() } else { None };
+    if audited.reviews_unsigned > 0 || audited.reviews_torn {
+        // An append may be under way, or have been interrupted; a bundle is made of what is whole.
+        let weight = if bag.is_some() { Weight::Fails } else { Weight::NotProven };
+        let place = Place::File { name: "log/review.jsonl".to_owned(), offset: 0 };
+        let what = format!("{} records at its end are not signed", audited.reviews_unsigned);
+        audited.findings.add(Clause::Integrity, weight, place, what);
+    }
     if let (Some(session), Some(bag)) = (&read, &bag) {
         strangers(session, bag, &mut audited.findings)?;
     }
     let (servers, derived) = match &read {
         Some(session) => (
-            servers::check(session, trust)?,
+            servers::check(session, &audited.intercepted, trust)?,
             derived::check(session, bag.as_ref().map(|bag| bag.by.as_str()), trust)?,
         ),
         None => (unread(Question::Servers), unread(Question::Derived)),
     };
     let lines = vec![
         of_clause(&audited, Question::Integrity, Clause::Integrity, &integrity(&audited, &bag)),
-        of_clause(&audited, Question::Completeness, Clause::Completeness, &complete(&audited)),
-        of_clause(&audited, Question::Order, Clause::Order, "each record in its place"),
+        of_sound(&audited, Question::Completeness, Clause::Completeness, &complete(&audited)),
+        of_sound(&audited, Question::Order, Clause::Order, "each record in its place"),
         identity(&audited, bag.as_ref(), trust),
         Line::new(Question::Time, Answer::NotProven, NO_TIME),
         servers,
         derived,
-        of_clause(&audited, Question::Trace, Clause::Trace, "whatever is cited is there"),
+        of_sound(&audited, Question::Trace, Clause::Trace, "whatever is cited is there"),
     ];
     Ok(Report { session: audited.session, records: audited.records, lines })
 }
@@ -97,6 +103,19 @@ fn of_clause(audited: &Audit, question: Question, clause: Clause, passes: &str) 
     Line::of_findings(question, clause, &audited.findings, passes)
 }
 
+/// As [`of_clause`]; but what is not as it was signed passes in nothing else.
+fn of_sound(audited: &Audit, question: Question, clause: Clause, passes: &str) -> Line {
+    let line = of_clause(audited, question, clause, passes);
+    match line.answer {
+        Answer::Pass if !is_sound(audited) => Line::new(question, Answer::NotProven, NOT_AS_SIGNED),
+        _ => line,
+    }
+}
+
+fn is_sound(audited: &Audit) -> bool {
+    audited.findings.worst(Clause::Integrity) != Some(Weight::Fails)
+}
+
 fn integrity(audited: &Audit, bag: &Option<Checked>) -> String {
     let files = bag.as_ref().map_or_else(String::new, |bag| format!("{} files, ", bag.files));
     let reviews = match audited.reviews {
@@ -113,24 +132,30 @@ fn complete(audited: &Audit) -> String {
     format!("{} connections, each with its end; nothing was left out", audited.connections)
 }
 
-/// Whose keys they are.
+/// Whose keys signed what is here. A key that is only named, by a log that it did not sign, is none.
 fn identity(audited: &Audit, bag: Option<&Checked>, trust: &Trust) -> Line {
-    let mut keys: Vec<(&str, [u8; 32])> = Vec::new();
-    keys.extend(audited.keys.iter().map(|key| ("recorded", *key)));
-    keys.extend(bag.and_then(|bag| bag.sealed_by).map(|key| ("sealed", key)));
-    let of_key =
-        |(what, key): &(&str, [u8; 32])| format!("{what} with {}", sshsig::fingerprint(key));
-    let said: Vec<String> = keys.iter().map(of_key).collect();
-    if keys.is_empty() {
-        return Line::new(Question::Identity, Answer::NotProven, "there is no key");
+    if !is_sound(audited) || audited.signed == 0 {
+        let what = if is_sound(audited) { "nothing is signed yet" } else { NOT_AS_SIGNED };
+        return Line::new(Question::Identity, Answer::NotProven, what);
     }
-    match keys.iter().all(|(_, key)| trust.keys.contains(key)) {
-        true => Line::new(Question::Identity, Answer::Pass, said.join(", ")),
-        false => {
-            let what = format!("{}; nobody said whose key that is (--trust)", said.join(", "));
-            Line::new(Question::Identity, Answer::NotProven, what)
+    let mut keys: Vec<[u8; 32]> = audited.keys.clone();
+    keys.extend(&audited.review_keys);
+    keys.extend(bag.and_then(|bag| bag.sealed_by));
+    keys.sort_unstable();
+    keys.dedup();
+    let said: Vec<String> = keys.iter().map(sshsig::fingerprint).collect();
+    let said = format!("signed with {}", said.join(" and "));
+    let unknown = keys.iter().filter(|key| !trust.keys.contains(key)).count();
+    let what = match (unknown, trust.keys.len()) {
+        (0, _) => return Line::new(Question::Identity, Answer::Pass, said),
+        (_, 0) => format!("{said}; nobody said whose key that is (--trust)"),
+        (_, 1) => format!("{said}; the key that you trust is another one"),
+        (_, trusted) => {
+            format!("{said}; not all of that is among the {trusted} keys that you trust")
         }
-    }
+    };
+    Line::new(Question::Identity, Answer::NotProven, what)
 }
 
 const NO_TIME: &str = "no third party has stamped it with a time";
+const NOT_AS_SIGNED: &str = "what is here is not what was signed";

@@ -41,8 +41,13 @@ pub struct Audit {
     pub connections: u64,
     /// Records of the review log.
     pub reviews: u64,
-    /// Records with values that are withheld.
-    pub hidden: u64,
+    /// Records at the end of the review log that no checkpoint covers, and whether part of one follows.
+    pub reviews_unsigned: u64,
+    pub reviews_torn: bool,
+    /// The keys that the review log names.
+    pub review_keys: Vec<[u8; 32]>,
+    /// Connections that were intercepted: each has a handshake with its upstream.
+    pub intercepted: BTreeSet<ConnectionId>,
     pub session: Option<SessionId>,
     /// The keys that the log names, which signed its checkpoints; the first one first.
     pub keys: Vec<[u8; 32]>,
@@ -55,6 +60,8 @@ pub struct Audit {
 /// # Errors
 /// [`ReadError`] where there is no log to read. Everything else is a finding.
 pub fn audit(directory: &SessionDir) -> Result<Audit, ReadError> {
+    // The checkpoints first: whatever they cover is in the log when that is read after them.
+    let mut pass = Pass::new(directory);
     let path = directory.log_file();
     let length = match std::fs::metadata(&path) {
         Ok(metadata) => metadata.len(),
@@ -63,7 +70,6 @@ pub fn audit(directory: &SessionDir) -> Result<Audit, ReadError> {
         }
         Err(source) => return Err(ReadError::File { doing: "read", path, source }),
     };
-    let mut pass = Pass::new(directory);
     let mut lines = LogLines::open(&path, 0)?;
     let mut openings = Openings::of_records(directory);
     let (mut line, mut read) = (Vec::new(), 0);
@@ -205,10 +211,11 @@ impl<'a> Pass<'a> {
             self.fails(Clause::Order, at, "the session's first record, and only that, opens it");
         }
         self.tree.push(Hash::of_leaf(line));
-        self.note_signed();
         self.subject(seq, &record.body);
         let kind = record.body.kind();
         self.body(seq, record.body);
+        // A record that names the key is covered by what that key signs.
+        self.note_signed();
         *self.counts.entry(kind).or_default() += 1;
     }
 
@@ -262,6 +269,13 @@ impl<'a> Pass<'a> {
                 self.open.remove(&close.connection.0);
                 self.closing.push(close.connection.0);
                 self.gaps.remove(&close.connection.0);
+            }
+            Body::ConnectionTreatment(treatment) => {
+                let connection = treatment.connection.0;
+                match treatment.treatment.as_str() {
+                    "intercepted" => self.audit.intercepted.insert(connection),
+                    _ => self.audit.intercepted.remove(&connection),
+                };
             }
             Body::Gap(gap) => self.gap(seq, &gap),
             Body::Claims(claims) => self.told(seq, claims.assessment.0, true),
@@ -407,13 +421,31 @@ impl<'a> Pass<'a> {
         }
     }
 
-    /// Every line of the openings belongs to a record.
+    /// Every line of the openings belongs to a record; what is withheld is said to be.
     fn openings(&mut self) {
-        let path = self.directory.openings_file();
-        let Ok(metadata) = std::fs::metadata(&path) else {
-            let what = "the openings are withheld: what they tell is hidden";
-            return self.unproven(Clause::Completeness, Place::Session, what);
-        };
+        let directory = self.directory;
+        let reviewed = directory.review_file().exists();
+        let withheld = [
+            ("log/openings.jsonl", directory.openings_file(), true),
+            ("secrets/field.seed", directory.field_seed_file(), true),
+            ("secrets/body.seed", directory.body_seed_file(), true),
+            ("log/review.openings.jsonl", directory.review_openings_file(), reviewed),
+            ("secrets/review.seed", directory.review_seed_file(), reviewed),
+        ];
+        for (name, path, wanted) in withheld {
+            if wanted && !path.exists() {
+                let place = Place::File { name: name.to_owned(), offset: 0 };
+                let what = "it is withheld: what it opens is not checked";
+                self.unproven(Clause::Completeness, place, what);
+            }
+        }
+        let length = |path: &Path| std::fs::metadata(path).map_or(SEED_BYTES, |file| file.len());
+        if length(&directory.body_seed_file()) != SEED_BYTES {
+            let place = Place::File { name: "secrets/body.seed".to_owned(), offset: 0 };
+            self.fails(Clause::Integrity, place, "it is no seed");
+        }
+        let path = directory.openings_file();
+        let Ok(metadata) = std::fs::metadata(&path) else { return };
         let whole = bytes_of(&path, self.audit.records).unwrap_or(0);
         if whole != metadata.len() && self.audit.closed {
             let place = Place::File { name: "log/openings.jsonl".to_owned(), offset: whole };
@@ -431,7 +463,12 @@ impl<'a> Pass<'a> {
             return;
         }
         match Reviews::read(self.directory, session) {
-            Ok(reviews) => self.audit.reviews = reviews.records().len() as u64,
+            Ok(reviews) => {
+                self.audit.reviews = reviews.records().len() as u64;
+                self.audit.reviews_unsigned = reviews.unsigned();
+                self.audit.reviews_torn = reviews.is_torn();
+                self.audit.review_keys = reviews.keys().collect();
+            }
             Err(error) => {
                 let place = Place::File { name: "log/review.jsonl".to_owned(), offset: 0 };
                 self.fails(Clause::Integrity, place, error.to_string());
@@ -466,6 +503,7 @@ fn others(directory: &Path, known: &[&str]) -> Vec<String> {
         .collect()
 }
 
+const SEED_BYTES: u64 = 32;
 const LOG_FILES: &[&str] = &[
     "checkpoint",
     "checkpoints",

@@ -6,6 +6,8 @@ use std::fmt;
 /// What the handshake proves.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Proof {
+    /// The client's random, which is another one in each handshake.
+    pub client_random: [u8; 32],
     /// `0x0304` or `0x0303`.
     pub version: u16,
     /// The signature scheme, as its code (RFC 8446 section 4.2.3).

@@ -45,8 +45,12 @@ pub(super) fn check(root: &Path) -> Result<Checked, Error> {
         }
     }
     for (name, hash) in &listed {
+        // What is no file was found fault with, and is not opened.
+        if !stands.contains(name) {
+            in_file(&mut found, name, "it is missing");
+            continue;
+        }
         match hash_of(&root.join(name)) {
-            _ if !stands.contains(name) => in_file(&mut found, name, "it is missing"),
             Ok(is) if is == *hash => {}
             Ok(_) => in_file(&mut found, name, "it is not the file that the manifest lists"),
             Err(error) => in_file(&mut found, name, format!("it cannot be read: {error}")),
@@ -95,10 +99,11 @@ fn walk(
 /// A small file of the bag; empty where it is missing, which is found fault with.
 fn read(root: &Path, name: &str, found: &mut Findings) -> String {
     let read = || {
-        let file = File::open(root.join(name))?;
-        if !file.metadata()?.is_file() {
+        let path = root.join(name);
+        if !std::fs::symlink_metadata(&path)?.is_file() {
             return Err(io::Error::other("it is no file"));
         }
+        let file = File::open(path)?;
         let mut text = String::new();
         file.take(MOST_MANIFEST).read_to_string(&mut text).map(|_| text)
     };
@@ -138,6 +143,7 @@ fn list(
             hash.len() == 64
                 && hash.bytes().all(hex)
                 && name.starts_with(PAYLOAD) == payload
+                && (payload || TAGS.contains(name))
                 && name.parse::<Name>().is_ok()
         });
         match entry {

@@ -13,6 +13,18 @@ pub struct Report {
 }
 
 impl Report {
+    /// Of what is no bundle at all, and why.
+    pub fn of_none(why: impl Into<String>) -> Self {
+        let not_looked_at = |question: &Question| {
+            Line::new(*question, Answer::NotProven, "not looked at: there is no bundle to look at")
+        };
+        let mut lines: Vec<Line> = Question::ALL.iter().map(not_looked_at).collect();
+        if let Some(first) = lines.first_mut() {
+            *first = Line::new(Question::Integrity, Answer::Fail, why);
+        }
+        Self { session: None, records: 0, lines }
+    }
+
     /// The worst answer of all.
     pub fn worst(&self) -> Answer {
         self.lines.iter().map(|line| line.answer).max().unwrap_or(Answer::NotProven)
@@ -41,6 +53,18 @@ pub enum Question {
 }
 
 impl Question {
+    /// In the order in which they are answered.
+    pub const ALL: [Self; 8] = [
+        Self::Integrity,
+        Self::Completeness,
+        Self::Order,
+        Self::Identity,
+        Self::Time,
+        Self::Servers,
+        Self::Derived,
+        Self::Trace,
+    ];
+
     pub fn word(self) -> &'static str {
         match self {
             Self::Integrity => "INTEGRITY",

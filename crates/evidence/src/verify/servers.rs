@@ -5,10 +5,11 @@ use super::trust::Trust;
 use crate::error::Error;
 use crate::handshake::{ChainCheck, Kept, KeyLog, Proof, prove};
 use bytes::Bytes;
+use flow::id::ConnectionId;
 use flow::stream::{Direction, Extent, Leg, StreamKey};
 use recorder::read::{ReadError, Recorded, Session};
 use recorder::record::tls::TlsUpstream;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fs::File;
 use std::io::BufReader;
 use std::time::Duration;
@@ -22,9 +23,17 @@ struct Tally {
     /// Why others are not, and how many.
     unproven: BTreeMap<String, u64>,
     contradicted: Vec<(String, String)>,
+    /// Connections with a handshake, and the randoms of those that are proven.
+    shaken: BTreeSet<ConnectionId>,
+    randoms: HashSet<[u8; 32]>,
 }
 
-pub(super) fn check(session: &Session, trust: &Trust) -> Result<Line, Error> {
+/// `intercepted` are the connections that the log says were opened.
+pub(super) fn check(
+    session: &Session,
+    intercepted: &BTreeSet<ConnectionId>,
+    trust: &Trust,
+) -> Result<Line, Error> {
     let secrets = match File::open(session.directory().key_log_file()) {
         Ok(file) => KeyLog::read(BufReader::new(file)).map_err(Error::File)?,
         Err(_) => KeyLog::default(),
@@ -32,10 +41,14 @@ pub(super) fn check(session: &Session, trust: &Trust) -> Result<Line, Error> {
     let mut tally = Tally::default();
     session.for_each_upstream(&mut |upstream| {
         if upstream.body.agreed.is_some() {
+            tally.shaken.insert(upstream.body.connection.0);
             tally.add(session, &upstream, &secrets, trust)?;
         }
         Ok(())
     })?;
+    for _ in intercepted.difference(&tally.shaken.clone()) {
+        tally.not("no handshake is recorded");
+    }
     Ok(tally.line())
 }
 
@@ -70,6 +83,10 @@ impl Tally {
         };
         if let Some(what) = differs(&proof, body) {
             self.contradicts(upstream, what);
+            return Ok(());
+        }
+        if !self.randoms.insert(proof.client_random) {
+            self.contradicts(upstream, "its handshake is that of another connection");
             return Ok(());
         }
         self.proven += 1;

@@ -3,7 +3,7 @@
 use crate::args::VerifyArgs;
 use crate::config::limits::recorded_limits;
 use crate::context::Context;
-use crate::error::{Error, Exit};
+use crate::error::{Error, Exit, chain};
 use crate::output::row::{Column, Kind, Row};
 use crate::output::{Format, Output};
 use crate::run::trust::roots;
@@ -28,13 +28,16 @@ pub(crate) fn run(context: &Context, args: &VerifyArgs) -> Result<Exit, Error> {
     let mut trust = Trust { keys, roots, limits: recorded_limits };
     let path = args.what.as_deref().map(Path::new).filter(|path| path.exists());
     let report = match path {
-        Some(path) if path.is_file() => archived(path, &trust)?,
+        Some(path) if path.is_file() => archived(context, path, &trust)?,
         Some(path) if is_bundle(path) => bundle(path, &trust)?,
         Some(path) if path.join("log").exists() => session(path, &trust)?,
         _ => {
-            // Of this installation's own sessions its own key is known.
-            trust.keys.push(context.signer()?.public_key());
             let named = context.session(args.what.as_deref())?;
+            // Of this installation's own sessions its own key is known; none is made here.
+            let own = context.settings.data.path().join("keys").join("checkpoint.key");
+            if own.exists() || context.settings.signing_key.is_some() {
+                trust.keys.extend(context.signer().ok().map(|signer| signer.public_key()));
+            }
             session(named.directory().path(), &trust)?
         }
     };
@@ -71,27 +74,33 @@ fn keys_in(path: &Path) -> Result<Vec<[u8; 32]>, Error> {
 }
 
 /// Checks an archive. It is unpacked into a temporary directory, which needs as much room.
-fn archived(path: &Path, trust: &Trust) -> Result<Report, Error> {
+fn archived(context: &Context, path: &Path, trust: &Trust) -> Result<Report, Error> {
     let failed = |error: io::Error| {
         Error::runtime("the archive cannot be unpacked").at(path.display()).because(&error)
     };
-    let not_sound = |error: archive::Error| {
-        Error::new(Exit::Verification, "this is no bundle as Landfall writes them")
-            .at(path.display())
-            .because(&error)
-            .hint(
-                "an archive that another program packed again is checked as a directory, unpacked",
-            )
+    let no_bundle = |error: &dyn std::error::Error| {
+        let hint = "hint: an archive that another program packed again is checked unpacked, as a directory";
+        context.say(hint);
+        let why = chain(error).pop().unwrap_or_default();
+        Ok(Report::of_none(format!("it is no archive as Landfall writes them: {why}")))
     };
-    let archive = Archive::open(File::open(path).map_err(failed)?).map_err(not_sound)?;
+    let archive = match Archive::open(File::open(path).map_err(failed)?) {
+        Ok(archive) => archive,
+        Err(error) => return no_bundle(&error),
+    };
     let unpacked = tempfile::tempdir().map_err(failed)?;
     for entry in archive.files() {
         let to = unpacked.path().join(entry.name().as_str());
         let parent = to.parent().map_or_else(PathBuf::new, Path::to_owned);
         DirBuilder::new().recursive(true).mode(0o700).create(parent).map_err(failed)?;
         let mut file = File::create_new(to).map_err(failed)?;
-        io::copy(&mut archive.contents(entry), &mut file)
-            .map_err(|error| not_sound(archive::Error::Io(error)))?;
+        if let Err(error) = io::copy(&mut archive.contents(entry), &mut file) {
+            // The archive says of itself what is wrong with it; all else is this machine's.
+            return match error.get_ref().is_some_and(|inner| inner.is::<archive::Error>()) {
+                true => no_bundle(&error),
+                false => Err(failed(error)),
+            };
+        }
     }
     Ok(bundle(unpacked.path(), trust)?)
 }

@@ -31,6 +31,8 @@ use std::sync::Arc;
 pub struct Reviews {
     records: Vec<ReviewRecord>,
     policies: Option<Policies>,
+    unsigned: u64,
+    torn: bool,
     probes: Vec<ImportedProbe>,
     opinions: Opinions,
 }
@@ -42,8 +44,9 @@ impl Reviews {
     /// # Errors
     /// [`Error::RolledBack`] and [`Error::BadReview`] when it was changed.
     pub fn read(directory: &SessionDir, session: SessionId) -> Result<Self, Error> {
-        let Scan { records, .. } = Scan::read(directory, session)?;
-        Self::of(directory, records)
+        let Scan { records, tree, signed, torn, .. } = Scan::read(directory, session)?;
+        let unsigned = tree.size().saturating_sub(signed);
+        Ok(Self { unsigned, torn, ..Self::of(directory, records)? })
     }
 
     fn of(directory: &SessionDir, records: Vec<ReviewRecord>) -> Result<Self, Error> {
@@ -58,7 +61,26 @@ impl Reviews {
             probes::imported(&records).map_err(|fault| Error::BadReview { path: path(), fault })?;
         let opinions = Opinions::of(&records)
             .ok_or_else(|| Error::BadReview { path: path(), fault: ReviewFault::Opinion })?;
-        Ok(Self { records, policies, probes, opinions })
+        Ok(Self { records, policies, unsigned: 0, torn: false, probes, opinions })
+    }
+
+    /// Records at the end that no checkpoint covers.
+    pub fn unsigned(&self) -> u64 {
+        self.unsigned
+    }
+
+    /// Something follows the records that is none.
+    pub fn is_torn(&self) -> bool {
+        self.torn
+    }
+
+    /// The keys that it names, which signed it.
+    pub fn keys(&self) -> impl Iterator<Item = [u8; 32]> {
+        self.records.iter().filter_map(|record| match &record.body {
+            ReviewBody::Open(open) => open.key.0.as_ref().try_into().ok(),
+            ReviewBody::Key(key) => key.key.0.as_ref().try_into().ok(),
+            _ => None,
+        })
     }
 
     pub fn records(&self) -> &[ReviewRecord] {
