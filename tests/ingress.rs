@@ -5,7 +5,7 @@
 use harness::case::Case;
 use harness::device::read_head;
 use harness::landfall::Landfall;
-use harness::origin::Origin;
+use harness::origin::{Origin, echo_datagrams};
 use harness::pattern::Noise;
 use harness::server;
 use harness::tool::{self, Output, SHORT};
@@ -212,14 +212,7 @@ async fn a_forwarder_says_whose_connection_it_is() {
 #[tokio::test(flavor = "multi_thread")]
 async fn datagrams_of_a_socks_client_keep_their_boundaries_and_their_bytes() {
     let (mut case, _origins) = served().await;
-    let echo = tokio::net::UdpSocket::bind("127.0.0.1:0").await.unwrap();
-    case.place("dns.example", "8.136.0.3", echo.local_addr().unwrap());
-    tokio::spawn(async move {
-        let mut buffer = vec![0; 65_536];
-        while let Ok((length, from)) = echo.recv_from(&mut buffer).await {
-            echo.send_to(&buffer[..length], from).await.unwrap();
-        }
-    });
+    case.place("dns.example", "8.136.0.3", echo_datagrams().await);
     let landfall = case.start();
     let mut python = tool::python();
     python

@@ -5,7 +5,7 @@ use harness::case::Case;
 use harness::device::{Device, read_head};
 use harness::h2;
 use harness::landfall::Landfall;
-use harness::origin::Origin;
+use harness::origin::{Origin, echo_datagrams};
 use harness::server::{self, Server};
 use harness::tool::{self, SHORT};
 use std::path::{Path, PathBuf};
@@ -307,14 +307,7 @@ async fn a_chunked_body_that_no_packet_holds_is_not_malformed() {
 #[tokio::test(flavor = "multi_thread")]
 async fn datagrams_are_datagrams_in_it() {
     let mut case = Case::new();
-    let echo = tokio::net::UdpSocket::bind("127.0.0.1:0").await.unwrap();
-    case.place("dns.example", "8.136.0.3", echo.local_addr().unwrap());
-    tokio::spawn(async move {
-        let mut buffer = vec![0; 65_536];
-        while let Ok((length, from)) = echo.recv_from(&mut buffer).await {
-            echo.send_to(&buffer[..length], from).await.unwrap();
-        }
-    });
+    case.place("dns.example", "8.136.0.3", echo_datagrams().await);
     let landfall = case.start();
     let mut python = tool::python();
     python.arg(server::script("socks_datagrams.py"));

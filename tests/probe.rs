@@ -3,14 +3,12 @@
 
 use harness::case::Case;
 use harness::device::{Device, read_head};
-use harness::origin::Origin;
+use harness::origin::{Origin, answer_ok};
 use harness::tool::{self, Output, SHORT};
 use serde_json::Value;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use tokio::io::AsyncWriteExt;
-use tokio::net::TcpStream;
-use tokio_rustls::server::TlsStream;
 
 /// A name in a zone of a delivery network whose group has its headquarters in CN.
 const HOST: &str = "clips.example";
@@ -20,14 +18,6 @@ const ADDRESS: &str = "147.90.200.7";
 const SINGAPORE: &str = "{ lat = 1.3521, lon = 103.8198, uncertainty-km = 25 }";
 const KUALA_LUMPUR: &str = "3.139,101.6869,25";
 const USHUAIA: &str = "-54.8,-68.3,25";
-
-async fn answer_ok(mut stream: TlsStream<TcpStream>) {
-    if read_head(&mut stream).await.ends_with("\r\n\r\n") {
-        let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok";
-        stream.write_all(answer).await.ok();
-        stream.shutdown().await.ok();
-    }
-}
 
 /// A simulated session with one request to the host, which took four milliseconds from Singapore.
 async fn session() -> Case {

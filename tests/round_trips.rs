@@ -4,15 +4,13 @@
 use harness::case::Case;
 use harness::device::{Device, read_head};
 use harness::network::{Network, Place};
-use harness::origin::Origin;
+use harness::origin::{Origin, answer_ok};
 use harness::tool::{self, SHORT};
 use serde_json::Value;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio::io::AsyncWriteExt;
-use tokio::net::TcpStream;
-use tokio_rustls::server::TlsStream;
 
 /// A name in a zone of a delivery network whose group has its headquarters in CN.
 const HOST: &str = "clips.example";
@@ -21,14 +19,6 @@ const ALIAS: &str = "clips-example.bsgslb.com";
 const ADDRESS: &str = "147.90.200.7";
 const SINGAPORE: &str = "{ lat = 1.3521, lon = 103.8198, uncertainty-km = 25 }";
 const SYDNEY: &str = "{ lat = -33.8688, lon = 151.2093, uncertainty-km = 25 }";
-
-async fn answer_ok(mut stream: TlsStream<TcpStream>) {
-    if read_head(&mut stream).await.ends_with("\r\n\r\n") {
-        let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok";
-        stream.write_all(answer).await.ok();
-        stream.shutdown().await.ok();
-    }
-}
 
 /// A recorded session with one request to the host, measured from there in that time.
 async fn disputed(vantage: Option<&str>, milliseconds: &str) -> Case {

@@ -12,5 +12,5 @@ mod writer;
 
 pub use error::{Error, Fault};
 pub use name::{BadName, Name};
-pub use reader::{Archive, Contents, Entry, Window};
+pub use reader::{Archive, Contents, Entry};
 pub use writer::Writer;

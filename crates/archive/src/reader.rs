@@ -5,7 +5,7 @@ use crate::layout::{CENTRAL_FIXED, Described, END, END_64, end, is_large};
 use crate::name::{BadName, Name};
 use std::collections::BTreeSet;
 use std::fs::File;
-use std::io::{self, ErrorKind, Read, Seek, SeekFrom};
+use std::io::{self, ErrorKind, Read};
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
@@ -30,11 +30,6 @@ impl Entry {
     /// Bytes.
     pub fn size(&self) -> u64 {
         self.described.size
-    }
-
-    /// Permission bits.
-    pub fn mode(&self) -> u32 {
-        self.described.mode
     }
 }
 
@@ -90,12 +85,6 @@ impl Archive {
         &self.files
     }
 
-    /// The file with this name.
-    pub fn find(&self, name: &str) -> Option<&Entry> {
-        let at = self.files.binary_search_by(|entry| entry.name().as_str().cmp(name));
-        at.ok().and_then(|at| self.files.get(at))
-    }
-
     /// A file's content from its beginning. Reading to its end fails where the checksum differs.
     pub fn contents(&self, entry: &Entry) -> Contents {
         let name = entry.name().to_string();
@@ -109,33 +98,19 @@ impl Archive {
         }
     }
 
-    /// A file's content, to read any part of; no checksum is looked at.
-    pub fn window(&self, entry: &Entry) -> Window {
+    fn window(&self, entry: &Entry) -> Window {
         let begin = entry.described.offset + entry.described.local_length();
         Window { file: Arc::clone(&self.file), begin, length: entry.size(), at: 0 }
     }
 }
 
 /// A part of a file, read as if it were one.
-#[derive(Clone, Debug)]
-pub struct Window {
+#[derive(Debug)]
+struct Window {
     file: Arc<File>,
     begin: u64,
     length: u64,
     at: u64,
-}
-
-impl Window {
-    /// All of a file.
-    pub fn whole(file: File) -> io::Result<Self> {
-        let length = file.metadata()?.len();
-        Ok(Self { file: Arc::new(file), begin: 0, length, at: 0 })
-    }
-
-    /// Bytes.
-    pub fn length(&self) -> u64 {
-        self.length
-    }
 }
 
 impl Read for Window {
@@ -146,18 +121,6 @@ impl Read for Window {
         let read = self.file.read_at(buffer, self.begin + self.at)?;
         self.at += read as u64;
         Ok(read)
-    }
-}
-
-impl Seek for Window {
-    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
-        let at = match to {
-            SeekFrom::Start(at) => Some(at),
-            SeekFrom::End(by) => self.length.checked_add_signed(by),
-            SeekFrom::Current(by) => self.at.checked_add_signed(by),
-        };
-        self.at = at.ok_or_else(|| io::Error::from(ErrorKind::InvalidInput))?;
-        Ok(self.at)
     }
 }
 
@@ -402,7 +365,7 @@ mod tests {
         let archive = Archive::open(File::open(&path).unwrap()).unwrap();
         let sizes: Vec<u64> = archive.files().iter().map(Entry::size).collect();
         assert_eq!(sizes, [size, 0]);
-        assert_eq!(archive.find("b").unwrap().name().as_str(), "b");
+        assert_eq!(archive.files()[1].name().as_str(), "b");
     }
 
     proptest! {

@@ -5,12 +5,15 @@ use std::fmt::Write as _;
 use std::io::{self, Read, Write};
 
 /// The hash of bytes in memory.
-pub(crate) fn sha256(bytes: &[u8]) -> String {
+pub fn sha256(bytes: &[u8]) -> String {
     hex(&digest(&SHA256, bytes))
 }
 
 /// The hash of everything that `from` yields, read in pieces.
-pub(crate) fn sha256_of(from: &mut impl Read) -> io::Result<String> {
+///
+/// # Errors
+/// What reading fails with.
+pub fn sha256_of(from: &mut impl Read) -> io::Result<String> {
     let mut hashing = Hashing::new(io::sink());
     let mut piece = vec![0; PIECE_BYTES];
     loop {
@@ -22,17 +25,18 @@ pub(crate) fn sha256_of(from: &mut impl Read) -> io::Result<String> {
 }
 
 /// A writer that hashes what passes through it.
-pub(crate) struct Hashing<W> {
+pub struct Hashing<W> {
     inner: W,
     context: Context,
 }
 
 impl<W: Write> Hashing<W> {
-    pub(crate) fn new(inner: W) -> Self {
+    pub fn new(inner: W) -> Self {
         Self { inner, context: Context::new(&SHA256) }
     }
 
-    pub(crate) fn finish(self) -> String {
+    /// The hash of what passed.
+    pub fn finish(self) -> String {
         hex(&self.context.finish())
     }
 }

@@ -13,7 +13,7 @@ mod check_and_ask;
 mod config;
 mod databases;
 mod difference;
-mod digest;
+pub mod digest;
 mod error;
 mod fault;
 mod inspection;

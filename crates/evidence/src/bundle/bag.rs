@@ -3,8 +3,7 @@
 
 use crate::error::Error;
 use archive::{Name, Writer};
-use aws_lc_rs::digest::{Context, SHA256};
-use std::fmt::Write as _;
+use geoip::digest::Hashing;
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, BufWriter, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
@@ -95,7 +94,7 @@ impl Bag {
         let mut bag = Self { sink, payload, tags };
         let lines = info.iter().map(|(key, value)| format!("{key}: {}\n", one_line(value)));
         bag.tag("bag-info.txt", lines.collect::<String>().as_bytes())?;
-        bag.tag("bagit.txt", b"BagIt-Version: 1.0\nTag-File-Character-Encoding: UTF-8\n")?;
+        bag.tag("bagit.txt", BAGIT.as_bytes())?;
         Ok(bag)
     }
 
@@ -139,14 +138,9 @@ impl Bag {
         write: impl FnOnce(&mut dyn Write) -> Result<(), Error>,
     ) -> Result<String, Error> {
         self.sink.begin(name)?;
-        let mut hashing = Hashing { inner: &mut self.sink, context: Context::new(&SHA256) };
+        let mut hashing = Hashing::new(&mut self.sink);
         write(&mut hashing)?;
-        let digest = hashing.context.finish();
-        Ok(digest.as_ref().iter().fold(String::new(), |mut hex, byte| {
-            // Writing into a string cannot fail.
-            _ = write!(hex, "{byte:02x}");
-            hex
-        }))
+        Ok(hashing.finish())
     }
 }
 
@@ -165,28 +159,12 @@ impl Manifest {
     }
 }
 
-struct Hashing<'a> {
-    inner: &'a mut Sink,
-    context: Context,
-}
-
-impl Write for Hashing<'_> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let written = self.inner.write(bytes)?;
-        self.context.update(bytes.get(..written).unwrap_or(bytes));
-        Ok(written)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
 /// A label has the one line that it is: line breaks in it would be other labels.
 fn one_line(value: &str) -> String {
     value.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
+pub(crate) const BAGIT: &str = "BagIt-Version: 1.0\nTag-File-Character-Encoding: UTF-8\n";
 pub(crate) const PAYLOAD: &str = "data/";
 pub(crate) const MANIFEST: &str = "manifest-sha256.txt";
 pub(crate) const TAG_MANIFEST: &str = "tagmanifest-sha256.txt";

@@ -1,14 +1,13 @@
 //! The bag around a session: manifests, seal, and nothing beside what they list.
 
 use crate::bundle::SEAL;
-use crate::bundle::bag::{MANIFEST, PAYLOAD, TAG_MANIFEST};
+use crate::bundle::bag::{BAGIT, MANIFEST, PAYLOAD, TAG_MANIFEST};
 use crate::error::Error;
 use crate::sshsig::SshSignature;
 use archive::Name;
-use aws_lc_rs::digest::{Context, SHA256};
+use geoip::digest::sha256_of;
 use recorder::audit::{Clause, Findings, Place, Weight};
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write as _;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
@@ -50,7 +49,7 @@ pub(super) fn check(root: &Path) -> Result<Checked, Error> {
             in_file(&mut found, name, "it is missing");
             continue;
         }
-        match hash_of(&root.join(name)) {
+        match File::open(root.join(name)).and_then(|mut file| sha256_of(&mut file)) {
             Ok(is) if is == *hash => {}
             Ok(_) => in_file(&mut found, name, "it is not the file that the manifest lists"),
             Err(error) => in_file(&mut found, name, format!("it cannot be read: {error}")),
@@ -162,31 +161,12 @@ fn list(
     }
 }
 
-fn hash_of(path: &Path) -> io::Result<String> {
-    let mut file = File::open(path)?;
-    let mut context = Context::new(&SHA256);
-    let mut piece = vec![0; PIECE];
-    loop {
-        match file.read(&mut piece)? {
-            0 => break,
-            read => context.update(piece.get(..read).unwrap_or_default()),
-        }
-    }
-    Ok(context.finish().as_ref().iter().fold(String::new(), |mut hex, byte| {
-        // Writing into a string cannot fail.
-        _ = write!(hex, "{byte:02x}");
-        hex
-    }))
-}
-
 /// A finding about a file of the bag.
 pub(super) fn in_file(findings: &mut Findings, name: &str, what: impl Into<String>) {
     let place = Place::File { name: name.to_owned(), offset: 0 };
     findings.add(Clause::Integrity, Weight::Fails, place, what);
 }
 
-const BAGIT: &str = "BagIt-Version: 1.0\nTag-File-Character-Encoding: UTF-8\n";
 const TAGS: [&str; 3] = ["bag-info.txt", "bagit.txt", MANIFEST];
 /// Of about a million files.
 const MOST_MANIFEST: u64 = 256 << 20;
-const PIECE: usize = 1 << 18;

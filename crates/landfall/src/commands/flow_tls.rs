@@ -5,10 +5,10 @@ use super::{flow_wire, session};
 use crate::output::cell::bytes;
 use crate::output::colour::Ink;
 use crate::output::page::Page;
-use aws_lc_rs::digest::{SHA256, digest};
 use flow::address::{DnsName, Host};
 use flow::physics::RoundTrip;
 use flow::time::WallNanos;
+use geoip::digest::sha256;
 use recorder::read::ConnectionDetail;
 use recorder::record::network::Rtt;
 use recorder::record::sealed::WITHHELD;
@@ -257,10 +257,6 @@ fn certificate_text(der: &[u8]) -> String {
         Ok((_, certificate)) => format!("{}, SHA-256 {sha256}", certificate.subject()),
         Err(_) => format!("SHA-256 {sha256}"),
     }
-}
-
-fn sha256(der: &[u8]) -> String {
-    digest(&SHA256, der).as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Names of one certificate that a page has.

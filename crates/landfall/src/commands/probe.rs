@@ -10,13 +10,13 @@ use crate::error::{Error, Exit};
 use crate::names;
 use crate::output::escape::printable;
 use crate::run::tool;
-use aws_lc_rs::digest::{SHA256, digest};
 use flow::address::Host;
 use flow::assessment::NoStatement;
 use flow::dns::{Lookup, Sake};
 use flow::physics::Vantage;
 use flow::uplink::Uplink;
 use geoip::Databases;
+use geoip::digest::sha256;
 use proxy::{Handshaken, Measuring, read_uplink};
 use recorder::probe::{
     AddressShape, HostShape, NetworkShape, ProbeFile, ProbeFormat, ProbeShape, SampleShape,
@@ -181,14 +181,10 @@ impl Prober {
 }
 
 fn sample(handshake: &Handshaken) -> SampleShape {
-    let hex = |der: &[u8]| {
-        let digest = digest(&SHA256, der);
-        digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
-    };
     let nanos = |time: Duration| Count(u64::try_from(time.as_nanos()).unwrap_or(u64::MAX));
     SampleShape {
         at: Wall(handshake.at.wall),
-        certificate: handshake.leaf.as_deref().map(hex),
+        certificate: handshake.leaf.as_deref().map(sha256),
         chain: Spelled(handshake.chain),
         connect_ns: handshake.connect.map(nanos),
         retried: handshake.retried,

@@ -1,9 +1,9 @@
 //! Which program records: its version and the hash of its file.
 
-use aws_lc_rs::digest::{Context, SHA256};
+use geoip::digest::sha256_of;
 use recorder::ToolFacts;
 use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 
 /// The running program.
 pub(crate) fn facts() -> ToolFacts {
@@ -15,17 +15,5 @@ pub(crate) fn facts() -> ToolFacts {
 }
 
 fn executable_sha256() -> io::Result<String> {
-    let mut file = File::open(std::env::current_exe()?)?;
-    let mut context = Context::new(&SHA256);
-    let mut piece = vec![0; PIECE_BYTES];
-    loop {
-        let read = file.read(&mut piece)?;
-        match piece.get(..read) {
-            None | Some([]) => break,
-            Some(piece) => context.update(piece),
-        }
-    }
-    Ok(context.finish().as_ref().iter().map(|byte| format!("{byte:02x}")).collect())
+    sha256_of(&mut File::open(std::env::current_exe()?)?)
 }
-
-const PIECE_BYTES: usize = 1 << 20;
